@@ -1,0 +1,71 @@
+# Each target sets up what it needs. `make run` and `make test` work in a fresh clone.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export TOKENSHARE_DATA_DIR ?= $(CURDIR)/data
+export DAGSTER_HOME = $(TOKENSHARE_DATA_DIR)/dagster
+export GX_ANALYTICS_ENABLED = false
+export DO_NOT_TRACK = 1
+
+.PHONY: run test test-fast ui lint format bench contracts lock setup browser chaos clean help
+
+help:  ## What there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+
+setup: $(STAMP)  ## Virtual environment with exactly the locked packages
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "tokenshare needs Python 3.11 as '$(PYTHON)'; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "'$(PYTHON)' is not Python 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+run: $(STAMP)  ## The main job on the shipped real data, to a published vintage with its report
+	$(BIN)/tokenshare run
+
+test: $(STAMP) browser lint  ## Linters, type checker and the whole test suite
+	$(BIN)/pytest
+
+test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
+	$(BIN)/pytest tests/unit tests/contracts
+
+ui: $(STAMP)  ## Dagster UI on localhost:3000, its instance below data/dagster
+	@mkdir -p $(DAGSTER_HOME)
+	@cp orchestration/dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+
+lint: $(STAMP)  ## ruff, sqlfluff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Format Python and SQL
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests
+
+bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
+	$(BIN)/python -m tests.bench
+
+chaos: $(STAMP)  ## Kill the run twenty times at random moments
+	TOKENSHARE_KILLS=20 $(BIN)/pytest tests/integration/test_kill.py
+
+contracts: $(STAMP)  ## Derive the dbt contracts from data_contracts/published
+	$(BIN)/python -m orchestration.contracts.dbt_contracts
+
+lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+
+browser:  # Chromium for the report's test: installed where this user may, else said how
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else echo "The report's browser test needs Chromium: 'sudo apt-get install chromium' (Debian), or your system's package. It is skipped without."; fi
+
+clean:  ## Remove everything that runs made, keep landed dumps
+	rm -rf data/warehouse data/candidates data/dagster

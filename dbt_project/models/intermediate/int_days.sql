@@ -1,0 +1,57 @@
+with usage as (
+
+    select * from {{ ref('stg_usage') }}
+
+),
+
+quarantined as (
+
+    select
+        dump_sha256,
+        usage_date,
+        count(*) as quarantined_rows
+    from {{ source('raw', 'quarantine') }}
+    where usage_date is not null
+    group by all
+
+),
+
+dump_days as (
+
+    select
+        source,
+        usage_date,
+        dump_sha256,
+        as_of,
+        pulled_at
+    from usage
+    group by all
+
+),
+
+-- A day is taken whole from the newest dump that has it: mixing models of two dumps would count
+-- a model that fell out of the top 50 twice, by name and inside `other`.
+newest as (
+
+    select *
+    from dump_days
+    qualify
+        row_number() over (
+            partition by source, usage_date
+            order by as_of desc, pulled_at desc, dump_sha256 desc
+        ) = 1
+
+)
+
+select
+    newest.source,
+    newest.usage_date,
+    newest.dump_sha256,
+    newest.as_of,
+    coalesce(quarantined.quarantined_rows, 0) as quarantined_rows,
+    coalesce(quarantined.quarantined_rows, 0) = 0 as is_complete
+from newest
+left join quarantined
+    on
+        newest.dump_sha256 = quarantined.dump_sha256
+        and newest.usage_date = quarantined.usage_date

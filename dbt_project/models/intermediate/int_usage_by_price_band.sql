@@ -1,0 +1,50 @@
+with usage as (
+
+    select * from {{ ref('int_usage_identified') }}
+
+),
+
+prices as (
+
+    select * from {{ ref('price_history') }}
+
+),
+
+priced as (
+
+    select
+        usage.source,
+        usage.usage_date,
+        usage.variant,
+        usage.tokens,
+        -- 3:1 prompt to completion, the usual blend where the source does not split tokens
+        (3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens) / 4 as usd_blend
+    from usage
+    left join prices as prompts
+        on
+            usage.model_permaslug = prompts.model_permaslug
+            and prompts.price_kind = 'prompt'
+            and {{ valid_on('usage.usage_date', 'prompts.valid_from', 'prompts.valid_to') }}
+    left join prices as completions
+        on
+            usage.model_permaslug = completions.model_permaslug
+            and completions.price_kind = 'completion'
+            and {{ valid_on('usage.usage_date', 'completions.valid_from', 'completions.valid_to') }}
+
+)
+
+select
+    source,
+    usage_date,
+    'author_hq' as lens,
+    case
+        when variant = 'free' or usd_blend = 0 then 'free'
+        when usd_blend < 0.5 then 'under_0.5'
+        when usd_blend < 2 then '0.5_to_2'
+        when usd_blend < 10 then '2_to_10'
+        when usd_blend >= 10 then 'over_10'
+        else 'unpriced'
+    end as price_band,
+    cast(sum(tokens) as bigint) as tokens
+from priced
+group by all

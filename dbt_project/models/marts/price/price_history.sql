@@ -1,0 +1,179 @@
+with seed as (
+
+    select * from {{ ref('price_seed') }}
+
+),
+
+seen as (
+
+    select * from {{ ref('stg_catalogue_prices') }}
+
+),
+
+catalogue_days as (
+
+    select distinct seen_on from seen
+
+),
+
+seed_end as (
+
+    select max(greatest(valid_from, coalesce(valid_to, valid_from))) as seed_end from seed
+
+),
+
+-- Who was in the catalogue when: every landed catalogue, and the seed on its last day.
+present as (
+
+    select
+        seen_on,
+        model_permaslug,
+        price_kind
+    from seen
+    union
+    select
+        seed_end.seed_end as seen_on,
+        seed.model_permaslug,
+        seed.price_kind
+    from seed
+    cross join seed_end
+    where seed.valid_to is null
+
+),
+
+next_catalogue as (
+
+    select
+        present.model_permaslug,
+        present.price_kind,
+        min(catalogue_days.seen_on) as next_seen_on
+    from present
+    cross join seed_end
+    inner join catalogue_days
+        on
+            present.seen_on < catalogue_days.seen_on
+            -- up to its end the seed is finer than any single catalogue
+            and seed_end.seed_end < catalogue_days.seen_on
+    group by present.seen_on, present.model_permaslug, present.price_kind
+
+),
+
+removed as (
+
+    select
+        next_catalogue.next_seen_on as valid_from,
+        next_catalogue.model_permaslug,
+        next_catalogue.price_kind
+    from next_catalogue
+    left join present
+        on
+            next_catalogue.next_seen_on = present.seen_on
+            and next_catalogue.model_permaslug = present.model_permaslug
+            and next_catalogue.price_kind = present.price_kind
+    where present.seen_on is null
+
+),
+
+-- What was learned on which day; NULL is "no longer offered". Smaller precedence speaks first.
+events as (
+
+    select
+        model_permaslug,
+        price_kind,
+        seen_on as event_date,
+        usd_per_million_tokens,
+        'openrouter_models' as price_source,
+        match_kind,
+        1 as precedence
+    from seen
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_from as event_date,
+        usd_per_million_tokens,
+        price_source,
+        match_kind,
+        2 as precedence
+    from seed
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_to as event_date,
+        cast(null as decimal(18, 9)) as usd_per_million_tokens,
+        price_source,
+        match_kind,
+        3 as precedence
+    from seed
+    where valid_to is not null
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_from as event_date,
+        cast(null as decimal(18, 9)) as usd_per_million_tokens,
+        'openrouter_models' as price_source,
+        'removed' as match_kind,
+        4 as precedence
+    from removed
+
+),
+
+one_a_day as (
+
+    select *
+    from events
+    qualify
+        row_number() over (
+            partition by model_permaslug, price_kind, event_date
+            order by precedence
+        ) = 1
+
+),
+
+with_previous as (
+
+    select
+        *,
+        lag(usd_per_million_tokens) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as previous_usd,
+        row_number() over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as event_number
+    from one_a_day
+
+),
+
+changes as (
+
+    select *
+    from with_previous
+    where
+        event_number = 1
+        or usd_per_million_tokens is distinct from previous_usd
+
+),
+
+intervals as (
+
+    select
+        *,
+        lead(event_date) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as next_date
+    from changes
+
+)
+
+select
+    model_permaslug,
+    price_kind,
+    usd_per_million_tokens,
+    event_date as valid_from,
+    next_date as valid_to,
+    price_source,
+    match_kind
+from intervals
+where usd_per_million_tokens is not null

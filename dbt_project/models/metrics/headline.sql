@@ -1,0 +1,54 @@
+{% set figures = [
+    ('latest_week', 'latest_week'),
+    ('one_year_earlier', 'latest_week - interval 364 day'),
+    ('first_week', 'first_week'),
+] %}
+
+with weekly as (
+
+    select *
+    from {{ ref('share_by_origin_weekly') }}
+    where is_complete and lens = 'author_hq'
+
+),
+
+ends as (
+
+    select
+        source,
+        min(period_start) as first_week,
+        max(period_start) as latest_week
+    from weekly
+    group by all
+
+),
+
+weeks as (
+{% for name, week in figures %}
+    select
+        source,
+        '{{ name }}' as week_name,
+        cast({{ week }} as date) as period_start
+    from ends
+    {% if not loop.last %}union all{% endif %}
+{% endfor %}
+)
+
+select
+    weekly.source,
+    lower(weekly.origin) || '_share_' || weeks.week_name as figure,
+    weekly.period_start,
+    weekly.lens,
+    'all' as universe,
+    weekly.origin,
+    weekly.share,
+    weekly.share_low,
+    weekly.share_high,
+    weekly.tokens,
+    weekly.total_tokens
+from weekly
+inner join weeks
+    on
+        weekly.source = weeks.source
+        and weekly.period_start = weeks.period_start
+where weekly.origin in ('CN', 'US', 'unidentified')

@@ -1,0 +1,40 @@
+with rankings as (
+
+    select * from {{ source('raw', 'openrouter_rankings') }}
+
+),
+
+dumps as (
+
+    select * from {{ source('raw', 'dumps') }}
+
+),
+
+slugs as (
+
+    select
+        dump_sha256,
+        usage_date,
+        model_permaslug,
+        total_tokens,
+        lower(regexp_replace(model_permaslug, '^~', '')) as slug
+    from rankings
+
+)
+
+select
+    dumps.source,
+    slugs.dump_sha256,
+    dumps.as_of,
+    dumps.pulled_at,
+    slugs.usage_date,
+    slugs.model_permaslug,
+    split_part(slugs.slug, ':', 1) as base_slug,
+    case
+        when instr(slugs.slug, ':') > 0 then substr(slugs.slug, instr(slugs.slug, ':') + 1)
+        else 'standard'
+    end as variant,
+    split_part(split_part(slugs.slug, ':', 1), '/', 1) as author,
+    slugs.total_tokens as tokens
+from slugs
+inner join dumps on slugs.dump_sha256 = dumps.dump_sha256

@@ -1,0 +1,7 @@
+"""tokenshare: audited shares of LLM tokens by origin, lab and price.
+
+Plain functions live in the subpackages; only `assets/`, `automation/`, `resources/` and
+`definitions.py` may import dagster (a test holds them to it).
+"""
+
+__version__ = "0.1.0"

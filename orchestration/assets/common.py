@@ -1,0 +1,27 @@
+"""What every asset shares: owner, retry policy, the writer's pool, and errors as Failures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from orchestration.errors import TokenshareError
+
+OWNERS = ["team:data-platform"]
+# One writer at a time: nobody but the run may open the working database.
+WRITER_POOL = "warehouse_writer"
+# A full disk or a busy lock may pass; what the data says does not change by asking again.
+RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Expected failures become Failures that are shown as they are and never retried."""
+    try:
+        yield
+    except TokenshareError as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"error": type(error).__name__, "exit_code": error.exit_code},
+            allow_retries=False,
+        ) from error

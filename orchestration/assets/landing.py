@@ -1,0 +1,149 @@
+"""Landing and raw: dumps by content hash, then typed rows and what is in quarantine."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration import pipeline
+from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.contracts.odcs import tables
+from orchestration.files import format_time
+from orchestration.ingestion.ingest import Ingested, ingest_all
+from orchestration.landing.store import list_dumps
+from orchestration.resources.installation import Installation
+from orchestration.sources import SOURCES
+from orchestration.transformation.raw_tables import create_working_database
+
+_RAW_TABLES = ["dumps", "quarantine", *(s.contract for s in SOURCES.values())]
+
+
+@dg.asset(
+    group_name="landing",
+    kinds={"file"},
+    owners=OWNERS,
+    retry_policy=RETRY,
+    pool=WRITER_POOL,
+    description=(
+        "Raw dumps by content hash, with provenance. Lands the shipped history where nothing is "
+        "landed yet, then every file that waits in the inbox."
+    ),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "inbox_accepted",
+            asset="landed_dumps",
+            description="No file of the inbox was refused; refused ones lie in inbox/refused.",
+        )
+    ],
+)
+def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
+    settings = installation.settings()
+    with told_plainly(), pipeline.writer_lock(settings):
+        notices = pipeline.tidy_up(settings)
+        records, inbox = pipeline.land_waiting(settings)
+    newest = max((r.as_of for r in records), default=None)
+    rows = "\n".join(
+        f"| {r.source} | {format_time(r.as_of)} | {r.rows} | {r.bytes} | `{r.sha256[:12]}` |"
+        for r in reversed(records[-20:])
+    )
+    yield dg.MaterializeResult(
+        metadata={
+            "dumps": len(records),
+            "new_dumps": sum(landed.is_new for landed in inbox.landed),
+            "newest_as_of": format_time(newest) if newest else "none",
+            "newest": dg.MetadataValue.md(
+                "| source | as of | rows | bytes | sha256 |\n|---|---|---|---|---|\n" + rows
+            ),
+            "notices": "\n".join(notices) or "none",
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="inbox_accepted",
+                passed=not inbox.refused,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={path.name: message for path, message in inbox.refused},
+            )
+        ],
+    )
+
+
+def _tokens(items: list[Ingested]) -> int:
+    columns = (pq.read_table(i.rows_path, columns=["total_tokens"])["total_tokens"] for i in items)
+    return sum(pc.sum(column).as_py() or 0 for column in columns)
+
+
+@dg.multi_asset(
+    name="raw_tables",
+    specs=[
+        dg.AssetSpec(
+            ["raw", name],
+            deps=["landed_dumps"],
+            group_name="raw",
+            kinds={"parquet", "duckdb"},
+            owners=OWNERS,
+            description=description,
+        )
+        for name, description in [
+            ("dumps", "One row per landed dump, with its provenance."),
+            ("quarantine", "One row per refused row of a dump, with the reason."),
+            *(
+                (s.contract, tables("raw")[s.contract].description)
+                for s in SOURCES.values()
+            ),
+        ]
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rows_accounted_for",
+            asset=["raw", "dumps"],
+            blocking=True,
+            description="Every row of every dump is either typed or in quarantine.",
+        ),
+        dg.AssetCheckSpec(
+            "nothing_in_quarantine",
+            asset=["raw", "quarantine"],
+            description="No row is in quarantine.",
+        ),
+    ],
+    retry_policy=RETRY,
+    pool=WRITER_POOL,
+)  # fmt: skip
+def raw_tables(
+    installation: Installation,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Typed rows of every landed dump, in a new working database."""
+    settings = installation.settings()
+    with told_plainly(), pipeline.writer_lock(settings):
+        ingested = ingest_all(list_dumps(settings), settings)
+        create_working_database(ingested, settings)
+    lost = [i for i in ingested if i.good_rows + i.quarantined_rows != i.record.rows]
+    quarantined = sum(i.quarantined_rows for i in ingested)
+    yield dg.MaterializeResult(
+        asset_key=["raw", "dumps"], metadata={"dagster/row_count": len(ingested)}
+    )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "quarantine"], metadata={"dagster/row_count": quarantined}
+    )
+    for source in SOURCES.values():
+        own = [i for i in ingested if i.record.source == source.name]
+        metadata: dict[str, int] = {
+            "dagster/row_count": sum(i.good_rows for i in own),
+            "dumps": len(own),
+        }
+        if source.kind == "usage":
+            metadata["tokens_in_all_dumps"] = _tokens(own)
+        yield dg.MaterializeResult(asset_key=["raw", source.contract], metadata=metadata)
+    yield dg.AssetCheckResult(
+        asset_key=dg.AssetKey(["raw", "dumps"]),
+        check_name="rows_accounted_for",
+        passed=not lost,
+        metadata={"dumps_with_lost_rows": [i.record.sha256 for i in lost]},
+    )
+    yield dg.AssetCheckResult(
+        asset_key=dg.AssetKey(["raw", "quarantine"]),
+        check_name="nothing_in_quarantine",
+        passed=not quarantined,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={i.record.path: i.quarantined_rows for i in ingested if i.quarantined_rows},
+    )

@@ -1,0 +1,119 @@
+"""dbt seeds, models and tests as assets and checks, run by dbtRunner inside the process."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+
+from orchestration import pipeline
+from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.resources.installation import Installation
+from orchestration.settings import Settings
+from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
+
+_UNIQUE_ID = "dagster_dbt/unique_id"
+_PREVIEWED = ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_price_band_monthly")
+_PREVIEW_ROWS = 12
+
+
+class Translator(DagsterDbtTranslator):
+    """Groups by folder of the dbt project: registry, staging, intermediate, marts_*, metrics."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        if dbt_resource_props["resource_type"] == "seed":
+            return "registry"
+        folder = dbt_resource_props["fqn"][1:-1]
+        return "_".join(folder) or None
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return OWNERS
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+        return dg.AssetKey([dbt_resource_props["name"]])
+
+
+def _preview(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """The newest complete period as a Markdown table."""
+    relation = connection.sql(
+        f"select * exclude (source) from {table} "
+        f"where period_start = (select max(period_start) from {table} where is_complete) "
+        f"order by tokens desc limit {_PREVIEW_ROWS}"
+    )
+    rows = [
+        [f"{v:.2%}" if isinstance(v, float) else f"{v:,}" if isinstance(v, int) else str(v)
+         for v in row]
+        for row in relation.fetchall()
+    ]  # fmt: skip
+    lines = [relation.columns, ["---"] * len(relation.columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> dict[str, Any]:
+    table = f"{schema}.{name}"
+    columns = {c[0] for c in connection.sql(f"describe {table}").fetchall()}
+    totals = ", sum(tokens)" if "tokens" in columns else ", null"
+    ((rows, tokens),) = connection.execute(f"select count(*){totals} from {table}").fetchall()
+    metadata: dict[str, Any] = {"dagster/row_count": rows}
+    if tokens is not None:
+        metadata["tokens"] = str(tokens)  # as text: the UI rounds integers above 2^53
+    if name in _PREVIEWED:
+        metadata["newest_complete_period"] = dg.MetadataValue.md(_preview(connection, table))
+    return metadata
+
+
+def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
+    """The dbt project described by `manifest` as one multi-asset."""
+
+    @dbt_assets(
+        manifest=manifest,
+        name="dbt_models",
+        dagster_dbt_translator=Translator(),
+        exclude="resource_type:unit_test",
+        retry_policy=RETRY,
+        pool=WRITER_POOL,
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, installation: Installation
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        settings = installation.settings()
+        with told_plainly(), pipeline.writer_lock(settings):
+            results = run_dbt(settings)
+            yield from _events(context, results, settings)
+            raise_on_failure(results)
+
+    return dbt_models
+
+
+def _events(
+    context: dg.AssetExecutionContext, results: list[NodeResult], settings: Settings
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    definition = context.assets_def
+    assets = {s.metadata.get(_UNIQUE_ID): s.key for s in definition.specs}
+    checks = {(s.metadata or {}).get(_UNIQUE_ID): s.key for s in definition.check_specs}
+    with duckdb.connect(str(settings.database_path), read_only=True) as connection:
+        located = dict(
+            connection.execute(
+                "select table_name, table_schema from information_schema.tables"
+            ).fetchall()
+        )
+        for result in results:
+            if (key := assets.get(result.unique_id)) and result.ok:
+                yield dg.MaterializeResult(
+                    asset_key=key,
+                    metadata={
+                        **_metadata(connection, result.name, located[result.name]),
+                        "seconds": result.seconds,
+                    },
+                )
+            elif (check := checks.get(result.unique_id)) and result.status != "skipped":
+                yield dg.AssetCheckResult(
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    passed=result.ok,
+                    metadata={"status": result.status, "failing_rows": result.failures},
+                )

@@ -1,0 +1,147 @@
+"""Candidate and vintage. The gate runs inside the vintage's step; its rules are asset checks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from orchestration import pipeline
+from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.contracts.odcs import tables
+from orchestration.errors import GateRefusedError
+from orchestration.files import format_time
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import list_dumps
+from orchestration.publication.candidate import build_candidate, newest_candidate
+from orchestration.publication.vintage import Vintage, publish
+from orchestration.quality.gate import Verdict, rule_titles
+from orchestration.resources.installation import Installation
+
+# The source publishes once a day, about 01:46 UTC: two missed days are not a late one.
+_STALE_AFTER = timedelta(days=2)
+
+
+@dg.asset(
+    group_name="publication",
+    kinds={"parquet", "duckdb"},
+    owners=OWNERS,
+    deps=list(tables("published")),
+    retry_policy=RETRY,
+    pool=WRITER_POOL,
+    description="Every published table, written aside: what the gate will judge.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "all_tables_written",
+            asset="candidate",
+            blocking=True,
+            description="Every table of data_contracts/published is a file of the candidate.",
+        )
+    ],
+)
+def candidate(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
+    settings = installation.settings()
+    with told_plainly(), pipeline.writer_lock(settings):
+        built = build_candidate(ingest_all(list_dumps(settings), settings), settings)
+    written = {p.stem for p in built.tables_dir.glob("*.parquet")}
+    yield dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(built.path)),
+            "tables": len(written),
+            "inputs_sha256": built.inputs_sha256,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="all_tables_written", passed=written == set(tables("published"))
+            )
+        ],
+    )
+
+
+def _check_name(rule: str) -> str:
+    return f"gate_{rule.lower()}"
+
+
+def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            check_name=_check_name(v.rule),
+            passed=v.passed,
+            severity=(
+                dg.AssetCheckSeverity.ERROR
+                if v.severity == "blocker"
+                else dg.AssetCheckSeverity.WARN
+            ),
+            metadata={
+                "observed": v.observed,
+                "failing": v.failing,
+                "rows": dg.MetadataValue.md("\n".join(f"- {row}" for row in v.rows) or "none"),
+            },
+        )
+        for v in verdicts
+    ]
+
+
+def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
+    shares = "\n".join(
+        f"| {h['period_start']} | {h['origin']} | {h['share']:.2%} | {h['share_low']:.2%} "
+        f"| {h['share_high']:.2%} |"
+        for h in made.manifest["headline"]
+    )
+    return {
+        "vintage_id": made.vintage_id,
+        "published_by_this_run": made.is_new,
+        "vintage": dg.MetadataValue.path(str(made.path)),
+        "report": dg.MetadataValue.url(made.report.as_uri()),
+        "quality": dg.MetadataValue.url((made.path / "quality" / "index.html").as_uri()),
+        "manifest_sha256": made.manifest["manifest_sha256"],
+        "shares": dg.MetadataValue.md(
+            "| week of | origin | share | at least | at most |\n|---|---|---|---|---|\n" + shares
+        ),
+        "citation": "\n".join(made.manifest["citations"]),
+    }
+
+
+@dg.asset(
+    group_name="publication",
+    kinds={"greatexpectations", "parquet"},
+    owners=OWNERS,
+    deps=[candidate],
+    retry_policy=RETRY,
+    pool=WRITER_POOL,
+    description=(
+        "The newest immutable vintage: gate, report, manifest, one rename, `latest.json`. "
+        "Publishes nothing where dumps and code are those of the latest vintage."
+    ),
+    check_specs=[
+        dg.AssetCheckSpec(_check_name(rule), asset="vintage", description=title)
+        for rule, title in rule_titles().items()
+    ]
+    + [
+        dg.AssetCheckSpec(
+            "source_is_fresh",
+            asset="vintage",
+            description="The newest dump was made less than two days ago.",
+        )
+    ],
+)
+def vintage(
+    context: dg.AssetExecutionContext, installation: Installation
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    settings = installation.settings()
+    with pipeline.writer_lock(settings):
+        try:
+            with told_plainly():
+                made = publish(newest_candidate(settings), settings, progress=context.log.info)
+        except dg.Failure as failure:
+            if isinstance(failure.__cause__, GateRefusedError):
+                yield from _results(failure.__cause__.verdicts)
+            raise
+    yield dg.MaterializeResult(metadata=_metadata(made))
+    yield from _results(made.verdicts)
+    newest = max(datetime.fromisoformat(i["as_of"]) for i in made.manifest["inputs"])
+    yield dg.AssetCheckResult(
+        check_name="source_is_fresh",
+        passed=datetime.now(UTC) - newest < _STALE_AFTER,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"newest_as_of": format_time(newest)},
+    )

@@ -1,0 +1,1 @@
+"""When the graph runs: the job, the nightly schedule and the inbox sensor."""

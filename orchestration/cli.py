@@ -1,0 +1,251 @@
+"""`tokenshare`: the pipeline from a terminal. Calls the same functions as the Dagster assets."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orchestration import __version__
+from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError
+from orchestration.files import format_time
+from orchestration.settings import Settings
+
+_EXIT_CODES = """
+Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wrong usage ·
+3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
+7 another run holds the lock · 8 dbt failed.
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,  # locals may hold a secret
+    help=(
+        "Who gets used? Audited shares of LLM tokens by origin, lab and price.\n\n"
+        "Everything is written below TOKENSHARE_DATA_DIR (default: data/ of the project)."
+    ),
+    epilog=_EXIT_CODES,
+)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Folder below which everything is written. [default: TOKENSHARE_DATA_DIR or data/]",
+    ),
+]
+
+
+def _settings(data_dir: Path | None) -> Settings:
+    return Settings(data_dir=data_dir) if data_dir else Settings()
+
+
+class _Progress:
+    """One line per step with the time that it took, a spinner where there is a terminal."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._step: str | None = None
+        self._status = console.status("starting")
+
+    def __call__(self, step: str) -> None:
+        self._finish()
+        self._step, self._since = step, time.monotonic()
+        self._status.update(f"{step} …")
+
+    def __enter__(self) -> "_Progress":
+        self._status.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self._finish()
+        self._status.__exit__(None, None, None)
+
+    def _finish(self) -> None:
+        if self._step:
+            console.print(f"  {self._step}: {time.monotonic() - self._since:.1f} s", style="dim")
+            self._step = None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+@app.command(epilog="Example: tokenshare run" + _EXIT_CODES)
+def run(data_dir: DataDir = None) -> None:
+    """Land, ingest, build, gate and publish: the whole graph.
+
+    In an empty data folder the shipped history is landed first. Files in inbox/ are landed too.
+    Where nothing is new, nothing is published.
+    """
+    from orchestration import pipeline
+
+    settings = _settings(data_dir)
+    with _Progress() as progress:
+        result = pipeline.run(settings, progress)
+    for landed in result.inbox.landed:
+        _say_landed(landed)
+    for notice in result.notices:
+        console.print(f"[yellow]note[/] {notice}")
+    vintage = result.vintage
+    if vintage.is_new:
+        output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
+    else:
+        output.print(
+            f"nothing new: no dump and no code has changed since vintage {vintage.vintage_id}; "
+            "nothing was published"
+        )
+    output.print(f"report: {vintage.report}", soft_wrap=True)
+    if result.inbox.refused:
+        raise RefusedDumpError("\n".join(message for _, message in result.inbox.refused))
+
+
+def _say_landed(landed: object) -> None:
+    from orchestration.landing.store import Landed
+
+    assert isinstance(landed, Landed)
+    record = landed.record
+    what = "landed" if landed.is_new else "already landed, nothing to do"
+    output.print(
+        f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
+        f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
+        f"{landed.quarantined_rows} quarantined, sha256 {record.sha256[:12]}…",
+        soft_wrap=True,
+    )
+    for notice in landed.notices:
+        console.print(f"[yellow]note[/] {notice}")
+
+
+@app.command(
+    epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
+    "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
+    "tokenshare land models.json --source openrouter_models" + _EXIT_CODES
+)
+def land(
+    files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
+    source: Annotated[
+        str | None,
+        typer.Option(help="openrouter_rankings or openrouter_models. [default: recognized]"),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="ISO-8601 time at which the dump was made. Its own meta or manifest comes first; "
+            "without either a file name such as 2026-08-22T00-05-21Z.csv.gz says it."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Store raw dumps by content hash, with their provenance. The same dump again is a no-op."""
+    from orchestration.landing.store import land as land_one
+    from orchestration.sources.base import parse_time
+
+    settings = _settings(data_dir)
+    flag = parse_time(as_of, "--as-of") if as_of else None
+    refused = []
+    for file in files:
+        try:
+            _say_landed(land_one(file, settings, source, flag))
+        except RefusedDumpError as error:
+            refused.append(str(error))
+    if refused:
+        raise RefusedDumpError("\n".join(refused))
+
+
+@app.command(epilog="Example: tokenshare publish" + _EXIT_CODES)
+def publish(data_dir: DataDir = None) -> None:
+    """Gate and publish the newest candidate, as after a threshold was reconsidered."""
+    from orchestration import pipeline
+
+    settings = _settings(data_dir)
+    with _Progress() as progress:
+        vintage = pipeline.publish_newest(settings, progress)
+    said = "published" if vintage.is_new else "nothing new, still"
+    output.print(f"{said} vintage {vintage.vintage_id}\nreport: {vintage.report}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Example: tokenshare verify data/published/vintages/20261124T120000Z-1a2b3c4d"
+    + _EXIT_CODES
+)
+def verify(
+    path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
+) -> None:
+    """Check a vintage from its folder alone: every hash, no file missing or too much, and that
+    its tables agree with its manifest, with each other and with tokenshare.duckdb."""
+    import json
+
+    from orchestration.publication.verify import verify as verify_folder
+
+    folder = path
+    if (path / "latest.json").exists():
+        try:
+            folder = path / json.loads((path / "latest.json").read_bytes())["path"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise VerificationError(f"{path / 'latest.json'}: not readable: {error}") from error
+    manifest = verify_folder(folder)
+    output.print(
+        f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
+        f"manifest sha256 {manifest['manifest_sha256']}",
+        soft_wrap=True,
+    )
+
+
+@app.command(epilog="Example: tokenshare show" + _EXIT_CODES)
+def show(data_dir: DataDir = None) -> None:
+    """The headline shares of the latest vintage."""
+    from orchestration.publication.vintage import latest_vintage
+
+    vintage = latest_vintage(_settings(data_dir))
+    if vintage is None:
+        raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
+    table = Table(
+        title=f"Share of tokens by origin, vintage {vintage.vintage_id}",
+        caption="universe: all rows, other included · lens: author_hq · ISO weeks · bounds: none "
+        "or all of the unidentified tokens\n" + "\n".join(vintage.manifest["citations"]),
+    )
+    for column, justify in (
+        ("week of", "left"), ("origin", "left"), ("share", "right"),
+        ("at least", "right"), ("at most", "right"), ("tokens", "right"),
+    ):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
+    week = None
+    for figure in vintage.manifest["headline"]:
+        if week not in (None, figure["period_start"]):
+            table.add_section()
+        week = figure["period_start"]
+        table.add_row(
+            week,
+            figure["origin"],
+            *(f"{figure[k]:.2%}" for k in ("share", "share_low", "share_high")),
+            f"{figure['tokens']:,}",
+        )
+    output.print(table)
+
+
+@app.command()
+def version() -> None:
+    """The version of the code and today's date in UTC, for bug reports."""
+    output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
+
+
+def main() -> None:
+    """Entry point: expected failures become one message and their exit code."""
+    try:
+        app()
+    except TokenshareError as error:
+        console.print(f"[bold red]error[/] {error}", markup=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Read the ODCS files of `data_contracts/` and turn them into typed tables.
+
+pyarrow schemas are made here; quarantine checks in `ingestion/`, the dbt contracts in
+`contracts/dbt_contracts.py` and the expectation suite in `quality/` start from these tables.
+What does not belong here: rules across tables or days (see `quality/`).
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+
+from orchestration.settings import CONTRACTS_DIR
+
+Stage = Literal["raw", "published"]
+
+_ARROW_TYPES = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "integer": pa.int32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a boundary. `source_name` is its name in the dump, `name` in our tables."""
+
+    name: str
+    source_name: str
+    sql_type: str
+    logical_type: str
+    description: str
+    required: bool
+    primary_key: bool
+    minimum: Any
+    maximum: Any
+    pattern: str | None
+    max_length: int | None
+    enum: tuple[str, ...]
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The pyarrow type of `sql_type`.
+
+        Raises KeyError for a type that no boundary may use.
+        """
+        decimal = re.fullmatch(r"decimal\((\d+),\s*(\d+)\)", self.sql_type)
+        if decimal:
+            return pa.decimal128(int(decimal[1]), int(decimal[2]))
+        return _ARROW_TYPES[self.sql_type]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One schema object of a contract."""
+
+    name: str
+    description: str
+    contract_id: str
+    contract_version: str
+    fields: tuple[Field, ...]
+    properties: dict[str, Any]
+    max_rows_per_group: tuple[str, int] | None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the primary key columns, in order."""
+        return tuple(f.name for f in self.fields if f.primary_key)
+
+    def arrow_schema(self) -> pa.Schema:
+        """pyarrow schema with types and nullability of the contract."""
+        return pa.schema(
+            [pa.field(f.name, f.arrow_type, nullable=not f.required) for f in self.fields]
+        )
+
+
+def _field(prop: SchemaProperty) -> Field:
+    options = prop.logicalTypeOptions or {}
+    if prop.name is None or prop.physicalType is None or prop.logicalType is None:
+        raise ValueError(f"contract property {prop.name!r} lacks a name or a type")
+    return Field(
+        name=prop.physicalName or prop.name,
+        source_name=prop.name,
+        sql_type=prop.physicalType,
+        logical_type=prop.logicalType,
+        description=prop.description or "",
+        required=bool(prop.required),
+        primary_key=bool(prop.primaryKey),
+        minimum=options.get("minimum"),
+        maximum=options.get("maximum"),
+        pattern=options.get("pattern"),
+        max_length=options.get("maxLength"),
+        enum=tuple(str(e.value) for e in prop.enum or ()),
+    )
+
+
+def read_contract(path: Path) -> list[Table]:
+    """All tables of one ODCS file, in file order."""
+    contract = OpenDataContractStandard.from_file(str(path))
+    properties = {p.property: p.value for p in contract.customProperties or () if p.property}
+    tables = []
+    for schema in contract.schema_ or ():
+        limits = [
+            (q.implementation["groupBy"], int(q.implementation["maxRows"]))
+            for q in schema.quality or ()
+            if isinstance(q.implementation, dict) and "maxRows" in q.implementation
+        ]
+        tables.append(
+            Table(
+                name=str(schema.name),
+                description=(schema.description or "").strip(),
+                contract_id=str(contract.id),
+                contract_version=str(contract.version),
+                fields=tuple(_field(p) for p in schema.properties or ()),
+                properties=properties,
+                max_rows_per_group=limits[0] if limits else None,
+            )
+        )
+    return tables
+
+
+@cache
+def tables(stage: Stage) -> dict[str, Table]:
+    """Every table of one stage by name, sorted by name."""
+    found = [
+        t for p in sorted((CONTRACTS_DIR / stage).glob("*.odcs.yaml")) for t in read_contract(p)
+    ]
+    return {t.name: t for t in sorted(found, key=lambda t: t.name)}
+
+
+def contract_versions() -> dict[str, str]:
+    """Version of every contract by its id, for the manifest."""
+    return {
+        t.contract_id: t.contract_version
+        for stage in ("raw", "published")
+        for t in tables(stage).values()
+    }

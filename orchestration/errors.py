@@ -1,0 +1,52 @@
+"""Errors that a user can act on, each with the exit code that the CLI returns for it."""
+
+from typing import Any
+
+
+class TokenshareError(Exception):
+    """Base of every expected failure. The message alone must tell what to do."""
+
+    exit_code = 1
+
+
+class RefusedDumpError(TokenshareError):
+    """A file is not what it claims to be; nothing of it was stored."""
+
+    exit_code = 3
+
+
+class CorruptLandingError(TokenshareError):
+    """A landed dump no longer has the content that its name states."""
+
+    exit_code = 4
+
+
+class GateRefusedError(TokenshareError):
+    """The gate stopped a candidate; the published state did not change.
+
+    `verdicts` are those of every rule that was asked (see `quality.gate.Verdict`).
+    """
+
+    exit_code = 5
+
+    def __init__(self, message: str, verdicts: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.verdicts = verdicts
+
+
+class VerificationError(TokenshareError):
+    """A vintage is not what its manifest says."""
+
+    exit_code = 6
+
+
+class RunLockedError(TokenshareError):
+    """Another run holds the writer's lock."""
+
+    exit_code = 7
+
+
+class TransformError(TokenshareError):
+    """dbt failed: a model did not build or a data test found bad rows."""
+
+    exit_code = 8

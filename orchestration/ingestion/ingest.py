@@ -1,0 +1,85 @@
+"""Ingest landed dumps into `warehouse/raw`: typed rows and quarantined rows, one file each.
+
+Files are named by the dump's hash below a fingerprint of the code and contracts that read it, so
+an unchanged dump is read once and a changed reader reads everything again.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.contracts.odcs import tables
+from orchestration.files import BUILDING_PREFIX, fingerprint
+from orchestration.ingestion.checks import split_rows
+from orchestration.landing.store import DumpRecord
+from orchestration.settings import CONTRACTS_DIR, PROJECT_ROOT, Settings
+from orchestration.sources import SOURCES, Dump, parse
+
+_PACKAGE = PROJECT_ROOT / "orchestration"
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The two files of one dump and their row counts."""
+
+    record: DumpRecord
+    rows_path: Path
+    quarantine_path: Path
+    good_rows: int
+    quarantined_rows: int
+
+
+def raw_dir(settings: Settings) -> Path:
+    """Folder of the current reader's output."""
+    reader = fingerprint(
+        (
+            _PACKAGE / "sources",
+            _PACKAGE / "ingestion",
+            _PACKAGE / "contracts" / "odcs.py",
+            CONTRACTS_DIR / "raw",
+        )
+    )
+    return settings.warehouse_dir / "raw" / reader[:12]
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    temporary = path.with_name(f"{BUILDING_PREFIX}{os.getpid()}-{path.name}")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def ingest(record: DumpRecord, settings: Settings) -> Ingested:
+    """Read one landed dump; a no-op where this reader has read it before."""
+    folder = raw_dir(settings) / record.source
+    rows_path = folder / f"{record.sha256}.parquet"
+    quarantine_path = folder / f"{record.sha256}.quarantine.parquet"
+    if not (rows_path.exists() and quarantine_path.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        source = SOURCES[record.source]
+        dump = Dump.read(settings.landing_dir / record.path)
+        good, bad = split_rows(parse(dump, source), tables("raw")[source.contract], record.as_of)
+        for table, path in ((bad, quarantine_path), (good, rows_path)):
+            hashes = pa.array([record.sha256] * table.num_rows, pa.string())
+            _write(table.add_column(0, "dump_sha256", hashes), path)
+    return Ingested(
+        record,
+        rows_path,
+        quarantine_path,
+        pq.read_metadata(rows_path).num_rows,
+        pq.read_metadata(quarantine_path).num_rows,
+    )
+
+
+def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:
+    """Read every dump and remove what older readers left behind."""
+    ingested = [ingest(r, settings) for r in records]
+    current = raw_dir(settings)
+    for folder in current.parent.glob("*"):
+        if folder != current:
+            shutil.rmtree(folder, ignore_errors=True)
+    return ingested

@@ -1,0 +1,48 @@
+"""The inbox: files dropped into `data/inbox/` are landed and leave it.
+
+A file that is refused moves to `inbox/refused/` with the reason beside it: nothing is dropped
+silently, and one bad file does not keep the others from landing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.errors import RefusedDumpError
+from orchestration.landing.store import Landed, land
+from orchestration.settings import Settings
+
+
+@dataclass(frozen=True)
+class InboxResult:
+    """What became of the files of the inbox."""
+
+    landed: list[Landed]
+    refused: list[tuple[Path, str]]
+
+
+def waiting(settings: Settings) -> list[Path]:
+    """Files that wait in the inbox; hidden ones, manifests and half-copied ones do not count."""
+    return [
+        p
+        for p in sorted(settings.inbox_dir.glob("*"))
+        if p.is_file()
+        and not p.name.startswith(".")
+        and not p.name.endswith((".manifest.json", ".part", ".tmp"))
+    ]
+
+
+def take_inbox(settings: Settings) -> InboxResult:
+    """Land every waiting file."""
+    result = InboxResult([], [])
+    for path in waiting(settings):
+        try:
+            result.landed.append(land(path, settings))
+        except RefusedDumpError as error:
+            refused_dir = settings.inbox_dir / "refused"
+            refused_dir.mkdir(exist_ok=True)
+            moved = path.rename(refused_dir / path.name)
+            moved.with_name(moved.name + ".error.txt").write_text(f"{error}\n", encoding="utf-8")
+            result.refused.append((moved, str(error)))
+        else:
+            path.unlink()
+    return result

@@ -1,0 +1,129 @@
+"""The whole graph as plain functions: what the CLI calls in one go and Dagster asset by asset."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from filelock import FileLock, Timeout
+
+from orchestration.errors import RunLockedError
+from orchestration.files import BUILDING_PREFIX, remove_leftovers
+from orchestration.ingestion.ingest import Ingested, ingest_all
+from orchestration.landing.inbox import InboxResult, take_inbox
+from orchestration.landing.store import DumpRecord, land_shipped, list_dumps
+from orchestration.publication.candidate import (
+    CANDIDATE_FILE,
+    build_candidate,
+    inputs_fingerprint,
+    newest_candidate,
+)
+from orchestration.publication.vintage import (
+    Vintage,
+    finish_interrupted,
+    publish,
+    published_already,
+)
+from orchestration.settings import Settings
+from orchestration.sources import SOURCES
+from orchestration.transformation.dbt import build
+from orchestration.transformation.raw_tables import create_working_database
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to. `notices` are to be said aloud."""
+
+    vintage: Vintage
+    inbox: InboxResult
+    notices: tuple[str, ...]
+
+
+@contextmanager
+def writer_lock(settings: Settings) -> Iterator[None]:
+    """Hold the one writer's lock; the system frees it even where the holder is killed.
+
+    Raises RunLockedError where another run does not finish within `lock_timeout_seconds`.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / ".writer.lock"
+    try:
+        with FileLock(path, timeout=settings.lock_timeout_seconds):
+            yield
+    except Timeout as error:
+        raise RunLockedError(
+            f"{path}: another run has held the writer's lock for "
+            f"{settings.lock_timeout_seconds:.0f} s; wait for it, or raise "
+            "TOKENSHARE_LOCK_TIMEOUT_SECONDS"
+        ) from error
+
+
+def tidy_up(settings: Settings) -> list[str]:
+    """Remove what killed runs left half done, and finish what they left all but done."""
+    notices = []
+    remove_leftovers(
+        [
+            settings.candidates_dir,
+            settings.vintages_dir,
+            settings.published_dir,
+            *(settings.landing_dir / name for name in SOURCES),
+        ]
+    )
+    for folder in settings.candidates_dir.glob("*"):
+        if not folder.name.startswith(BUILDING_PREFIX) and not (folder / CANDIDATE_FILE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    if finished := finish_interrupted(settings):
+        notices.append(
+            f"vintage {finished} of an interrupted run is complete: latest.json names it"
+        )
+    return notices
+
+
+def land_waiting(settings: Settings) -> tuple[list[DumpRecord], InboxResult]:
+    """Land the shipped history where nothing is landed yet, then whatever waits in the inbox."""
+    land_shipped(settings)
+    result = take_inbox(settings)
+    return list_dumps(settings), result
+
+
+def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
+    """Rebuild the working database from the raw files and build every model in it."""
+    create_working_database(ingested, settings)
+    build(settings)
+
+
+def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
+    """The whole graph: land, ingest, transform, candidate, gate, publish.
+
+    Publishes nothing where the latest vintage was made from the same dumps by the same code.
+    """
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        progress("landing")
+        records, inbox = land_waiting(settings)
+        if same := published_already(inputs_fingerprint(records), settings):
+            return RunResult(same, inbox, tuple(notices))
+        progress(f"ingesting {len(records)} dump(s)")
+        ingested = ingest_all(records, settings)
+        quarantined = sum(i.quarantined_rows for i in ingested)
+        if quarantined:
+            notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
+        progress("building models")
+        transform(ingested, settings)
+        progress("writing the candidate")
+        candidate = build_candidate(ingested, settings)
+        vintage = publish(candidate, settings, progress=progress)
+        notices += [
+            f"warning {v.rule}: {v.title}; {v.observed}"
+            for v in vintage.verdicts
+            if v.verdict == "warn"
+        ]
+        return RunResult(vintage, inbox, tuple(notices))
+
+
+def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
+    """Gate and publish the newest candidate, as after a threshold was reconsidered."""
+    with writer_lock(settings):
+        return publish(newest_candidate(settings), settings, progress=progress)

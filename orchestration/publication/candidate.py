@@ -1,0 +1,175 @@
+"""Write a candidate: one folder with every published table, aside from what is published.
+
+The tables are Parquet, sorted by their key and typed by their contract, so the same inputs give
+the same bytes. `tokenshare.duckdb` holds the same tables with comments, for BI tools.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.contracts.odcs import Table, tables
+from orchestration.errors import TokenshareError
+from orchestration.files import (
+    BUILDING_PREFIX,
+    fingerprint,
+    format_time,
+    fresh_folder,
+    settle_folder,
+    sha256_bytes,
+    to_json,
+)
+from orchestration.ingestion.ingest import Ingested
+from orchestration.landing.store import DumpRecord
+from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+
+DATABASE_NAME = "tokenshare.duckdb"
+CANDIDATE_FILE = "candidate.json"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A complete candidate folder."""
+
+    path: Path
+    inputs_sha256: str
+    inputs: tuple[dict[str, Any], ...]
+    citations: tuple[str, ...]
+
+    @property
+    def tables_dir(self) -> Path:
+        return self.path / "tables"
+
+
+def code_fingerprint() -> str:
+    """Changes with any code, model, seed or contract that can change a vintage."""
+    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR))
+
+
+def inputs_fingerprint(records: Sequence[DumpRecord]) -> str:
+    """One hash over all that a vintage is made from: the dumps as known, and the code."""
+    known = sorted((r.source, r.sha256, format_time(r.as_of)) for r in records)
+    return sha256_bytes(json.dumps([known, code_fingerprint()]).encode())
+
+
+def _input_entry(item: Ingested) -> dict[str, Any]:
+    record = item.record
+    return {
+        **record.sidecar(),
+        "path": f"landing/{record.path}",
+        "rows_ingested": item.good_rows,
+        "rows_quarantined": item.quarantined_rows,
+    }
+
+
+def citations(records: Sequence[DumpRecord]) -> list[str]:
+    """The citation lines that must go with the data: the newest dump's, per source."""
+    newest: dict[str, DumpRecord] = {}
+    for record in sorted(records, key=lambda r: (r.as_of, r.pulled_at, r.sha256)):
+        newest[record.source] = record
+    return [newest[source].citation for source in sorted(newest)]
+
+
+def _read_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
+    located = connection.execute(
+        "select table_schema from information_schema.tables "
+        "where table_name = ? and table_schema in ('marts', 'metrics')",
+        [table.name],
+    ).fetchall()
+    if len(located) != 1:
+        raise TokenshareError(f"table {table.name} was built {len(located)} times; expected once")
+    columns = ", ".join(f.name for f in table.fields)
+    order = ", ".join(table.key)
+    result = connection.sql(f"select {columns} from {located[0][0]}.{table.name} order by {order}")
+    return result.to_arrow_table().cast(table.arrow_schema())
+
+
+def _check_provenance(connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]) -> None:
+    """Raise TokenshareError where the working database was made from other dumps than stated."""
+    held = {row[0] for row in connection.execute("select dump_sha256 from raw.dumps").fetchall()}
+    if held != {r.sha256 for r in records}:
+        raise TokenshareError(
+            "the working database was rebuilt by another run in the meantime; run again"
+        )
+
+
+def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
+    with duckdb.connect(str(path)) as connection:
+        for table in tables("published").values():
+            file = str(tables_dir / f"{table.name}.parquet").replace("'", "''")
+            connection.execute(f"create table {table.name} as select * from read_parquet('{file}')")
+            comment = " ".join([table.description, *cited]).replace("'", "''")
+            connection.execute(f"comment on table {table.name} is '{comment}'")
+            for field in table.fields:
+                text = field.description.replace("'", "''")
+                connection.execute(f"comment on column {table.name}.{field.name} is '{text}'")
+
+
+def build_candidate(
+    ingested: Sequence[Ingested], settings: Settings, now: datetime | None = None
+) -> Candidate:
+    """Export every published table of the working database into a new candidate folder."""
+    now = now or datetime.now(UTC)
+    records = [i.record for i in ingested]
+    inputs_sha256 = inputs_fingerprint(records)
+    name = f"{now:%Y%m%dT%H%M%S%f}-{inputs_sha256[:8]}"
+    building = fresh_folder(settings.candidates_dir, name)
+    tables_dir = building / "tables"
+    tables_dir.mkdir()
+    cited = citations(records)
+    with duckdb.connect(str(settings.database_path), read_only=True) as connection:
+        _check_provenance(connection, records)
+        for table in tables("published").values():
+            content = _read_table(connection, table).replace_schema_metadata(
+                {"description": table.description, "citation": "\n".join(cited)}
+            )
+            pq.write_table(content, tables_dir / f"{table.name}.parquet", compression="zstd")
+    _write_database(building / DATABASE_NAME, tables_dir, cited)
+    inputs = sorted((_input_entry(i) for i in ingested), key=lambda e: (e["source"], e["as_of"]))
+    (building / CANDIDATE_FILE).write_bytes(
+        to_json({"inputs_sha256": inputs_sha256, "inputs": inputs, "citations": cited})
+    )
+    final = settings.candidates_dir / name
+    settle_folder(building, final)
+    return Candidate(final, inputs_sha256, tuple(inputs), tuple(cited))
+
+
+def read_candidate(path: Path) -> Candidate:
+    """A candidate folder that an earlier run completed.
+
+    Raises TokenshareError where the folder is not one.
+    """
+    try:
+        document = json.loads((path / CANDIDATE_FILE).read_bytes())
+        return Candidate(
+            path,
+            document["inputs_sha256"],
+            tuple(document["inputs"]),
+            tuple(document["citations"]),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise TokenshareError(f"{path}: is not a complete candidate: {error}") from error
+
+
+def newest_candidate(settings: Settings) -> Candidate:
+    """The newest complete candidate.
+
+    Raises TokenshareError where there is none.
+    """
+    folders = [
+        p
+        for p in settings.candidates_dir.glob("*")
+        if (p / CANDIDATE_FILE).exists() and not p.name.startswith(BUILDING_PREFIX)
+    ]
+    if not folders:
+        raise TokenshareError(
+            f"{settings.candidates_dir}: holds no candidate; `tokenshare run` makes one"
+        )
+    return read_candidate(max(folders))

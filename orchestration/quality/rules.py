@@ -1,0 +1,405 @@
+"""The gate's rules across rows, days and tables.
+
+A rule is a query that makes a small frame, and one Great Expectations expectation on a column of
+that frame. The query does the arithmetic where an analyst can read it; the expectation judges.
+What a contract already says of one column is not repeated here: see `gate.contract_suites`.
+
+Views in scope: every published table of the candidate, and `previous_usage_daily`, the same table
+of the vintage before (empty where there is none).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import yaml
+
+from orchestration.settings import CONTRACTS_DIR
+
+Severity = Literal["blocker", "warning"]
+_SUM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One named rule. `message` is formatted with the columns of a failing row."""
+
+    code: str
+    severity: Severity
+    title: str
+    sql: str
+    expectation: str
+    arguments: dict[str, Any]
+    message: str
+
+
+@cache
+def thresholds() -> dict[str, Any]:
+    """`data_contracts/gate.yml`."""
+    document: dict[str, Any] = yaml.safe_load((CONTRACTS_DIR / "gate.yml").read_text())
+    return document
+
+
+def _values(rows: list[str]) -> str:
+    """A relation with one row per known tuple, empty where there is none."""
+    body = ", ".join(rows) if rows else "('', date '1970-01-01')"
+    return f"(values {body}) as known (source, usage_date)"
+
+
+def _accepted(code: str) -> str:
+    """SQL condition that leaves out the days that a human has accepted for this rule."""
+    days = [
+        f"date '{entry['usage_date']}'"
+        for entry in thresholds()["accepted"]
+        if entry["rule"] == code
+    ]
+    return f"usage_date not in ({', '.join(days)})" if days else "true"
+
+
+_DAY_TOTALS = "select source, usage_date, sum(tokens) as total_tokens from {} group by all"
+
+
+def _share_tables() -> Iterator[tuple[str, str]]:
+    for subject in ("origin", "lab", "price_band"):
+        for grain in ("daily", "weekly", "monthly"):
+            yield f"share_by_{subject}_{grain}", grain
+
+
+def _share_rules() -> Iterator[Rule]:
+    bounds = " union all ".join(
+        f"select '{name}' as table_name, source, period_start, tokens, total_tokens, share, "
+        f"share_low, share_high, "
+        f"share_low <= share and share <= share_high "
+        f"and abs(share - tokens / total_tokens) <= {_SUM_TOLERANCE} as ok from {name}"
+        for name, _ in _share_tables()
+    )
+    yield Rule(
+        "SHARE_BOUNDS",
+        "blocker",
+        "share_low ≤ share = tokens / total_tokens ≤ share_high in every share table",
+        # One row per table keeps the frame small; a table with bad rows shows each of them.
+        f"""
+        with judged as ({bounds})
+        select table_name, cast(null as date) as period_start, 0.0 as share_low, 0.0 as share,
+            0.0 as share_high, true as ok
+        from judged group by table_name having bool_and(coalesce(ok, false))
+        union all
+        select table_name, period_start, share_low, share, share_high, coalesce(ok, false)
+        from judged where not coalesce(ok, false)
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start}: low {share_low}, share {share}, high {share_high}",
+    )
+    sums = " union all ".join(
+        f"select '{name}' as table_name, source, period_start, lens, sum(share) as sum_of_shares, "
+        f"sum(tokens) as tokens, max(total_tokens) as total_tokens from {name} group by all"
+        for name, _ in _share_tables()
+    )
+    yield Rule(
+        "SHARE_SUM",
+        "blocker",
+        "shares of one period and lens add up to 1",
+        sums + " union all select 'identification_daily', source, usage_date, 'all', sum(share), "
+        "sum(tokens), max(total_tokens) from identification_daily group by all",
+        "ExpectColumnValuesToBeBetween",
+        {
+            "column": "sum_of_shares",
+            "min_value": 1 - _SUM_TOLERANCE,
+            "max_value": 1 + _SUM_TOLERANCE,
+        },
+        "{table_name} {period_start} ({lens}): shares add up to {sum_of_shares}",
+    )
+    conserved = " union all ".join(
+        f"""select '{name}' as table_name, source, period_start, lens,
+            sum(tokens) - any_value(usage_tokens) as lost_tokens
+        from {name}
+        left join (
+            select source, cast(date_trunc('{unit}', usage_date) as date) as period_start,
+                sum(tokens) as usage_tokens
+            from usage_daily group by all
+        ) using (source, period_start)
+        group by all"""
+        for (name, grain) in _share_tables()
+        for unit in [{"daily": "day", "weekly": "week", "monthly": "month"}[grain]]
+    )
+    yield Rule(
+        "TOKENS_CONSERVED",
+        "blocker",
+        "every share table counts the tokens of usage_daily, to the last one",
+        # A period that is missing from a share table shows as one that lost all of its tokens.
+        f"""
+        with conserved as ({conserved}),
+        totals as (
+            select table_name, sum(lost_tokens) as lost_tokens, count(*) as periods
+            from conserved group by all
+        ),
+        expected as (
+            {
+            " union all ".join(
+                f"select '{n}' as table_name, (select sum(tokens) from usage_daily) as tokens, "
+                f"(select sum(tokens) from {n}) as found"
+                for n, _ in _share_tables()
+            )
+        }
+        )
+        select table_name, cast(period_start as varchar) as period_start,
+            coalesce(lost_tokens, 1) as lost_tokens
+        from conserved where lost_tokens is distinct from 0
+        union all
+        select table_name, 'all periods', cast(coalesce(found, 0) - tokens as hugeint)
+        from expected
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "lost_tokens", "value_set": [0]},
+        "{table_name} {period_start}: differs from usage_daily by {lost_tokens} tokens",
+    )
+
+
+def _day_rules() -> Iterator[Rule]:
+    limits = thresholds()
+    known = [
+        f"('{source}', date '{day}')"
+        for source, days in limits["known_missing_days"].items()
+        for day in days
+    ]
+    yield Rule(
+        "MISSING_DAY",
+        "blocker",
+        "no day is missing inside the window but those that the source never published",
+        f"""
+        with present as (select distinct source, usage_date from usage_daily),
+        ends as (
+            select source, min(usage_date) as first_day, max(usage_date) as last_day
+            from present group by all
+        ),
+        calendar as (
+            select
+                source,
+                cast(unnest(generate_series(first_day, last_day, interval 1 day)) as date)
+                    as usage_date
+            from ends
+        ),
+        known as (select * from {_values(known)})
+        select calendar.source, calendar.usage_date,
+            present.usage_date is not null or known.usage_date is not null as explained
+        from calendar
+        left join present using (source, usage_date)
+        left join known using (source, usage_date)
+        where {_accepted("MISSING_DAY").replace("usage_date", "calendar.usage_date")}
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "explained", "value_set": [True]},
+        "{usage_date}: no row of {source}",
+    )
+    day = limits["day_total"]
+    yield Rule(
+        "DAY_TOTAL",
+        "blocker",
+        f"every day's total lies within a factor of {day['max_factor']} of the median of the "
+        f"{day['neighbors']} days before it (the days after it, at the start of the window)",
+        f"""
+        with totals as ({_DAY_TOTALS.format("usage_daily")}),
+        numbered as (
+            select *, row_number() over (partition by source order by usage_date) as n from totals
+        ),
+        compared as (
+            select
+                day.source, day.usage_date, day.total_tokens,
+                median(neighbor.total_tokens) as neighbors_median
+            from numbered as day
+            left join numbered as neighbor
+                on day.source = neighbor.source
+                and case
+                    when day.n > {day["min_neighbors"]}
+                        then neighbor.n between day.n - {day["neighbors"]} and day.n - 1
+                    else neighbor.n between day.n + 1 and day.n + {day["neighbors"]}
+                end
+            group by all
+        )
+        select source, usage_date, total_tokens,
+            cast(neighbors_median as bigint) as neighbors_median,
+            round(total_tokens / nullif(neighbors_median, 0), 4) as ratio
+        from compared
+        where neighbors_median is not null and {_accepted("DAY_TOTAL")}
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {
+            "column": "ratio",
+            "min_value": 1 / day["max_factor"],
+            "max_value": day["max_factor"],
+        },
+        "{usage_date}: {total_tokens} tokens are {ratio} times the median of the neighboring days "
+        "({neighbors_median})",
+    )
+    restated = limits["restatement"]
+    yield Rule(
+        "RESTATEMENT",
+        "blocker",
+        f"totals of days settled for {restated['settled_after_days']} days changed by at most "
+        f"{restated['max_relative_change']:.1%} since the previous vintage",
+        f"""
+        with before as ({_DAY_TOTALS.format("previous_usage_daily")}),
+        now as ({_DAY_TOTALS.format("usage_daily")}),
+        newest as (select source, max(usage_date) as newest_day from before group by all)
+        select source, usage_date, before.total_tokens as tokens_before,
+            coalesce(now.total_tokens, 0) as tokens_now,
+            round(abs(coalesce(now.total_tokens, 0) - before.total_tokens)
+                / nullif(before.total_tokens, 0), 6) as relative_change
+        from before
+        inner join newest using (source)
+        left join now using (source, usage_date)
+        where usage_date <= newest_day - {restated["settled_after_days"]}
+            and {_accepted("RESTATEMENT")}
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "relative_change", "max_value": restated["max_relative_change"]},
+        "{usage_date}: {tokens_before} tokens in the previous vintage, {tokens_now} now "
+        "(relative change {relative_change})",
+    )
+    rows = limits["rows_per_day"]
+    per_day = """
+        select source, usage_date, count(*) as rows,
+            count(*) filter (where model_permaslug = 'other') as other_rows
+        from usage_daily where source = 'openrouter_rankings' group by all
+    """
+    yield Rule(
+        "ROWS_PER_DAY",
+        "blocker",
+        f"at most {rows['max_rows']} rows a day",
+        per_day,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "rows", "min_value": 1, "max_value": rows["max_rows"]},
+        "{usage_date}: {rows} rows",
+    )
+    yield Rule(
+        "OTHER_ROWS_PER_DAY",
+        "blocker",
+        f"at most {rows['max_other_rows']} row `other` a day",
+        per_day,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "other_rows", "max_value": rows["max_other_rows"]},
+        "{usage_date}: {other_rows} rows `other`",
+    )
+
+
+def _attribution_rules() -> Iterator[Rule]:
+    limits = thresholds()
+    unmapped_weeks = """
+        with weeks as (
+            select source, cast(date_trunc('week', usage_date) as date) as week, author,
+                sum(tokens) as tokens,
+                sum(tokens) filter (where identification = 'unmapped') as unmapped_tokens
+            from usage_daily group by all
+        )
+        select source, week,
+            coalesce(sum(unmapped_tokens), 0) / sum(tokens) as unmapped_share,
+            coalesce(
+                string_agg(author, ', ' order by unmapped_tokens desc, author)
+                    filter (where unmapped_tokens > 0),
+                'none'
+            ) as authors
+        from weeks group by source, week order by source, week
+    """
+    yield Rule(
+        "UNMAPPED_SHARE",
+        "blocker",
+        f"unmapped authors hold at most {limits['unmapped']['max_weekly_share']:.0%} of a week",
+        unmapped_weeks,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "unmapped_share", "max_value": limits["unmapped"]["max_weekly_share"]},
+        "week of {week}: unmapped authors hold {unmapped_share:.4f} of all tokens: {authors}",
+    )
+    yield Rule(
+        "UNMAPPED_AUTHORS",
+        "warning",
+        f"unmapped authors hold at most {limits['unmapped']['warn_weekly_share']:.0%} of a week",
+        unmapped_weeks,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "unmapped_share", "max_value": limits["unmapped"]["warn_weekly_share"]},
+        "week of {week}: unmapped authors hold {unmapped_share:.4f} of all tokens: {authors}",
+    )
+    yield Rule(
+        "TOP_LABS",
+        "blocker",
+        f"every week has at least {limits['labs']['min_per_week']} labs with tokens",
+        """
+        select source, period_start, count(*) filter (
+            where lab_id <> 'unidentified' and tokens > 0
+        ) as labs
+        from share_by_lab_weekly group by all
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "labs", "min_value": limits["labs"]["min_per_week"]},
+        "week of {period_start}: {labs} labs with tokens",
+    )
+    yield Rule(
+        "NO_USAGE",
+        "blocker",
+        "there is something to publish",
+        "select count(*) as rows from usage_daily",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "rows", "min_value": 1},
+        "usage_daily has {rows} rows",
+    )
+    yield Rule(
+        "PRICE_OVERLAP",
+        "blocker",
+        "no two prices of one model and kind hold on the same day",
+        """
+        with ordered as (
+            select *, lead(valid_from) over (
+                partition by model_permaslug, price_kind order by valid_from
+            ) as next_from
+            from price_history
+        )
+        select model_permaslug, price_kind, valid_from, valid_to, next_from,
+            (valid_to is null or valid_from < valid_to)
+            and (next_from is null or valid_to <= next_from) as ok
+        from ordered
+        where not coalesce(
+            (valid_to is null or valid_from < valid_to)
+            and (next_from is null or valid_to <= next_from), false)
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{model_permaslug} {price_kind}: {valid_from} to {valid_to}, next from {next_from}",
+    )
+    yield Rule(
+        "UNPRICED_SHARE",
+        "warning",
+        f"tokens without a price hold at most {limits['unpriced']['warn_monthly_share']:.0%} "
+        "of a month",
+        """
+        select source, period_start, coalesce(sum(share) filter (where price_band = 'unpriced'), 0)
+            as unpriced_share
+        from share_by_price_band_monthly group by all
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "unpriced_share", "max_value": limits["unpriced"]["warn_monthly_share"]},
+        "month of {period_start}: {unpriced_share:.4f} of all tokens have no price",
+    )
+    yield Rule(
+        "INCOMPLETE_DAY",
+        "warning",
+        "no published day lost rows to quarantine",
+        "select distinct source, usage_date, is_complete from usage_daily",
+        "ExpectColumnValuesToBeInSet",
+        {"column": "is_complete", "value_set": [True]},
+        "{usage_date}: rows of this day are in quarantine",
+    )
+    yield Rule(
+        "QUARANTINED_ROWS",
+        "warning",
+        "no landed dump has rows in quarantine",
+        "select dump_sha256, row_number, code, field, value, expected, false as ok from quarantine",
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "dump {dump_sha256:.12} row {row_number}: {field} = {value!r}: {code}, expected {expected}",
+    )
+
+
+def rules() -> list[Rule]:
+    """Every rule, blockers and warnings, in the order of the report."""
+    return [*_share_rules(), *_day_rules(), *_attribution_rules()]

@@ -1,0 +1,1 @@
+"""The vintage's report: one self-contained HTML page, made from the published tables alone."""

@@ -1,0 +1,1 @@
+"""Dagster resources: the edge between a run's configuration and the plain functions."""

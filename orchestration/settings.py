@@ -1,0 +1,74 @@
+"""Every setting, typed, in one place. Environment variables are `TOKENSHARE_<NAME>`."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
+SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
+
+
+class Settings(BaseSettings):
+    """Settings of one installation.
+
+    Everything that a run writes lies below `data_dir`: `landing/` (dumps, kept), `warehouse/`
+    (derived, may be deleted), `candidates/` (not yet published or refused) and `published/`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TOKENSHARE_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default=PROJECT_ROOT / "data", description="Folder below which everything is written."
+    )
+    lock_timeout_seconds: float = Field(
+        default=60.0, ge=0, description="How long a run waits for another one to finish."
+    )
+    dbt_threads: int = Field(default=2, ge=1, description="Parallel dbt models.")
+    keep_refused_candidates: int = Field(
+        default=5, ge=1, description="Refused candidates kept for inspection."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @cached_property
+    def landing_dir(self) -> Path:
+        return self.data_dir / "landing"
+
+    @cached_property
+    def inbox_dir(self) -> Path:
+        return self.data_dir / "inbox"
+
+    @cached_property
+    def warehouse_dir(self) -> Path:
+        return self.data_dir / "warehouse"
+
+    @cached_property
+    def database_path(self) -> Path:
+        return self.warehouse_dir / "tokenshare.duckdb"
+
+    @cached_property
+    def dbt_target_dir(self) -> Path:
+        return self.warehouse_dir / "dbt"
+
+    @cached_property
+    def candidates_dir(self) -> Path:
+        return self.data_dir / "candidates"
+
+    @cached_property
+    def published_dir(self) -> Path:
+        return self.data_dir / "published"
+
+    @cached_property
+    def vintages_dir(self) -> Path:
+        return self.published_dir / "vintages"
+
+    @cached_property
+    def latest_path(self) -> Path:
+        return self.published_dir / "latest.json"

@@ -1,0 +1,45 @@
+"""One module per raw dump format. A source reads bytes into rows of strings and judges nothing
+but the form of the file; values are judged against the contract in `ingestion/`."""
+
+from orchestration.errors import RefusedDumpError
+from orchestration.sources import openrouter_models, openrouter_rankings
+from orchestration.sources.base import Dump, ParsedDump, Source
+
+SOURCES: dict[str, Source] = {
+    s.name: s for s in (openrouter_rankings.SOURCE, openrouter_models.SOURCE)
+}
+
+
+def find_source(dump: Dump, name: str | None = None) -> Source:
+    """The source called `name`, or the one that recognizes the dump.
+
+    Raises RefusedDumpError where the name is unknown or no source recognizes the content.
+    """
+    if name is not None:
+        if name not in SOURCES:
+            raise RefusedDumpError(
+                f"{dump.name}: source {name!r} is not known; expected one of {', '.join(SOURCES)}"
+            )
+        return SOURCES[name]
+    for source in SOURCES.values():
+        if source.recognizes(dump):
+            return source
+    expected = "; ".join(f"{s.name}: {s.layouts}" for s in SOURCES.values())
+    raise RefusedDumpError(
+        f"{dump.name}: begins with {dump.excerpt!r}, which no source recognizes. "
+        f"Expected one of: {expected}. Name the source with --source for a closer diagnosis."
+    )
+
+
+def parse(dump: Dump, source: Source) -> ParsedDump:
+    """Rows of the dump as strings.
+
+    Raises RefusedDumpError where the dump is not what it claims or holds no row at all.
+    """
+    parsed = source.parse(dump)
+    if not parsed.rows and not parsed.malformed:
+        raise RefusedDumpError(f"{dump.name}: has a valid {parsed.layout} head but no rows")
+    return parsed
+
+
+__all__ = ["SOURCES", "Dump", "ParsedDump", "Source", "find_source", "parse"]

@@ -1,0 +1,72 @@
+"""OpenRouter rankings-daily: tokens by day and model.
+
+Three layouts, each plain or gzip: the API's JSON with `meta`; the keyless export (CSV, five
+columns, CRLF); the three-column CSV of archived pulls.
+"""
+
+from orchestration.contracts.odcs import tables
+from orchestration.errors import RefusedDumpError
+from orchestration.sources.base import Dump, ParsedDump, Source, parse_csv, parse_time
+
+_CONTRACT = tables("raw")["openrouter_rankings"]
+_CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
+_FIELDS = [f.source_name for f in _CONTRACT.fields]
+_SUPPORTED_VERSION = "v1"
+
+
+def _recognizes(dump: Dump) -> bool:
+    if dump.looks_like_json:
+        data = dump.json.get("data") if isinstance(dump.json, dict) else None
+        first = data[0] if isinstance(data, list) and data else None
+        return isinstance(first, dict) and "model_permaslug" in first
+    return "model_permaslug" in dump.excerpt
+
+
+def _parse_json(dump: Dump) -> ParsedDump:
+    data = dump.json_data()
+    meta = dump.json.get("meta")
+    if not isinstance(meta, dict):
+        raise RefusedDumpError(
+            f"{dump.name}: has no `meta`; expected the API's answer with its as_of and version"
+        )
+    if meta.get("version") != _SUPPORTED_VERSION:
+        raise RefusedDumpError(
+            f"{dump.name}: meta.version is {meta.get('version')!r}; expected {_SUPPORTED_VERSION!r}"
+        )
+    as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
+    window = (
+        parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date(),
+        parse_time(meta.get("end_date"), f"{dump.name}: meta.end_date").date(),
+    )
+    parsed = ParsedDump("json/api", _FIELDS, [], [], [], as_of, window)
+    for number, row in enumerate(data, start=1):
+        if not isinstance(row, dict):
+            parsed.malformed.append((number, f"a {type(row).__name__}"))
+            continue
+        parsed.rows.append(tuple(None if row.get(f) is None else str(row[f]) for f in _FIELDS))
+        parsed.row_numbers.append(number)
+    return parsed
+
+
+def _parse(dump: Dump) -> ParsedDump:
+    if dump.looks_like_json or ".json" in dump.name:
+        return _parse_json(dump)
+    return parse_csv(dump, _CSV_LAYOUTS, _FIELDS)
+
+
+SOURCE = Source(
+    name="openrouter_rankings",
+    contract="openrouter_rankings",
+    kind="usage",
+    license="CC BY 4.0",
+    citation=(
+        "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}. Licensed under CC BY 4.0."
+    ),
+    url="https://openrouter.ai/api/v1/datasets/rankings-daily",
+    layouts=(
+        "JSON with `data` and `meta`, or CSV with the columns "
+        + " or ".join(",".join(c) for c in _CSV_LAYOUTS.values())
+    ),
+    recognizes=_recognizes,
+    parse=_parse,
+)

@@ -1,0 +1,1 @@
+"""From raw tables to marts: loads `raw.*` into the working database and runs dbt on it."""

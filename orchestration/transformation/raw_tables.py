@@ -1,0 +1,77 @@
+"""Create the working database anew with the schema `raw`, the sources of the dbt project.
+
+The working database is derived and rebuilt by every run, so a run that was killed leaves nothing
+to repair. Only the run itself opens it; readers get finished copies inside a vintage.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from orchestration.contracts.odcs import tables
+from orchestration.ingestion.checks import QUARANTINE_SCHEMA
+from orchestration.ingestion.ingest import Ingested
+from orchestration.settings import Settings
+from orchestration.sources import SOURCES
+
+_DUMPS_SCHEMA = pa.schema(
+    [
+        ("dump_sha256", pa.string()),
+        ("source", pa.string()),
+        ("as_of", pa.timestamp("us")),
+        ("pulled_at", pa.timestamp("us")),
+    ]
+)
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path], schema: pa.Schema
+) -> None:
+    """A view over Parquet files, or an empty table of the same columns where there are none."""
+    if paths:
+        files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
+        connection.execute(f"create view raw.{name} as select * from read_parquet([{files}])")
+    else:
+        connection.register("empty", schema.empty_table())
+        connection.execute(f"create table raw.{name} as select * from empty")
+        connection.unregister("empty")
+
+
+def create_working_database(ingested: Iterable[Ingested], settings: Settings) -> Path:
+    """Replace the working database by one that holds only `raw.*`; gives its path."""
+    ingested = list(ingested)
+    path = settings.database_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(path.name + "*"):
+        stale.unlink()
+    dumps = pa.table(
+        [
+            [i.record.sha256 for i in ingested],
+            [i.record.source for i in ingested],
+            [i.record.as_of.replace(tzinfo=None) for i in ingested],
+            [i.record.pulled_at.replace(tzinfo=None) for i in ingested],
+        ],
+        schema=_DUMPS_SCHEMA,
+    )
+    hash_column = pa.field("dump_sha256", pa.string())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema raw")
+        connection.register("incoming_dumps", dumps)
+        connection.execute("create table raw.dumps as select * from incoming_dumps")
+        _view(
+            connection,
+            "quarantine",
+            [i.quarantine_path for i in ingested],
+            pa.schema([hash_column, *QUARANTINE_SCHEMA]),
+        )
+        for source in SOURCES.values():
+            table = tables("raw")[source.contract]
+            _view(
+                connection,
+                table.name,
+                [i.rows_path for i in ingested if i.record.source == source.name],
+                pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
+            )
+    return path

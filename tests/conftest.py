@@ -1,0 +1,52 @@
+"""Fixtures. The shipped history is run once per session; tests copy what they change."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestration import pipeline
+from orchestration.landing.store import land
+from orchestration.publication.vintage import Vintage
+from orchestration.settings import Settings
+from tests import builders
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty installation."""
+    return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Vintage]:
+    """The shipped history, run and published once. Read only."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shipped"))
+    return settings, pipeline.run(settings).vintage
+
+
+@pytest.fixture(scope="session")
+def small_base(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A published vintage of a small feed of 42 days. Read only; see `small`."""
+    folder = tmp_path_factory.mktemp("small")
+    settings = Settings(data_dir=folder / "data")
+    rows = builders.feed(builders.days("2026-01-01", 42))
+    land(builders.write(folder, "feed.csv", builders.csv3(rows)), settings, as_of=builders.AS_OF)
+    pipeline.run(settings)
+    return settings
+
+
+@pytest.fixture
+def small(small_base: Settings, tmp_path: Path) -> Settings:
+    """A copy of `small_base` to change."""
+    shutil.copytree(small_base.data_dir, tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
+
+
+@pytest.fixture
+def drop(tmp_path: Path) -> Callable[[str, bytes], Path]:
+    """Write a dump into a folder of its own."""
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    return lambda name, content: builders.write(folder, name, content)
