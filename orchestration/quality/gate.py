@@ -270,17 +270,19 @@ class _Validator:
             # A rule that could not be asked has not been passed.
             text = str(result.exception_info.get("exception_message"))
             return Verdict(q.suite, q.rule, q.severity, False, q.title, text, 1, [text])
-        detail = result.result or {}
-        rows = list(detail.get("unexpected_index_list") or [])
-        failing = int(detail.get("unexpected_count") or 0)
+        column = q.arguments["column"]
+        unexpected = set((result.result or {}).get("unexpected_index_list") or [])
+        # Expectations pass over NULL; a value that could not be computed is not a good one.
+        unexpected |= {i for i, missing in enumerate(q.frame[column].isna()) if missing}
+        rows = sorted(unexpected)
         return Verdict(
             q.suite,
             q.rule,
             q.severity,
-            bool(result.success),
+            bool(result.success) and not rows,
             q.title,
-            _observed(q.frame, q.arguments["column"], failing),
-            failing,
+            _observed(q.frame, column, len(rows)),
+            len(rows),
             [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]],
         )
 

@@ -354,9 +354,7 @@ def _attribution_rules() -> Iterator[Rule]:
             ) as next_from
             from price_history
         )
-        select model_permaslug, price_kind, valid_from, valid_to, next_from,
-            (valid_to is null or valid_from < valid_to)
-            and (next_from is null or valid_to <= next_from) as ok
+        select model_permaslug, price_kind, valid_from, valid_to, next_from, false as ok
         from ordered
         where not coalesce(
             (valid_to is null or valid_from < valid_to)

@@ -1,0 +1,309 @@
+"""Every rule of the gate has a poisoned candidate that it must catch.
+
+A healthy candidate is built by the real run; each case spoils it in one way and asks the real gate.
+"""
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import list_dumps
+from orchestration.publication.candidate import Candidate, build_candidate
+from orchestration.quality.gate import Verdict, blockers, rule_titles, run_gate
+from orchestration.quality.rules import thresholds
+from orchestration.settings import Settings
+
+SHARES = "share_by_origin_weekly"
+
+
+@pytest.fixture(scope="session")
+def healthy(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of a candidate that passes."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("healthy") / "data")
+    shutil.copytree(small_base.data_dir, settings.data_dir)
+    candidate: Candidate = build_candidate(ingest_all(list_dumps(settings), settings), settings)
+    return candidate.tables_dir
+
+
+@pytest.fixture
+def poison(healthy: Path, tmp_path: Path) -> Callable[[str, str], Path]:
+    """Copy the healthy tables and replace one by the result of a query on it."""
+
+    def apply(table: str, sql: str) -> Path:
+        folder = tmp_path / "tables"
+        if not folder.exists():
+            shutil.copytree(healthy, folder)
+        path = folder / f"{table}.parquet"
+        with duckdb.connect() as connection:
+            connection.execute(f"create table t as select * from read_parquet('{path}')")
+            connection.execute(f"copy ({sql}) to '{path}' (format parquet)")
+        return folder
+
+    return apply
+
+
+def verdict(folder: Path, rule: str, previous: Path | None = None) -> Verdict:
+    """The verdict of one rule on a folder of tables."""
+    (found,) = [v for v in run_gate(folder, previous) if v.rule == rule]
+    return found
+
+
+def test_a_healthy_candidate_passes(healthy: Path) -> None:
+    verdicts = run_gate(healthy, None)
+    assert [v.rule for v in verdicts] == list(rule_titles())
+    assert not blockers(verdicts), blockers(verdicts)
+
+
+ROW = "select * replace ({expression}) from t"
+FIRST_ROW = "(row_number() over () = 1)"
+
+
+def on_day(expression: str, day: str, column: str = "tokens") -> str:
+    """A query that changes `column` on one day of usage_daily."""
+    return (
+        f"select * replace (cast(case when usage_date = date '{day}' then {expression} "
+        f"else {column} end as bigint) as {column}) from t"
+    )
+
+
+# (rule, table, query on it as `t`, what the message must name)
+POISON: list[tuple[str, str, str, str]] = [
+    ("SCHEMA", "usage_daily", "select * exclude (author) from t", "usage_daily.author"),
+    ("SCHEMA", "usage_daily", "select *, 1 as extra from t", "usage_daily.extra"),
+    (
+        "SCHEMA",
+        SHARES,
+        "select * replace (cast(share as float) as share) from t",
+        f"{SHARES}.share",
+    ),
+    ("KEY", "usage_daily", "select * from t union all (select * from t limit 1)", "usage_date="),
+    (
+        "NOT_NULL",
+        "usage_daily",
+        f"select * replace (case when {FIRST_ROW} then null else author end as author) from t",
+        "usage_daily.author",
+    ),
+    (
+        "VALUE_RANGE",
+        "usage_daily",
+        f"select * replace (cast(case when {FIRST_ROW} then -5 else tokens end as bigint) "
+        "as tokens) from t",
+        "tokens=-5",
+    ),
+    (
+        "VALUE_RANGE",
+        SHARES,
+        f"select * replace (case when {FIRST_ROW} then 1.2 else share end as share) from t",
+        "share=1.2",
+    ),
+    (
+        "VALUE_RANGE",
+        SHARES,
+        f"select * replace (case when {FIRST_ROW} then 'nan'::double else share end as share) "
+        "from t",
+        "share=nan",
+    ),
+    (
+        "VALUE_SET",
+        "usage_daily",
+        f"select * replace (case when {FIRST_ROW} then 'guessed' else identification end "
+        "as identification) from t",
+        "identification=guessed",
+    ),
+    (
+        "VALUE_FORM",
+        SHARES,
+        f"select * replace (case when {FIRST_ROW} then 'China' else origin end as origin) from t",
+        "origin=China",
+    ),
+    (
+        "SHARE_BOUNDS",
+        SHARES,
+        f"select * replace (case when {FIRST_ROW} then share / 2 else share_high end as share_high)"
+        " from t",
+        SHARES,
+    ),
+    (
+        "SHARE_BOUNDS",
+        SHARES,
+        "select * replace (share * 0.99 as share, share * 0.99 as share_low) from t",
+        SHARES,
+    ),
+    ("SHARE_SUM", SHARES, "select * from t where origin <> 'CN'", "add up to 0."),
+    (
+        "SHARE_SUM",
+        "identification_daily",
+        "select * from t where identification <> 'tail'",
+        "identification_daily",
+    ),
+    (
+        "TOKENS_CONSERVED",
+        SHARES,
+        f"select * replace (cast(case when {FIRST_ROW} then tokens - 1 else tokens end as bigint)"
+        " as tokens) from t",
+        "differs from usage_daily by",
+    ),
+    (
+        "TOKENS_CONSERVED",
+        SHARES,
+        "select * from t where period_start <> (select max(period_start) from t)",
+        "all periods",
+    ),
+    (
+        "MISSING_DAY",
+        "usage_daily",
+        "select * from t where usage_date <> date '2026-01-20'",
+        "2026-01-20",
+    ),
+    ("DAY_TOTAL", "usage_daily", on_day("tokens * 7", "2026-01-20"), "2026-01-20"),
+    ("DAY_TOTAL", "usage_daily", on_day("tokens // 1000000", "2026-01-20"), "2026-01-20"),
+    ("DAY_TOTAL", "usage_daily", on_day("0", "2026-01-20"), "2026-01-20"),
+    ("DAY_TOTAL", "usage_daily", on_day("tokens * 7", "2026-01-01"), "2026-01-01"),
+    ("DAY_TOTAL", "usage_daily", on_day("tokens * 7", "2026-02-11"), "2026-02-11"),
+    (
+        "ROWS_PER_DAY",
+        "usage_daily",
+        "select * from t union all select a.* replace ('x/m' || n as model_permaslug, "
+        "cast(0 as bigint) as tokens) from (select * from t where usage_date = date '2026-01-20' "
+        "limit 1) as a, range(60) r(n)",
+        "2026-01-20",
+    ),
+    (
+        "OTHER_ROWS_PER_DAY",
+        "usage_daily",
+        "select * from t union all select * from t where model_permaslug = 'other' "
+        "and usage_date = date '2026-01-20'",
+        "2026-01-20",
+    ),
+    (
+        "UNMAPPED_SHARE",
+        "usage_daily",
+        "select * replace (case when author = 'deepseek' then 'unmapped' else identification end "
+        "as identification) from t",
+        "deepseek",
+    ),
+    (
+        "UNMAPPED_AUTHORS",
+        "usage_daily",
+        "select * replace (case when author = 'mistralai' then 'unmapped' else identification end "
+        "as identification) from t",
+        "mistralai",
+    ),
+    (
+        "TOP_LABS",
+        "share_by_lab_weekly",
+        "select * from t where lab_id = 'unidentified' or period_start > date '2026-01-12'",
+        "2026-01-12",
+    ),
+    ("NO_USAGE", "usage_daily", "select * from t where false", "0 rows"),
+    (
+        "PRICE_OVERLAP",
+        "price_history",
+        "select * from t union all (select * replace (date '2026-01-02' as valid_from, "
+        "null::date as valid_to) from t where valid_to is null and valid_from < date '2026-01-01' "
+        "limit 1)",
+        "next from",
+    ),
+    (
+        "UNPRICED_SHARE",
+        "share_by_price_band_monthly",
+        "select * replace (0.9 as share) from t where price_band = 'unpriced' "
+        "union all select * from t where price_band <> 'unpriced'",
+        "have no price",
+    ),
+    (
+        "INCOMPLETE_DAY",
+        "usage_daily",
+        "select * replace (usage_date <> date '2026-01-20' as is_complete) from t",
+        "2026-01-20",
+    ),
+    (
+        "QUARANTINED_ROWS",
+        "quarantine",
+        "select 'openrouter_rankings' as source, repeat('a', 64) as dump_sha256, "
+        "17::bigint as row_number, date '2026-01-20' as usage_date, 'too_small' as code, "
+        "'total_tokens' as field, '-5' as value, '0 or more' as expected",
+        "row 17: total_tokens = '-5'",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "table", "sql", "named"), POISON, ids=[f"{p[0]}-{i}" for i, p in enumerate(POISON)]
+)
+def test_poison_is_caught(
+    poison: Callable[[str, str], Path], rule: str, table: str, sql: str, named: str
+) -> None:
+    found = verdict(poison(table, sql), rule)
+    assert not found.passed
+    assert found.verdict in ("fail", "warn")
+    assert found.failing > 0
+    assert any(named in row for row in found.rows), found.rows
+
+
+def test_restatement_of_settled_days_is_caught(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    restated = poison("usage_daily", on_day("cast(tokens * 1.02 as bigint)", "2026-01-20"))
+    found = verdict(restated, "RESTATEMENT", previous=healthy)
+    assert not found.passed
+    assert [row for row in found.rows if row.startswith("2026-01-20")], found.rows
+
+
+def test_a_lost_settled_day_is_a_restatement(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    lost = poison("usage_daily", "select * from t where usage_date < date '2026-02-01'")
+    assert verdict(lost, "RESTATEMENT", previous=healthy).failing > 0
+
+
+def test_the_newest_days_may_still_change(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    restated = poison("usage_daily", on_day("cast(tokens * 1.05 as bigint)", "2026-02-11"))
+    assert verdict(restated, "RESTATEMENT", previous=healthy).passed
+
+
+def test_a_missing_table_is_a_schema_failure(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    folder = poison("headline", "select * from t")
+    (folder / "headline.parquet").unlink()
+    assert any("headline" in row for row in verdict(folder, "SCHEMA").rows)
+
+
+def test_a_grain_that_changes_mid_series_names_the_first_days(
+    poison: Callable[[str, str], Path],
+) -> None:
+    """Trailing 7-day sums in place of daily values, as a real scraper once began to return."""
+    switched = poison(
+        "usage_daily",
+        "select * replace (cast(case when usage_date >= date '2026-01-25' then tokens * 7 "
+        "else tokens end as bigint) as tokens) from t",
+    )
+    found = verdict(switched, "DAY_TOTAL")
+    named = {date.fromisoformat(row[:10]) for row in found.rows}
+    assert date(2026, 1, 25) in named
+    assert min(named) == date(2026, 1, 25)
+
+
+def test_every_rule_has_a_poisoned_fixture() -> None:
+    assert {p[0] for p in POISON} | {"RESTATEMENT"} == set(rule_titles())
+
+
+def test_thresholds_hold_on_the_shipped_history_with_room(
+    shipped: tuple[Settings, object],
+) -> None:
+    """The factor must not sit next to what real data does: a quarter of it stays free."""
+    _, vintage = shipped
+    limits = thresholds()
+    ratios = next(v for v in vintage.verdicts if v.rule == "DAY_TOTAL").observed  # type: ignore[attr-defined]
+    low, high = float(ratios.split()[2]), float(ratios.split()[4])
+    factor = limits["day_total"]["max_factor"]
+    assert high < 0.75 * factor
+    assert low > 1.25 / factor
