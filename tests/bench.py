@@ -1,0 +1,150 @@
+"""`make bench`: how long the graph takes beside the bare SQL on the same input, in the same run.
+
+Bare SQL is every dbt model's compiled SELECT in one DuckDB connection, reading the shipped dump
+and the seeds and writing the published tables as Parquet: the least that these numbers cost.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.odcs import tables
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.transformation.dbt import ensure_manifest
+
+REPEATS = 3
+
+
+def best(action: Callable[[], object]) -> float:
+    """Seconds of the fastest of a few repetitions."""
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> None:
+    """The models' own SELECTs and nothing else."""
+    manifest = json.loads(ensure_manifest(settings).read_text())
+    nodes = {k: v for k, v in manifest["nodes"].items() if v["resource_type"] == "model"}
+    compiled = settings.dbt_target_dir / "compiled" / "tokenshare"
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as tokenshare")
+        connection.execute("use tokenshare")
+        for schema in ("raw", "registry", "staging", "intermediate", "marts", "metrics"):
+            connection.execute(f"create schema {schema}")
+        connection.execute(f"""
+            create table raw.openrouter_rankings as
+            select '{dump_sha256}' as dump_sha256, row_number() over () as row_number,
+                date as usage_date, model_permaslug, total_tokens
+            from read_csv('{dump}');
+            create table raw.dumps as select '{dump_sha256}' as dump_sha256,
+                'openrouter_rankings' as source, now()::timestamp as as_of,
+                now()::timestamp as pulled_at;
+            create table raw.quarantine (dump_sha256 varchar, row_number bigint, usage_date date,
+                code varchar, field varchar, value varchar, expected varchar);
+            create table raw.openrouter_models (dump_sha256 varchar, row_number bigint,
+                model_id varchar, canonical_slug varchar,
+                usd_per_token_prompt decimal(28, 18), usd_per_token_completion decimal(28, 18),
+                usd_per_token_input_cache_read decimal(28, 18),
+                usd_per_token_input_cache_write decimal(28, 18));
+        """)
+        for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
+            types = (
+                "types={'usd_per_million_tokens': 'decimal(18,9)', 'valid_from': 'date', "
+                "'valid_to': 'date'}"
+                if seed.stem == "price_seed"
+                else "types={'valid_from': 'date', 'valid_to': 'date'}"
+                if seed.stem in ("labs", "authors")
+                else "auto_detect=true"
+            )
+            connection.execute(
+                f"create table registry.{seed.stem} as select * from read_csv('{seed}', {types})"
+            )
+        done: set[str] = set()
+        while len(done) < len(nodes):
+            for unique_id, node in nodes.items():
+                needs = {d for d in node["depends_on"]["nodes"] if d.startswith("model.")}
+                if unique_id in done or not needs <= done:
+                    continue
+                sql = (compiled / node["original_file_path"]).read_text()
+                kind = "view" if node["config"]["materialized"] == "view" else "table"
+                connection.execute(f"create {kind} {node['schema']}.{node['name']} as {sql}")
+                done.add(unique_id)
+        for name in tables("published"):
+            schema = "metrics" if name == "headline" else "marts"
+            connection.execute(
+                f"copy {schema}.{name} to '{target / name}.parquet' (format parquet)"
+            )
+
+
+def cli(data_dir: Path) -> tuple[float, int]:
+    """Seconds and peak memory (KiB) of `tokenshare run` as a process of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", "run"],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "TOKENSHARE_DATA_DIR": str(data_dir)},
+    )
+    seconds = time.perf_counter() - started
+    return seconds, max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder) / "data"
+        first, peak = cli(data_dir)
+        second, _ = cli(data_dir)
+
+        settings = Settings(data_dir=data_dir)
+        os.environ["TOKENSHARE_DATA_DIR"] = str(data_dir)
+        import dagster as dg
+
+        from orchestration.definitions import build_definitions
+        from orchestration.landing.store import list_dumps
+
+        job = build_definitions(settings).resolve_job_def("publish_vintage")
+        with dg.DagsterInstance.ephemeral() as instance:
+
+            def warm() -> None:
+                settings.latest_path.unlink(missing_ok=True)
+                for old in settings.vintages_dir.glob("*"):
+                    old.rename(Path(folder) / f"old-{old.name}-{time.time_ns()}")
+                assert job.execute_in_process(instance=instance).success
+
+            warm()
+            dagster_seconds = best(warm)
+
+        (record,) = list_dumps(settings)
+        target = Path(folder) / "bare"
+        target.mkdir()
+        dump = settings.landing_dir / record.path
+        bare = best(lambda: bare_sql(settings, dump, record.sha256, target))
+
+    print(f"\nshipped history: {record.rows} rows, {record.bytes} bytes")
+    print(f"{'':44}{'seconds':>9}{'× bare SQL':>12}{'bound':>9}")
+    for label, seconds, bound in (
+        ("bare SQL on the same input", bare, ""),
+        ("whole graph in a warm Dagster process", dagster_seconds, "6 s"),
+        ("tokenshare run, first, as a process", first, "180 s"),
+        ("tokenshare run, nothing new, as a process", second, "15 s"),
+    ):
+        print(f"{label:44}{seconds:9.2f}{seconds / bare:12.1f}{bound:>9}")
+    print(f"{'peak memory of the first run':44}{peak / 1024:7.0f} MiB{'':12}{'1500 MiB':>9}")
+
+
+if __name__ == "__main__":
+    main()

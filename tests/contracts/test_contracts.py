@@ -1,0 +1,128 @@
+"""The data contracts are the one definition; everything derived from them agrees, both ways."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard
+
+from orchestration.contracts import dbt_contracts
+from orchestration.contracts.odcs import Table, contract_versions, tables
+from orchestration.ingestion.checks import QUARANTINE_SCHEMA
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import list_dumps
+from orchestration.publication.vintage import latest_vintage
+from orchestration.quality.gate import contract_terms
+from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, Settings
+from orchestration.sources import SOURCES
+
+FILES = sorted(CONTRACTS_DIR.rglob("*.odcs.yaml"))
+PUBLISHED = tables("published")
+# The columns that every reader may rely on, as promised in README and data_contracts.
+SHARE_COLUMNS = {
+    "source", "period_start", "days_present", "is_complete", "lens", "tokens", "total_tokens",
+    "share", "share_low", "share_high", "rank",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_every_contract_is_valid_odcs_v3(path: Path) -> None:
+    contract = OpenDataContractStandard.from_file(str(path))
+    assert contract.kind == "DataContract"
+    assert contract.apiVersion == "v3.1.0"
+    assert contract.version
+    assert contract.status == "active"
+    for schema in contract.schema_ or ():
+        assert (schema.description or "").startswith("One row per"), schema.name
+        assert schema.properties
+        for prop in schema.properties:
+            assert prop.description, f"{schema.name}.{prop.name}"
+
+
+@pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)
+def test_every_published_table_has_a_required_key_and_types(table: Table) -> None:
+    assert table.key
+    assert all(f.required for f in table.fields if f.primary_key)
+    assert table.arrow_schema().names == [f.name for f in table.fields]
+
+
+def test_every_contract_has_a_version() -> None:
+    assert len(contract_versions()) == len(FILES)
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLISHED if n.startswith("share_by_")])
+def test_share_tables_have_the_promised_columns(name: str) -> None:
+    assert {f.name for f in PUBLISHED[name].fields} >= SHARE_COLUMNS
+
+
+def test_dbt_contracts_are_what_the_data_contracts_say() -> None:
+    """Contract → dbt. Run `make contracts` after changing a data contract."""
+    assert dbt_contracts.TARGET.read_text() == dbt_contracts.render()
+
+
+def test_every_public_model_has_a_contract_and_the_other_way_round() -> None:
+    models = {
+        p.stem
+        for folder in ("marts", "metrics")
+        for p in (DBT_PROJECT_DIR / "models" / folder).rglob("*.sql")
+    }
+    assert models == set(PUBLISHED)
+    document = yaml.safe_load(dbt_contracts.TARGET.read_text())
+    assert {m["name"] for m in document["models"]} == models
+    assert all(m["config"]["contract"]["enforced"] for m in document["models"])
+
+
+def test_published_files_have_exactly_the_columns_of_their_contracts(small_base: Settings) -> None:
+    """Data → contract, and contract → data, on a real vintage."""
+    vintage = latest_vintage(small_base)
+    assert vintage is not None
+    files = {p.stem: p for p in (vintage.path / "tables").glob("*.parquet")}
+    assert set(files) == set(PUBLISHED)
+    for name, path in files.items():
+        found = {f.name: f.type for f in pq.read_schema(path)}
+        expected = {f.name: f.type for f in PUBLISHED[name].arrow_schema()}
+        assert list(found.items()) == list(expected.items()), name
+
+
+def test_working_tables_have_exactly_the_columns_of_their_contracts(small_base: Settings) -> None:
+    """A column that a model makes and no contract names would be dropped on the way out."""
+    with duckdb.connect(str(small_base.database_path), read_only=True) as connection:
+        for name, table in PUBLISHED.items():
+            columns = connection.execute(
+                "select column_name from information_schema.columns "
+                "where table_name = ? and table_schema in ('marts', 'metrics')",
+                [name],
+            ).fetchall()
+            assert {c for (c,) in columns} == {f.name for f in table.fields}, name
+
+
+def test_raw_files_have_exactly_the_columns_of_their_contracts(small_base: Settings) -> None:
+    for item in ingest_all(list_dumps(small_base), small_base):
+        table = tables("raw")[SOURCES[item.record.source].contract]
+        expected = ["dump_sha256", "row_number", *table.arrow_schema().names]
+        assert pq.read_schema(item.rows_path).names == expected
+        assert pq.read_schema(item.quarantine_path).names == [
+            "dump_sha256",
+            *QUARANTINE_SCHEMA.names,
+        ]
+
+
+def test_every_source_has_a_raw_contract_and_the_other_way_round() -> None:
+    assert {s.contract for s in SOURCES.values()} == set(tables("raw"))
+
+
+@pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)
+def test_everything_that_a_contract_states_is_asked_by_the_gate(table: Table) -> None:
+    asked = {(t.code, t.column) for t in contract_terms(table)}
+    for field in table.fields:
+        if field.required:
+            assert ("NOT_NULL", field.name) in asked
+        if field.minimum is not None or field.maximum is not None:
+            assert ("VALUE_RANGE", field.name) in asked
+        if field.enum:
+            assert ("VALUE_SET", field.name) in asked
+        if field.pattern:
+            assert ("VALUE_FORM", field.name) in asked
+    assert ("KEY", ", ".join(table.key)) in asked

@@ -1,0 +1,171 @@
+"""The graph in Dagster: real definitions, a real instance on disk, one real run of the job."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.assets.common import WRITER_POOL
+from orchestration.contracts.odcs import tables
+from orchestration.quality.gate import rule_titles
+from orchestration.settings import PROJECT_ROOT, Settings
+from tests import builders
+
+
+@pytest.fixture(scope="module")
+def definitions(small_base: Settings) -> dg.Definitions:
+    # The module builds its own `defs` on import, from the environment: keep that off data/.
+    os.environ["TOKENSHARE_DATA_DIR"] = str(small_base.data_dir)
+    try:
+        from orchestration.definitions import build_definitions
+    finally:
+        del os.environ["TOKENSHARE_DATA_DIR"]
+    return build_definitions(small_base)
+
+
+def of(settings: Settings) -> dg.Definitions:
+    from orchestration.definitions import build_definitions
+
+    return build_definitions(settings)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> dg.DagsterInstance:
+    """An instance on disk with the configuration that `make ui` uses."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    config = PROJECT_ROOT / "orchestration" / "dagster.yaml"
+    (home / "dagster.yaml").write_text(config.read_text())
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def test_definitions_validate_as_a_workspace(small_base: Settings, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "TOKENSHARE_DATA_DIR": str(small_base.data_dir),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "dagster"), "definitions", "validate", "-w",
+         "workspace.yaml"],
+        cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_asset_says_who_what_and_where(definitions: dg.Definitions) -> None:
+    specs = definitions.resolve_all_asset_specs()
+    keys = {s.key.to_user_string() for s in specs}
+    assert {"landed_dumps", "raw/openrouter_rankings", "candidate", "vintage"} <= keys
+    assert set(tables("published")) <= keys
+    for spec in specs:
+        name = spec.key.to_user_string()
+        assert spec.owners, name
+        assert spec.description, name
+        assert spec.group_name not in (None, "default"), name
+        assert spec.kinds, name
+
+
+def test_lineage_leads_from_the_dump_to_the_vintage(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    upstream = graph.get_ancestor_asset_keys(dg.AssetKey("vintage"))
+    for name in ("landed_dumps", "candidate", "usage_daily", "stg_usage", "labs"):
+        assert dg.AssetKey(name) in upstream, name
+    assert dg.AssetKey(["raw", "openrouter_rankings"]) in upstream
+
+
+def test_writers_share_one_pool_and_the_gate_is_all_checks(definitions: dg.Definitions) -> None:
+    job = definitions.resolve_job_def("publish_vintage")
+    assert {node.definition.pool for node in job.nodes} == {WRITER_POOL}  # type: ignore[attr-defined]
+    checks = {k.name for k in definitions.resolve_asset_graph().asset_check_keys}
+    assert {f"gate_{rule.lower()}" for rule in rule_titles()} <= checks
+
+
+def test_the_schedule_runs_every_night_after_the_source_in_utc(
+    definitions: dg.Definitions,
+) -> None:
+    schedule = definitions.resolve_schedule_def("nightly")
+    assert schedule.execution_timezone == "UTC"
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=datetime(2026, 11, 24, 2, 45, tzinfo=UTC)
+        )
+        assert len(schedule.evaluate_tick(context).run_requests or []) == 1
+    minute, hour, *rest = str(schedule.cron_schedule).split()
+    assert (int(hour), int(minute)) > (1, 46)
+    assert rest == ["*", "*", "*"]
+
+
+def test_the_inbox_sensor_asks_for_one_run_per_state(small: Settings) -> None:
+    sensor = of(small).resolve_sensor_def("inbox")
+
+    def tick() -> dg.SensorEvaluationContext:
+        from orchestration.resources.installation import Installation
+
+        return dg.build_sensor_context(
+            resources={"installation": Installation(data_dir=str(small.data_dir))}
+        )
+
+    assert not sensor.evaluate_tick(tick()).run_requests
+    small.inbox_dir.mkdir()
+    path = small.inbox_dir / "2026-03-05T01-46-00Z.csv"
+    path.write_bytes(builders.csv3(builders.feed(builders.days("2026-01-01", 43))))
+    (first,) = sensor.evaluate_tick(tick()).run_requests or []
+    (same,) = sensor.evaluate_tick(tick()).run_requests or []
+    assert first.run_key == same.run_key
+    path.write_bytes(path.read_bytes() + b"\n")
+    (changed,) = sensor.evaluate_tick(tick()).run_requests or []
+    assert changed.run_key != first.run_key
+
+
+def test_the_job_publishes_what_waits_in_the_inbox(
+    small: Settings, instance: dg.DagsterInstance
+) -> None:
+    small.inbox_dir.mkdir()
+    rows = builders.feed(builders.days("2026-01-01", 43))
+    builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv.gz", builders.csv3(rows))
+    builders.write(small.inbox_dir, "page.json", b"<html>502</html>")
+    before = small.latest_path.read_bytes()
+    job = of(small).resolve_job_def("publish_vintage")
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    assert small.latest_path.read_bytes() != before
+    checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
+    assert not checks["inbox_accepted"].passed
+    assert "HTML" in str(checks["inbox_accepted"].metadata["page.json"].value)
+    assert checks["gate_day_total"].passed
+    assert checks["assert_tokens_conserved"].passed
+    (made,) = result.asset_materializations_for_node("vintage")
+    assert made.metadata["published_by_this_run"].value is True
+    assert "| CN |" in str(made.metadata["shares"].value)
+
+    again = job.execute_in_process(instance=instance)
+    (same,) = again.asset_materializations_for_node("vintage")
+    assert same.metadata["published_by_this_run"].value is False
+
+
+def test_a_refusal_fails_the_run_and_shows_the_rule(
+    small: Settings, instance: dg.DagsterInstance, drop: Callable[[str, bytes], Path]
+) -> None:
+    small.inbox_dir.mkdir()
+    rows = [
+        (d, s, str(int(t) * 7) if d >= "2026-01-25" else t)
+        for d, s, t in builders.feed(builders.days("2026-01-01", 42))
+    ]
+    builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv", builders.csv3(rows))
+    before = small.latest_path.read_bytes()
+    result = of(small).resolve_job_def("publish_vintage").execute_in_process(
+        instance=instance, raise_on_error=False
+    )  # fmt: skip
+    assert not result.success
+    assert small.latest_path.read_bytes() == before
+    failed = {c.check_name: c for c in result.get_asset_check_evaluations() if not c.passed}
+    assert "2026-01-25" in str(failed["gate_day_total"].metadata["rows"].value)
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert failure.step_key == "vintage"
+    assert not [e for e in result.all_events if e.is_step_up_for_retry]

@@ -1,0 +1,251 @@
+"""Vintages: immutable, reproducible, verifiable; and what a refused candidate leaves behind."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration import pipeline
+from orchestration.contracts.odcs import tables
+from orchestration.errors import GateRefusedError, VerificationError
+from orchestration.files import sha256_file
+from orchestration.landing.store import land
+from orchestration.publication.verify import seal_manifest, verify
+from orchestration.publication.vintage import latest_vintage
+from orchestration.settings import Settings
+from tests import builders
+
+LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
+FIRST, COUNT = "2026-01-01", 42
+
+
+def land_feed(
+    settings: Settings,
+    drop: Callable[[str, bytes], Path],
+    change: Callable[[builders.Row], builders.Row] = lambda row: row,
+    count: int = COUNT,
+) -> None:
+    """Land the feed once more, later, with some of its rows changed."""
+    rows = [change(row) for row in builders.feed(builders.days(FIRST, count))]
+    land(drop("later.csv", builders.csv3(rows)), settings, as_of=LATER)
+
+
+def times(factor: float, on: Callable[[str], bool]) -> Callable[[builders.Row], builders.Row]:
+    """Multiply the tokens of some days."""
+    return lambda r: (r[0], r[1], str(int(int(r[2]) * factor))) if on(r[0]) else r
+
+
+def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    names = {p.relative_to(vintage.path).as_posix() for p in vintage.path.rglob("*") if p.is_file()}
+    assert names == {
+        "manifest.json",
+        "tokenshare.duckdb",
+        "report/index.html",
+        "quality/index.html",
+        "quality/gate.json",
+        *(f"tables/{name}.parquet" for name in tables("published")),
+    }
+    pointer = json.loads(small.latest_path.read_text())
+    assert pointer["vintage_id"] == vintage.vintage_id
+    assert (small.published_dir / pointer["path"]).samefile(vintage.path)
+
+
+def test_the_manifest_leads_every_number_back_to_its_dump(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    manifest = vintage.manifest
+    (dump,) = manifest["inputs"]
+    landed = small.data_dir / dump["path"]
+    assert sha256_file(landed) == dump["sha256"]
+    assert dump["rows"] == dump["rows_ingested"] + dump["rows_quarantined"]
+    assert {"source", "as_of", "pulled_at", "license", "citation", "bytes"} <= dump.keys()
+    used = pq.read_table(vintage.path / "tables/usage_daily.parquet", columns=["dump_sha256"])
+    assert set(used["dump_sha256"].to_pylist()) == {dump["sha256"]}
+    assert manifest["contract_versions"]["tokenshare.published.usage"] == "1.0.0"
+    assert {v["verdict"] for v in manifest["gate"]} <= {"pass", "warn"}
+    assert all(dump["citation"] in c for c in manifest["citations"])
+
+
+def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    with duckdb.connect(str(vintage.path / "tokenshare.duckdb"), read_only=True) as connection:
+        found = dict(
+            connection.execute("select table_name, comment from duckdb_tables()").fetchall()
+        )
+        bare = connection.execute(
+            "select table_name, column_name from duckdb_columns() "
+            "where not internal and coalesce(comment, '') = ''"
+        ).fetchall()
+    assert set(found) == set(tables("published"))
+    assert all("Licensed under CC BY 4.0" in comment for comment in found.values())
+    assert not bare
+
+
+def test_the_same_inputs_give_the_same_bytes(small_base: Settings, tmp_path: Path) -> None:
+    again = Settings(data_dir=tmp_path / "again")
+    shutil.copytree(small_base.landing_dir, again.landing_dir)
+    first, second = latest_vintage(small_base), pipeline.run(again).vintage
+    assert first is not None
+    for name in tables("published"):
+        file = f"tables/{name}.parquet"
+        assert (first.path / file).read_bytes() == (second.path / file).read_bytes(), name
+
+
+def test_nothing_new_publishes_nothing(small: Settings) -> None:
+    before = small.latest_path.read_bytes()
+    result = pipeline.run(small)
+    assert not result.vintage.is_new
+    assert small.latest_path.read_bytes() == before
+    assert len(list(small.vintages_dir.iterdir())) == 1
+
+
+def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    old = latest_vintage(small)
+    assert old is not None
+    land_feed(small, drop, count=COUNT + 1)
+    new = pipeline.run(small).vintage
+    assert new.is_new
+    assert new.vintage_id > old.vintage_id
+    assert new.manifest["previous_vintage"] == old.vintage_id
+    verify(old.path)
+    verify(new.path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (times(7, lambda day: day >= "2026-01-25"), "2026-01-25"),
+        (times(1e-6, lambda day: day == "2026-02-11"), "2026-02-11"),
+    ],
+    ids=["grain", "collapse"],
+)
+def test_a_refused_candidate_changes_nothing_and_names_the_days(
+    small: Settings,
+    drop: Callable[[str, bytes], Path],
+    change: Callable[[builders.Row], builders.Row],
+    named: str,
+) -> None:
+    before = small.latest_path.read_bytes()
+    land_feed(small, drop, change)
+    with pytest.raises(GateRefusedError) as refused:
+        pipeline.run(small)
+    message = str(refused.value)
+    assert "DAY_TOTAL" in message
+    assert named in message
+    assert refused.value.exit_code == 5
+    assert small.latest_path.read_bytes() == before
+    assert len(list(small.vintages_dir.iterdir())) == 1
+    (kept,) = small.candidates_dir.iterdir()
+    assert str(kept) in message
+    assert named in (kept / "quality" / "index.html").read_text()
+    assert (kept / "tables" / "usage_daily.parquet").exists()
+    with pytest.raises(GateRefusedError):
+        pipeline.publish_newest(small)
+
+
+def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    def spoil(row: builders.Row) -> builders.Row:
+        small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-large"
+        return (row[0], row[1], "-1") if small_row else row
+
+    land_feed(small, drop, spoil)
+    result = pipeline.run(small)
+    assert any("quarantine" in notice for notice in result.notices)
+    folder = result.vintage.path / "tables"
+    with duckdb.connect() as connection:
+
+        def incomplete(table: str, column: str) -> set[str]:
+            rows = connection.execute(
+                f"select distinct {column}::varchar from '{folder}/{table}.parquet' "
+                "where not is_complete"
+            ).fetchall()
+            return {row[0] for row in rows}
+
+        assert incomplete("usage_daily", "usage_date") == {"2026-02-10"}
+        assert incomplete("share_by_origin_daily", "period_start") == {"2026-02-10"}
+        assert "2026-02-09" in incomplete("share_by_lab_weekly", "period_start")
+        rows = connection.execute(
+            f"select usage_date::varchar, field, value, code from '{folder}/quarantine.parquet'"
+        ).fetchall()
+    assert rows == [("2026-02-10", "total_tokens", "-1", "too_small")]
+    assert "QUARANTINED_ROWS" in {v.rule for v in result.vintage.verdicts if v.verdict == "warn"}
+
+
+def test_verify_accepts_a_copy_under_another_name(small: Settings, tmp_path: Path) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    copy = tmp_path / "copied"
+    shutil.copytree(vintage.path, copy)
+    assert verify(copy)["vintage_id"] == vintage.vintage_id
+
+
+def test_verify_sees_a_flipped_byte_in_any_file(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    for path in sorted(p for p in vintage.path.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        for position in (0, len(content) // 2, len(content) - 1):
+            flipped = bytearray(content)
+            flipped[position] ^= 0x01
+            path.write_bytes(bytes(flipped))
+            with pytest.raises(VerificationError):
+                verify(vintage.path)
+        path.write_bytes(content)
+    verify(vintage.path)
+
+
+@pytest.mark.parametrize("name", ["tables/usage_daily.parquet", "report/index.html"])
+def test_verify_sees_a_missing_file(small: Settings, name: str) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    (vintage.path / name).unlink()
+    with pytest.raises(VerificationError, match=f"{name}: missing"):
+        verify(vintage.path)
+
+
+@pytest.mark.parametrize("name", ["extra.txt", "tables/extra.parquet", "empty_folder/"])
+def test_verify_sees_what_is_too_much(small: Settings, name: str) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    if name.endswith("/"):
+        (vintage.path / name).mkdir()
+    else:
+        (vintage.path / name).write_text("x")
+    with pytest.raises(VerificationError, match="not in the manifest"):
+        verify(vintage.path)
+
+
+def test_verify_rechecks_what_a_resealed_manifest_claims(small: Settings) -> None:
+    """A forger who seals a manifest of his own still cannot claim other headline figures."""
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    document = {k: v for k, v in vintage.manifest.items() if k != "manifest_sha256"}
+    document["headline"][0]["share"] += 0.1
+    (vintage.path / "manifest.json").write_bytes(seal_manifest(document))
+    with pytest.raises(VerificationError, match="headline"):
+        verify(vintage.path)
+
+
+def test_a_vintage_that_was_not_yet_named_is_named_by_the_next_run(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    before = small.latest_path.read_bytes()
+    land_feed(small, drop, count=COUNT + 1)
+    new = pipeline.run(small).vintage
+    small.latest_path.write_bytes(before)  # killed between the rename and latest.json
+    result = pipeline.run(small)
+    assert result.vintage.vintage_id == new.vintage_id
+    assert not result.vintage.is_new
+    assert json.loads(small.latest_path.read_text())["vintage_id"] == new.vintage_id

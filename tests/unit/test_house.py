@@ -1,0 +1,82 @@
+"""The rules of the house that a machine can check."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestration.settings import PROJECT_ROOT, Settings
+
+PACKAGE = PROJECT_ROOT / "orchestration"
+EDGE = ("assets", "automation", "resources", "definitions.py")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path, top_level_only: bool = False) -> set[str]:
+    """First parts of the modules that a file imports."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_only_the_edge_imports_dagster(path: Path) -> None:
+    if path.relative_to(PACKAGE).parts[0] not in EDGE:
+        assert not {"dagster", "dagster_dbt"} & imported(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_slow_imports_are_made_on_use(path: Path) -> None:
+    """Great Expectations costs 7 s, dbt 3 s: no module may pay that for being imported."""
+    assert not {"great_expectations", "dbt"} & imported(path, top_level_only=True)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_every_module_says_what_belongs_there(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_the_cli_starts_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys, orchestration.cli\n"
+        "print([m for m in ('dagster', 'dbt', 'great_expectations', 'pandas', 'vl_convert') "
+        "if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_lock_pins_with_hashes_and_names_no_host() -> None:
+    lock = (PROJECT_ROOT / "requirements.lock").read_text()
+    pinned = [line for line in lock.splitlines() if "==" in line and not line.startswith("#")]
+    assert len(pinned) > 100
+    assert lock.count("--hash=sha256:") >= len(pinned)
+    assert "://" not in lock
+
+
+def test_no_tracked_file_is_above_two_mebibytes() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    sizes = {
+        name: (PROJECT_ROOT / name).stat().st_size
+        for name in listed.stdout.split("\0")
+        if name and (PROJECT_ROOT / name).exists()
+    }
+    assert not {n: s for n, s in sizes.items() if s > 2 * 1024 * 1024}
+
+
+def test_one_variable_moves_everything_that_a_run_writes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(tmp_path / "elsewhere"))
+    settings = Settings()
+    places = [
+        settings.landing_dir, settings.inbox_dir, settings.warehouse_dir, settings.database_path,
+        settings.dbt_target_dir, settings.candidates_dir, settings.published_dir,
+    ]  # fmt: skip
+    assert all(p.is_relative_to(tmp_path / "elsewhere") for p in places)
