@@ -55,13 +55,13 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 code varchar, field varchar, value varchar, expected varchar);
             create table raw.openrouter_models (dump_sha256 varchar, row_number bigint,
                 model_id varchar, canonical_slug varchar,
-                usd_per_token_prompt decimal(28, 18), usd_per_token_completion decimal(28, 18),
-                usd_per_token_input_cache_read decimal(28, 18),
-                usd_per_token_input_cache_write decimal(28, 18));
+                usd_per_token_prompt decimal(38, 30), usd_per_token_completion decimal(38, 30),
+                usd_per_token_input_cache_read decimal(38, 30),
+                usd_per_token_input_cache_write decimal(38, 30));
         """)
         for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
             types = (
-                "types={'usd_per_million_tokens': 'decimal(18,9)', 'valid_from': 'date', "
+                "types={'usd_per_million_tokens': 'decimal(24,18)', 'valid_from': 'date', "
                 "'valid_to': 'date'}"
                 if seed.stem == "price_seed"
                 else "types={'valid_from': 'date', 'valid_to': 'date'}"

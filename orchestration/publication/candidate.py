@@ -110,6 +110,8 @@ def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
             for field in table.fields:
                 text = field.description.replace("'", "''")
                 connection.execute(f"comment on column {table.name}.{field.name} is '{text}'")
+    # A reader who forgets read_only would checkpoint the file and so break its hash.
+    path.chmod(0o444)
 
 
 def build_candidate(

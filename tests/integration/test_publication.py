@@ -196,6 +196,7 @@ def test_verify_sees_a_flipped_byte_in_any_file(small: Settings) -> None:
     assert vintage is not None
     for path in sorted(p for p in vintage.path.rglob("*") if p.is_file()):
         content = path.read_bytes()
+        path.chmod(0o644)
         for position in (0, len(content) // 2, len(content) - 1):
             flipped = bytearray(content)
             flipped[position] ^= 0x01

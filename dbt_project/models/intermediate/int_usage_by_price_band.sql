@@ -17,8 +17,9 @@ priced as (
         usage.usage_date,
         usage.variant,
         usage.tokens,
-        -- 3:1 prompt to completion, the usual blend where the source does not split tokens
-        (3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens) / 4 as usd_blend
+        -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
+        -- undivided so that it stays an exact decimal
+        3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
     from usage
     left join prices as prompts
         on
@@ -38,11 +39,11 @@ select
     usage_date,
     'author_hq' as lens,
     case
-        when variant = 'free' or usd_blend = 0 then 'free'
-        when usd_blend < 0.5 then 'under_0.5'
-        when usd_blend < 2 then '0.5_to_2'
-        when usd_blend < 10 then '2_to_10'
-        when usd_blend >= 10 then 'over_10'
+        when variant = 'free' or usd_blend_by_4 = 0 then 'free'
+        when usd_blend_by_4 < 4 * 0.5 then 'under_0.5'
+        when usd_blend_by_4 < 4 * 2 then '0.5_to_2'
+        when usd_blend_by_4 < 4 * 10 then '2_to_10'
+        when usd_blend_by_4 >= 4 * 10 then 'over_10'
         else 'unpriced'
     end as price_band,
     cast(sum(tokens) as bigint) as tokens

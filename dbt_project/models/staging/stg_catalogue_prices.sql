@@ -50,7 +50,7 @@ select
     model_permaslug,
     price_kind,
     match_kind,
-    cast(usd_per_token * 1000000 as decimal(18, 9)) as usd_per_million_tokens
+    cast(usd_per_token * 1000000 as decimal(24, 18)) as usd_per_million_tokens
 from kinds
 where usd_per_token >= 0
 -- Floating aliases (`~author/…-latest`) share the canonical slug of their target: the target's

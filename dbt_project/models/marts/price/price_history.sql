@@ -101,7 +101,7 @@ events as (
         model_permaslug,
         price_kind,
         valid_to as event_date,
-        cast(null as decimal(18, 9)) as usd_per_million_tokens,
+        cast(null as decimal(24, 18)) as usd_per_million_tokens,
         price_source,
         match_kind,
         3 as precedence
@@ -112,7 +112,7 @@ events as (
         model_permaslug,
         price_kind,
         valid_from as event_date,
-        cast(null as decimal(18, 9)) as usd_per_million_tokens,
+        cast(null as decimal(24, 18)) as usd_per_million_tokens,
         'openrouter_models' as price_source,
         'removed' as match_kind,
         4 as precedence

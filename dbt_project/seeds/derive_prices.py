@@ -1,0 +1,400 @@
+"""Derive price_seed.csv: list prices per model permaslug, with the days on which they held.
+
+    python derive_prices.py --catalogue-dir DIR [--output FILE]
+
+Kept to show how the facts were derived; a run of the pipeline needs only the CSV. DIR holds dated
+catalogue snapshots (YYYY-MM-DD.json.gz) and price_events_*.parquet: every change in 1,107
+snapshots of OpenRouter's /api/v1/models between 2024-09-21 and 2026-08-22.
+
+Source: facts of OpenRouter's catalogue as collected by jvrck/openrouterlist. License: MIT.
+
+What a row says
+    The catalogue's base list price of one kind (prompt, completion, input_cache_read,
+    input_cache_write) in USD per million tokens, exact: the published decimal string times
+    1,000,000, without a float on the way. Request, image, audio and search prices are left out
+    because they are not prices per text token; so are `overrides` (a dearer tier above a prompt
+    length) and the one-hour cache write. Before 2025-03-07 no cache price was published.
+    valid_from is inclusive, valid_to exclusive, empty where the price still held when last seen.
+    A price holds from the UTC day on which it was first seen to the UTC day on which another one
+    was seen or the model had gone; of several observations on one day the last one wins.
+    Prices of 2024-09-21 may be older: that is the first day of the collection.
+
+From id to permaslug: variant = ":free" etc. of the id; canonical_slug itself never has one
+    canonical_slug        stated on every observation of the interval
+    canonical_slug_later  stated later on for the same id with the same `created` second
+    same_created          the id has since been given to another model, or was never seen with a
+                          slug, but its `created` second belongs to exactly one canonical slug of
+                          the same author (seconds at midnight are rounded and prove nothing;
+                          no other second is shared by two slugs)
+    id                    no canonical slug was ever stated for the id: the id is the permaslug
+                          (where `created` changed: only if the id is a slug stated elsewhere)
+    An interval merged from several observations carries the weakest of their kinds. Observations
+    of an id that stood for several models (its `created` changes), and that none of these steps
+    settles, are left out: an early price must not be carried to the wrong model.
+    Where several ids stand for one permaslug on one day, the better match kind wins, then the id
+    that was first seen last (the newer name), then the alphabet; prices are never mixed.
+
+Quirks, decided by measurement
+    Price -1 marks a router: left out.
+    From 2025-03-07 until 2025-04-05 every model but the router carried cache prices of "0", also
+    where its maker charged for caching: a filler, read as "not published". Other zeros are kept.
+    No snapshot was broken: none lost more than 8 % of the models (2026-08-01: 28 `:batch` ids,
+    absent from all snapshots until 2026-08-07). Of the models that came back after a day or more,
+    four were among the day's 50 most used when they went: three had no recorded tokens while they
+    were gone, one only on the eve of its return. So gaps are kept as they were seen.
+    google/gemini-2.0-flash-exp:free was listed at a price on 2026-01-23 and 24: kept.
+"""
+
+import argparse
+import sys
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+import duckdb
+
+LOAD_EVENTS = """
+    create table events as
+    select
+        model_id,
+        -- observed_at carries offsets: days are UTC days
+        observed_at::timestamptz at time zone 'UTC' as seen_at,
+        event,
+        canonical_slug,
+        created::bigint as created,
+        regexp_extract(model_id, ':.*$') as variant,
+        split_part(model_id, '/', 1) as author,
+        price_prompt as prompt,
+        price_completion as completion,
+        price_input_cache_read as input_cache_read,
+        price_input_cache_write as input_cache_write
+    from read_parquet(?)
+"""
+
+# One row per id and UTC day with an observation: the last one of the day, and how long it held.
+DAILY_STATES = """
+    create table daily_states as
+    with last_of_day as (
+        select * from events
+        qualify row_number() over (
+            partition by model_id, seen_at::date order by seen_at desc
+        ) = 1
+    )
+    select
+        *,
+        seen_at::date as day_from,
+        coalesce(
+            lead(seen_at::date) over (partition by model_id order by seen_at), date '9999-12-31'
+        ) as day_to,
+        min(seen_at) over (partition by model_id) as id_first_seen
+    from last_of_day
+"""
+
+# The steps of the docstring, best first. `match_rank` orders them.
+RESOLVED_STATES = """
+    create table resolved_states as
+    with stated as (
+        select distinct model_id, author, created, canonical_slug
+        from events
+        where canonical_slug is not null
+    ),
+    later as (
+        select model_id, created, min(canonical_slug) as slug
+        from stated
+        group by model_id, created
+        having count(distinct canonical_slug) = 1
+    ),
+    by_second as (
+        select author, created, min(canonical_slug) as slug
+        from stated
+        where created % 86400 <> 0
+        group by author, created
+        having count(distinct canonical_slug) = 1
+    ),
+    candidates as (
+        select
+            s.*,
+            later.slug as later_slug,
+            by_second.slug as second_slug,
+            s.model_id not in (select model_id from stated)
+            and (
+                count(distinct s.created) over (partition by s.model_id) = 1
+                or s.model_id in (select canonical_slug || variant from events
+                    where canonical_slug is not null)
+            ) as id_is_slug
+        from daily_states as s
+        left join later on s.model_id = later.model_id and s.created = later.created
+        left join by_second on s.author = by_second.author and s.created = by_second.created
+        where s.event = 'set' and s.prompt <> '-1' and s.completion <> '-1'
+    )
+    select
+        * exclude (later_slug, second_slug, id_is_slug),
+        case
+            when canonical_slug is not null then canonical_slug || variant
+            when later_slug is not null then later_slug || variant
+            when second_slug is not null then second_slug || variant
+            when id_is_slug then model_id
+        end as model_permaslug,
+        case
+            when canonical_slug is not null then 1
+            when later_slug is not null then 2
+            when second_slug is not null then 3
+            when id_is_slug then 4
+        end as match_rank
+    from candidates
+"""
+
+# Cut the life of a permaslug at every day on which anything changed; one id speaks per piece.
+PIECES = """
+    create table pieces as
+    with cuts as (
+        select model_permaslug, day_from as cut from resolved_states
+        where model_permaslug is not null
+        union
+        select model_permaslug, day_to as cut from resolved_states
+        where model_permaslug is not null
+    ),
+    spans as (
+        select
+            model_permaslug,
+            cut as piece_from,
+            lead(cut) over (partition by model_permaslug order by cut) as piece_to
+        from cuts
+    )
+    select
+        spans.piece_from,
+        spans.piece_to,
+        states.*,
+        row_number() over (
+            partition by spans.model_permaslug, spans.piece_from
+            order by states.match_rank, states.id_first_seen desc, states.model_id
+        ) as precedence
+    from spans
+    inner join resolved_states as states
+        on spans.model_permaslug = states.model_permaslug
+        and states.day_from <= spans.piece_from
+        and spans.piece_from < states.day_to
+    where spans.piece_to is not null
+"""
+
+# `exact_prices` maps each published string to its exact price per million tokens.
+PRICES = """
+    create table prices as
+    with spoken as (
+        select
+            model_permaslug, match_rank, piece_from, piece_to, prompt, completion,
+            if(is_filler, null, input_cache_read) as input_cache_read,
+            if(is_filler, null, input_cache_write) as input_cache_write
+        from (
+            select
+                *,
+                seen_at::date between date '2025-03-07' and date '2025-04-04'
+                and input_cache_read = '0' and input_cache_write = '0' as is_filler
+            from pieces
+            where precedence = 1
+        )
+    ),
+    -- unpivot drops nulls: a kind without a price is not offered, which is not a price of zero
+    unpivoted as (
+        unpivot spoken
+        on prompt, completion, input_cache_read, input_cache_write
+        into name price_kind value price_per_token
+    ),
+    marked as (
+        select
+            *,
+            coalesce(
+                lag(piece_to) over kind_history <> piece_from
+                or lag(usd_per_million_tokens) over kind_history <> usd_per_million_tokens,
+                true
+            ) as starts
+        from unpivoted
+        inner join exact_prices using (price_per_token)
+        window kind_history as (
+            partition by model_permaslug, price_kind order by piece_from
+        )
+    ),
+    numbered as (
+        select
+            *,
+            sum(starts::integer) over (
+                partition by model_permaslug, price_kind order by piece_from
+            ) as interval_number
+        from marked
+    )
+    select
+        model_permaslug,
+        price_kind,
+        min(usd_per_million_tokens) as usd_per_million_tokens,
+        min(piece_from) as valid_from,
+        nullif(max(piece_to), date '9999-12-31') as valid_to,
+        'openrouter_catalogue' as price_source,
+        ['canonical_slug', 'canonical_slug_later', 'same_created', 'id'][max(match_rank)]
+            as match_kind
+    from numbered
+    group by model_permaslug, price_kind, interval_number
+"""
+
+LOAD_SNAPSHOTS = """
+    create table snapshots as
+    with models as (
+        select
+            regexp_extract(parse_filename(filename), '^\\d{4}-\\d{2}-\\d{2}')::date as taken_on,
+            unnest(data) as model
+        from read_json(
+            ?, columns = {'data': 'JSON[]'}, filename = true, maximum_object_size = 100000000
+        )
+    )
+    select
+        taken_on,
+        model ->> 'id' as model_id,
+        concat_ws(
+            '|',
+            'slug=' || (model ->> 'canonical_slug'),
+            'prompt=' || (model ->> '$.pricing.prompt'),
+            'completion=' || (model ->> '$.pricing.completion'),
+            'read=' || (model ->> '$.pricing.input_cache_read'),
+            'write=' || (model ->> '$.pricing.input_cache_write')
+        ) as facts
+    from models
+"""
+
+# A snapshot file states its day only: compare it with the events as of every moment of that day
+# at which something changed, and report the moment that agrees best.
+CROSS_CHECK = """
+    with moments as (
+        select distinct snapshots.taken_on, events.seen_at as moment
+        from snapshots inner join events on snapshots.taken_on = events.seen_at::date
+        union
+        select distinct taken_on, taken_on::timestamp as moment from snapshots
+    ),
+    as_of as (
+        select moments.taken_on, moments.moment, events.*
+        from moments inner join events on events.seen_at <= moments.moment
+        qualify row_number() over (
+            partition by moments.moment, events.model_id order by events.seen_at desc
+        ) = 1
+    ),
+    known as (
+        select
+            taken_on,
+            moment,
+            model_id,
+            concat_ws(
+                '|',
+                'slug=' || canonical_slug,
+                'prompt=' || prompt,
+                'completion=' || completion,
+                'read=' || input_cache_read,
+                'write=' || input_cache_write
+            ) as facts
+        from as_of
+        where event = 'set'
+    ),
+    expected as (
+        select moments.moment, snapshots.*
+        from moments inner join snapshots using (taken_on)
+    ),
+    compared as (
+        select
+            coalesce(expected.taken_on, known.taken_on) as taken_on,
+            coalesce(expected.moment, known.moment) as moment,
+            count(*) as models,
+            count(*) filter (expected.facts is distinct from known.facts) as disagreements,
+            string_agg(coalesce(expected.model_id, known.model_id), ' ' order by
+                coalesce(expected.model_id, known.model_id)
+            ) filter (expected.facts is distinct from known.facts) as disagreeing
+        from expected
+        full join known
+            on expected.moment = known.moment and expected.model_id = known.model_id
+        group by all
+    )
+    select taken_on, models, disagreements, disagreeing
+    from compared
+    qualify row_number() over (partition by taken_on order by disagreements, moment) = 1
+    order by taken_on
+"""
+
+CONFLICTS = """
+    select
+        winner.model_permaslug,
+        winner.model_id,
+        other.model_id,
+        min(winner.piece_from),
+        max(winner.piece_to)
+    from pieces as winner
+    inner join pieces as other
+        on winner.model_permaslug = other.model_permaslug
+        and winner.piece_from = other.piece_from
+        and winner.precedence = 1 and other.precedence > 1
+    where (winner.prompt, winner.completion, winner.input_cache_read, winner.input_cache_write)
+        is distinct from
+        (other.prompt, other.completion, other.input_cache_read, other.input_cache_write)
+    group by all
+    order by all
+"""
+
+UNSETTLED = """
+    select model_id, min(day_from), max(day_to)
+    from resolved_states
+    where model_permaslug is null
+    group by model_id
+    order by model_id
+"""
+
+
+def per_million(price_per_token: str) -> str:
+    """The price of a million tokens as a plain decimal: no exponent, no trailing zeros."""
+    with localcontext() as context:
+        context.prec = 60  # far more than the longest published string needs
+        price = format(Decimal(price_per_token) * 1_000_000, "f")
+    return price.rstrip("0").rstrip(".") if "." in price else price
+
+
+def derive(catalogue_dir: Path, output: Path) -> None:
+    """Write the seed and report on stderr what was left out and where sources disagree."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    connection.execute(LOAD_EVENTS, [str(catalogue_dir / "price_events_*.parquet")])
+    connection.execute(DAILY_STATES)
+    connection.execute(RESOLVED_STATES)
+    connection.execute(PIECES)
+
+    published = connection.execute(
+        "select distinct price from (unpivot pieces"
+        " on prompt, completion, input_cache_read, input_cache_write into name kind value price)"
+    ).fetchall()
+    connection.execute(
+        "create table exact_prices (price_per_token varchar, usd_per_million_tokens varchar)"
+    )
+    connection.executemany(
+        "insert into exact_prices values (?, ?)",
+        [(price, per_million(price)) for (price,) in published],
+    )
+    connection.execute(PRICES)
+
+    rows = connection.execute(
+        "select * from prices order by model_permaslug, price_kind, valid_from"
+    )
+    header = ",".join(column[0] for column in rows.description)
+    lines = [",".join("" if v is None else str(v) for v in row) for row in rows.fetchall()]
+    output.write_text("\n".join([header, *lines, ""]), encoding="utf-8", newline="\n")
+
+    report = [f"{len(lines)} prices"]
+    for slug, winner, other, first, last in connection.execute(CONFLICTS).fetchall():
+        report.append(f"conflict: {slug}: {winner} preferred to {other}, {first} to {last}")
+    for model_id, first, last in connection.execute(UNSETTLED).fetchall():
+        report.append(f"left out, id stood for several models: {model_id}, {first} to {last}")
+    connection.execute(LOAD_SNAPSHOTS, [str(catalogue_dir / "*.json.gz")])
+    for day, models, disagreements, disagreeing in connection.execute(CROSS_CHECK).fetchall():
+        report.append(
+            f"snapshot {day}: {models} models, {disagreements} disagree {disagreeing or ''}"
+        )
+    print("\n".join(report), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Derive price_seed.csv from dated catalogues.")
+    parser.add_argument("--catalogue-dir", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "price_seed.csv")
+    arguments = parser.parse_args()
+    derive(arguments.catalogue_dir, arguments.output)
