@@ -14,14 +14,14 @@ Shipped = tuple[Settings, Vintage]
 PUBLISHED = PROJECT_ROOT.parent / "shared" / "specs" / "published-weekly-origin-shares.csv"
 # How Model Season's groups differ from ours: README beside the figures.
 NOT_IN_THEIR_US = ("gryphe", "sao10k", "anthracite-org")
-IN_THEIR_US = ("poolside", "openchat")
+
 THEIRS = f"""
     select
         cast(date_trunc('week', usage_date) as date) as week_start,
         sum(tokens) as total,
         sum(tokens) filter (where origin = 'CN' or author = 'nex-agi') as cn,
         sum(tokens) filter (
-            where (origin in ('US', 'CA') or author in {IN_THEIR_US})
+            where (origin in ('US', 'CA') or author = 'poolside')
             and author not in {NOT_IN_THEIR_US}
         ) as us,
         sum(tokens) filter (where identification in ('tail', 'stealth', 'router')) as unidentified
