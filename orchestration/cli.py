@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestration import __version__
 from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError
@@ -32,20 +34,28 @@ app = typer.Typer(
     ),
     epilog=_EXIT_CODES,
 )
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+# No markup and no emoji: names come from files, and `:free` is a variant.
+output = Console(highlight=False, markup=False, emoji=False)
 
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="Folder below which everything is written. [default: TOKENSHARE_DATA_DIR or data/]",
+        help="Folder below which everything is written.",
+        show_default="TOKENSHARE_DATA_DIR or data/",
     ),
 ]
 
 
 def _settings(data_dir: Path | None) -> Settings:
-    return Settings(data_dir=data_dir) if data_dir else Settings()
+    try:
+        return Settings(data_dir=data_dir) if data_dir else Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"TOKENSHARE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise TokenshareError(f"the settings are wrong: {problems}") from error
 
 
 class _Progress:
@@ -95,14 +105,15 @@ def run(data_dir: DataDir = None) -> None:
     for landed in result.inbox.landed:
         _say_landed(landed)
     for notice in result.notices:
-        console.print(f"[yellow]note[/] {notice}")
+        console.print("[yellow]note[/]", Text(notice))
     vintage = result.vintage
     if vintage.is_new:
         output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
     else:
         output.print(
             f"nothing new: no dump and no code has changed since vintage {vintage.vintage_id}; "
-            "nothing was published"
+            "nothing was published",
+            soft_wrap=True,
         )
     output.print(f"report: {vintage.report}", soft_wrap=True)
     if result.inbox.refused:
@@ -122,7 +133,7 @@ def _say_landed(landed: object) -> None:
         soft_wrap=True,
     )
     for notice in landed.notices:
-        console.print(f"[yellow]note[/] {notice}")
+        console.print("[yellow]note[/]", Text(notice))
 
 
 @app.command(
@@ -134,7 +145,10 @@ def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
     source: Annotated[
         str | None,
-        typer.Option(help="openrouter_rankings or openrouter_models. [default: recognized]"),
+        typer.Option(
+            help="openrouter_rankings or openrouter_models.",
+            show_default="recognized by its content",
+        ),
     ] = None,
     as_of: Annotated[
         str | None,
@@ -150,7 +164,10 @@ def land(
     from orchestration.sources.base import parse_time
 
     settings = _settings(data_dir)
-    flag = parse_time(as_of, "--as-of") if as_of else None
+    try:
+        flag = parse_time(as_of, "--as-of") if as_of else None
+    except RefusedDumpError as error:
+        raise typer.BadParameter(str(error)) from error
     refused = []
     for file in files:
         try:
@@ -232,7 +249,7 @@ def show(data_dir: DataDir = None) -> None:
     output.print(table)
 
 
-@app.command()
+@app.command(epilog="Example: tokenshare version" + _EXIT_CODES)
 def version() -> None:
     """The version of the code and today's date in UTC, for bug reports."""
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
@@ -243,8 +260,12 @@ def main() -> None:
     try:
         app()
     except TokenshareError as error:
-        console.print(f"[bold red]error[/] {error}", markup=True)
+        console.print("[bold red]error[/]", Text(str(error)))
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A full disk, a folder that may not be written: the system's own words say it best.
+        console.print("[bold red]error[/]", Text(str(error)))
+        sys.exit(TokenshareError.exit_code)
 
 
 if __name__ == "__main__":

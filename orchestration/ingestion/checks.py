@@ -31,12 +31,13 @@ QUARANTINE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Check:
-    """One way for a row to be wrong: `fails` is SQL over the incoming strings."""
+    """One way for a row to be wrong: `fails` and `value` are SQL over the incoming strings."""
 
     code: str
     field: str
     fails: str
     expected: str
+    value: str
 
 
 def _quote(name: str) -> str:
@@ -61,10 +62,10 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
     present = f"coalesce({column}, '') <> ''"
 
     def check(code: str, fails: str, expected: str) -> Check:
-        return Check(code, field.source_name, f"({present}) and ({fails})", expected)
+        return Check(code, field.source_name, f"({present}) and ({fails})", expected, column)
 
     if field.required:
-        yield Check("missing_value", field.source_name, f"not ({present})", "a value")
+        yield Check("missing_value", field.source_name, f"not ({present})", "a value", column)
     if field.logical_type == "date":
         form = r"not regexp_full_match({c}, '\d{{4}}-\d{{2}}-\d{{2}}') or {t} is null"
         yield check(
@@ -113,6 +114,11 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
             f"or {_typed(field)} > {field.maximum}",
             f"between {field.minimum} and {field.maximum}",
         )
+        yield check(
+            "too_precise",
+            rf"{_typed(field)} = 0 and not regexp_full_match({column}, '-?[0.]+([eE].*)?')",
+            f"0, or a number that {field.sql_type} does not round to 0",
+        )
     if field.max_length is not None:
         yield check(
             "too_long",
@@ -140,9 +146,14 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 name: pa.array([row[i] for row in parsed.rows], pa.string())
                 for i, name in enumerate(parsed.fields)
             },
+            "malformed": pa.array([parsed.malformed.get(n) for n in parsed.row_numbers], "string"),
         }
     )
-    checks = [c for f in table.fields for c in field_checks(f, as_of)]
+    whole = f"a whole row of {', '.join(parsed.fields)}"
+    checks = [
+        Check("malformed_row", "*", "malformed is not null", whole, "malformed"),
+        *(c for f in table.fields for c in field_checks(f, as_of)),
+    ]
     if parsed.window and (day := next((f for f in table.fields if f.logical_type == "date"), None)):
         start, end = parsed.window
         checks.append(
@@ -151,10 +162,12 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 day.source_name,
                 f"{_typed(day)} not between date '{start}' and date '{end}'",
                 f"a day from {start} to {end}, the dump's own window",
+                _quote(day.source_name),
             )
         )
-    keys = [_quote(f.source_name) for f in table.fields if f.primary_key]
-    key = ", ".join(keys)
+    key_names = ", ".join(f.source_name for f in table.fields if f.primary_key)
+    key = ", ".join(_quote(f.source_name) for f in table.fields if f.primary_key)
+    key_text = f"concat_ws(', ', {key})"
     values = ", ".join(_quote(f.source_name) for f in table.fields)
     n = len(checks)
     group, max_rows = table.max_rows_per_group or (None, 0)
@@ -167,9 +180,15 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
     cases = "\n".join(f"when {c.fails} then {i}" for i, c in enumerate(checks, start=1))
     labels = [
         *checks,
-        Check("duplicate_row", table.key[0], "", "one row per " + ", ".join(table.key)),
-        Check("conflicting_rows", table.key[0], "", "one row per " + ", ".join(table.key)),
-        Check("too_many_rows", group or "", "", f"at most {max_rows} rows per {group}"),
+        Check("duplicate_row", key_names, "", f"one row per {key_names}", key_text),
+        Check("conflicting_rows", key_names, "", f"one row per {key_names}", key_text),
+        Check(
+            "too_many_rows",
+            group or "*",
+            "",
+            f"at most {max_rows} rows per {group}",
+            _quote(group) if group else "null",
+        ),
     ]
     with duckdb.connect() as connection:
         connection.execute("set preserve_insertion_order = true")
@@ -216,11 +235,9 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         day_sql = next(
             (_typed(f) for f in table.fields if f.logical_type == "date"), "cast(null as date)"
         )
-        value_of = "\n".join(
-            f"when {i} then {_quote(c.field)}"
-            for i, c in enumerate(labels, 1)
-            if c.field and c.field in parsed.fields
-        )
+        # Years that Python has no date for: DuckDB would give text in their place.
+        day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
+        value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
         bad_rows = connection.execute(f"""
             select row_number, {day_sql}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
             from judged where failed <> 0 order by row_number
@@ -236,18 +253,6 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         )
         for number, day, failed, value in bad_rows
     ]
-    rows += [
-        (
-            number,
-            None,
-            "malformed_row",
-            "*",
-            what,
-            f"{len(parsed.fields)} fields or more, as the header",
-        )
-        for number, what in parsed.malformed
-    ]
-    rows.sort(key=lambda r: r[0])
     bad = pa.table(
         [pa.array([r[i] for r in rows], f.type) for i, f in enumerate(QUARANTINE_SCHEMA)],
         schema=QUARANTINE_SCHEMA,

@@ -31,6 +31,16 @@ def waiting(settings: Settings) -> list[Path]:
     ]
 
 
+def _free_path(folder: Path, name: str) -> Path:
+    """A path for `name` in the folder that replaces nothing: an earlier one may be other bytes."""
+    path = folder / name
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{number}-{name}"
+    return path
+
+
 def take_inbox(settings: Settings) -> InboxResult:
     """Land every waiting file."""
     result = InboxResult([], [])
@@ -40,8 +50,10 @@ def take_inbox(settings: Settings) -> InboxResult:
         except RefusedDumpError as error:
             refused_dir = settings.inbox_dir / "refused"
             refused_dir.mkdir(exist_ok=True)
-            moved = path.rename(refused_dir / path.name)
-            moved.with_name(moved.name + ".error.txt").write_text(f"{error}\n", encoding="utf-8")
+            moved = path.rename(_free_path(refused_dir, path.name))
+            moved.with_name(moved.name + ".error.txt").write_text(
+                f"{error}\n", encoding="utf-8", errors="backslashreplace"
+            )
             result.refused.append((moved, str(error)))
         else:
             path.unlink()

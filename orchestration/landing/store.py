@@ -111,7 +111,7 @@ def _time_in_manifest(path: Path, sha256: str) -> datetime | None:
     for manifest in sorted(path.parent.glob("*.manifest.json")):
         try:
             document = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if not isinstance(document, dict) or sha256 not in json.dumps(document):
             continue
@@ -199,9 +199,9 @@ def land(
         layout=parsed.layout + ("+gzip" if dump.is_gzip else ""),
         sha256=sha256,
         bytes=len(dump.content),
-        rows=len(parsed.rows) + len(parsed.malformed),
+        rows=len(parsed.rows),
         file="dump." + parsed.layout.split("/")[0] + (".gz" if dump.is_gzip else ""),
-        original_name=path.name,
+        original_name=dump.name,
         url=source.url,
         pulled_at=time_in_name(path.name) or now,
         as_of=decided,

@@ -14,6 +14,7 @@ from orchestration.files import sha256_bytes, sha256_file, to_json
 MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"
 _TOLERANCE = 1e-12
+_REQUIRED = {"vintage_id", "inputs", "outputs", "gate", "headline", "citations"}
 
 
 def seal_manifest(document: dict[str, Any]) -> bytes:
@@ -33,6 +34,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise VerificationError(f"{path}: missing or not readable: {error}") from error
     if seal_manifest(plain) != content or seal != sha256_bytes(to_json(plain)):
         raise VerificationError(f"{path}: was changed after it was sealed")
+    if missing := _REQUIRED - document.keys():
+        raise VerificationError(f"{path}: lacks {', '.join(sorted(missing))}")
     return document
 
 

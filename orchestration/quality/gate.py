@@ -220,7 +220,7 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
         rule.code,
         rule.severity,
         rule.title,
-        _pandas(connection.sql(rule.sql).to_arrow_table()),
+        _pandas(connection.sql(f"select * from ({rule.sql}) order by all").to_arrow_table()),
         rule.expectation,
         rule.arguments,
         rule.message.format_map,

@@ -220,7 +220,7 @@ def _day_rules() -> Iterator[Rule]:
         )
         select source, usage_date, total_tokens,
             cast(neighbors_median as bigint) as neighbors_median,
-            round(total_tokens / nullif(neighbors_median, 0), 4) as ratio
+            total_tokens / nullif(neighbors_median, 0) as ratio
         from compared
         where neighbors_median is not null and {_accepted("DAY_TOTAL")}
         """,
@@ -230,8 +230,8 @@ def _day_rules() -> Iterator[Rule]:
             "min_value": 1 / day["max_factor"],
             "max_value": day["max_factor"],
         },
-        "{usage_date}: {total_tokens} tokens are {ratio} times the median of the neighboring days "
-        "({neighbors_median})",
+        "{usage_date}: {total_tokens:,} tokens are {ratio:.3g} times the median of the neighboring "
+        "days ({neighbors_median:,})",
     )
     restated = limits["restatement"]
     yield Rule(
@@ -245,8 +245,8 @@ def _day_rules() -> Iterator[Rule]:
         newest as (select source, max(usage_date) as newest_day from before group by all)
         select source, usage_date, before.total_tokens as tokens_before,
             coalesce(now.total_tokens, 0) as tokens_now,
-            round(abs(coalesce(now.total_tokens, 0) - before.total_tokens)
-                / nullif(before.total_tokens, 0), 6) as relative_change
+            abs(coalesce(now.total_tokens, 0) - before.total_tokens)
+                / nullif(before.total_tokens, 0) as relative_change
         from before
         inner join newest using (source)
         left join now using (source, usage_date)
@@ -255,8 +255,8 @@ def _day_rules() -> Iterator[Rule]:
         """,
         "ExpectColumnValuesToBeBetween",
         {"column": "relative_change", "max_value": restated["max_relative_change"]},
-        "{usage_date}: {tokens_before} tokens in the previous vintage, {tokens_now} now "
-        "(relative change {relative_change})",
+        "{usage_date}: {tokens_before:,} tokens in the previous vintage, {tokens_now:,} now "
+        "(relative change {relative_change:.3g})",
     )
     rows = limits["rows_per_day"]
     per_day = """

@@ -37,7 +37,7 @@ def parse(dump: Dump, source: Source) -> ParsedDump:
     Raises RefusedDumpError where the dump is not what it claims or holds no row at all.
     """
     parsed = source.parse(dump)
-    if not parsed.rows and not parsed.malformed:
+    if not parsed.rows:
         raise RefusedDumpError(f"{dump.name}: has a valid {parsed.layout} head but no rows")
     return parsed
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -32,7 +32,7 @@ class Dump:
         Raises RefusedDumpError where it cannot be read.
         """
         try:
-            return cls(path.name, path.read_bytes())
+            return cls(_printable(path.name), path.read_bytes())
         except OSError as error:
             raise RefusedDumpError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -91,14 +91,36 @@ class Dump:
     def json(self) -> Any:
         """The parsed JSON document; numbers keep their text.
 
-        Raises RefusedDumpError with line and column where it is not JSON.
+        Raises RefusedDumpError with line and column where it is not JSON, and where an object
+        says the same key twice or is nested without end.
         """
         try:
-            return json.loads(self.text, parse_float=str, parse_int=str)
+            return json.loads(
+                self.text,
+                parse_float=str,
+                parse_int=str,
+                parse_constant=str,
+                object_pairs_hook=self._object,
+            )
         except json.JSONDecodeError as error:
             raise RefusedDumpError(
                 f"{self.name}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
             ) from error
+        except RecursionError as error:
+            raise RefusedDumpError(
+                f"{self.name}: is nested too deeply; expected a list of flat rows"
+            ) from error
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RefusedDumpError(
+                f"{self.name}: field {twice!r} stands twice in one object ({str(pairs)[:80]} …); "
+                "expected it once, nobody can know which one is right"
+            )
+        return found
 
     def json_data(self) -> list[Any]:
         """The list under `data` of an API answer.
@@ -126,14 +148,15 @@ class ParsedDump:
     """Rows as strings, one tuple per row in the order of `fields`; None where a field is absent.
 
     `row_numbers` are CSV lines (the header is line 1) or 1-based positions in a JSON array.
-    `malformed` are rows that have no such fields: (row number, what is wrong).
+    `malformed` says by row number what is wrong with rows that have no such fields; they are
+    among `rows` with the fields that can be told, so that their day is known.
     """
 
     layout: str
     fields: Sequence[str]
     rows: list[tuple[str | None, ...]]
     row_numbers: list[int]
-    malformed: list[tuple[int, str]] = field(default_factory=list)
+    malformed: dict[int, str] = field(default_factory=dict)
     as_of: datetime | None = None
     window: tuple[date, date] | None = None
 
@@ -160,11 +183,35 @@ def parse_time(value: object, where: str) -> datetime:
     """
     try:
         parsed = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise RefusedDumpError(
             f"{where}: {value!r} is not an ISO-8601 time such as 2026-08-22T00:05:21Z"
         ) from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _printable(text: str) -> str:
+    """The text with `?` for what is not Unicode: lone surrogates, bytes of a strange file name."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def json_cells(fields: Sequence[str], values: Iterable[object]) -> tuple[list[str | None], str]:
+    """A row of a JSON dump as text, and what is wrong with it where a value is no text or number.
+
+    `values` come from `Dump.json`, where numbers are text already.
+    """
+    cells: list[str | None] = []
+    wrong = ""
+    for name, value in zip(fields, values, strict=True):
+        if value is None or isinstance(value, str):
+            cell = None if value is None else _printable(value)
+            if cell != value:
+                wrong = wrong or f"{name} is not Unicode: {value!r}"
+        else:
+            cell = None
+            wrong = wrong or f"{name} is a {type(value).__name__}"
+        cells.append(cell)
+    return cells, wrong
 
 
 def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) -> ParsedDump:
@@ -175,7 +222,7 @@ def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) 
     reader = csv.reader(io.StringIO(dump.text, newline=""), strict=True)
     rows: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
-    malformed: list[tuple[int, str]] = []
+    malformed: dict[int, str] = {}
     try:
         header = next(reader)
         layout = next((name for name, columns in layouts.items() if columns == header), None)
@@ -183,11 +230,12 @@ def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) 
             raise RefusedDumpError(_header_message(dump, header, layouts))
         positions = [header.index(f) for f in fields]
         for row in reader:
-            if len(row) == len(header):
-                rows.append(tuple(row[p] for p in positions))
-                numbers.append(reader.line_num)
-            elif row:
-                malformed.append((reader.line_num, f"{len(row)} fields"))
+            if not row:
+                continue
+            if len(row) != len(header):
+                malformed[reader.line_num] = f"{len(row)} fields in place of {len(header)}"
+            rows.append(tuple(row[p] if p < len(row) else None for p in positions))
+            numbers.append(reader.line_num)
     except csv.Error as error:
         raise RefusedDumpError(f"{dump.name}: line {reader.line_num}: not CSV: {error}") from error
     return ParsedDump(f"csv/{layout}", fields, rows, numbers, malformed)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.sources.base import Dump, ParsedDump, Source
+from orchestration.sources.base import Dump, ParsedDump, Source, json_cells
 
 _FIELDS = [f.source_name for f in tables("raw")["openrouter_models"].fields]
 
@@ -16,21 +16,24 @@ def _recognizes(dump: Dump) -> bool:
     return isinstance(first, dict) and "pricing" in first
 
 
-def _value(row: dict[str, Any], path: str) -> str | None:
-    """The text at a dotted path of the contract, None where it is absent or null."""
+def _value(row: dict[str, Any], path: str) -> Any:
+    """The value at a dotted path of the contract, None where it is absent, null or empty."""
     value: Any = row
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return None if value is None or value == "" else str(value)
+    return None if value == "" else value
 
 
 def _parse(dump: Dump) -> ParsedDump:
     parsed = ParsedDump("json/models", _FIELDS, [], [])
     for number, row in enumerate(dump.json_data(), start=1):
-        if not isinstance(row, dict) or not isinstance(row.get("pricing"), dict):
-            parsed.malformed.append((number, "an entry without `pricing`"))
-            continue
-        parsed.rows.append(tuple(_value(row, f) for f in _FIELDS))
+        known = row if isinstance(row, dict) else {}
+        cells, wrong = json_cells(_FIELDS, [_value(known, f) for f in _FIELDS])
+        if not isinstance(known.get("pricing"), dict):
+            wrong = "an entry without `pricing`"
+        if wrong:
+            parsed.malformed[number] = wrong
+        parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed
 

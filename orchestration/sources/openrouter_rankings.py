@@ -6,7 +6,7 @@ columns, CRLF); the three-column CSV of archived pulls.
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
-from orchestration.sources.base import Dump, ParsedDump, Source, parse_csv, parse_time
+from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
 
 _CONTRACT = tables("raw")["openrouter_rankings"]
 _CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
@@ -38,12 +38,15 @@ def _parse_json(dump: Dump) -> ParsedDump:
         parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date(),
         parse_time(meta.get("end_date"), f"{dump.name}: meta.end_date").date(),
     )
-    parsed = ParsedDump("json/api", _FIELDS, [], [], [], as_of, window)
+    parsed = ParsedDump("json/api", _FIELDS, [], [], {}, as_of, window)
     for number, row in enumerate(data, start=1):
-        if not isinstance(row, dict):
-            parsed.malformed.append((number, f"a {type(row).__name__}"))
-            continue
-        parsed.rows.append(tuple(None if row.get(f) is None else str(row[f]) for f in _FIELDS))
+        known = row if isinstance(row, dict) else {}
+        cells, wrong = json_cells(_FIELDS, [known.get(f) for f in _FIELDS])
+        if row is not known:
+            wrong = f"a {type(row).__name__}"
+        if wrong:
+            parsed.malformed[number] = wrong
+        parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed
 

@@ -1,0 +1,472 @@
+"""A dump that is not what it claims is refused whole; a row that cannot be believed is set aside.
+
+Nothing is dropped silently: good rows and quarantined rows are together the rows of the dump.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestration.contracts.odcs import tables
+from orchestration.errors import RefusedDumpError
+from orchestration.ingestion.checks import split_rows
+from orchestration.ingestion.ingest import ingest
+from orchestration.landing.store import land
+from orchestration.settings import Settings
+from orchestration.sources import Dump, find_source, parse
+from tests import builders
+
+Drop = Callable[[str, bytes], Path]
+DAY = "2026-01-01"
+ROWS = builders.feed(builders.days(DAY, 2))
+CSV3 = builders.csv3(ROWS)
+CSV5 = builders.csv5(ROWS)
+JSON = builders.api_json(ROWS)
+HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
+# Row number of a row that is put after the feed: lines count from the header, which is line 1.
+NEXT = len(ROWS) + 2
+
+
+def changed(content: bytes, **document: Any) -> bytes:
+    """A JSON dump with some of its top-level fields replaced; None removes one."""
+    merged = {**json.loads(content), **document}
+    return json.dumps({k: v for k, v in merged.items() if v is not None}).encode()
+
+
+def meta(**fields: Any) -> bytes:
+    """The API's answer with changed `meta`."""
+    return changed(JSON, meta={**json.loads(JSON)["meta"], **fields})
+
+
+def columns(*order: int) -> bytes:
+    """The three-column layout with its columns chosen and ordered by position."""
+    lines = [("date", "model_permaslug", "total_tokens"), *ROWS]
+    return "\n".join(",".join(line[i] for i in order) for line in lines).encode()
+
+
+# name of the file, its content, what the message must say
+REFUSED: dict[str, tuple[str, bytes, str]] = {
+    "truncated gzip": ("d.csv.gz", gzip.compress(CSV3)[:-20], r"broken gzip after \d+ bytes"),
+    "gzip cut in its head": ("d.csv.gz", gzip.compress(CSV3)[:5], "broken gzip after 5 bytes"),
+    "damaged gzip": ("d.csv.gz", gzip.compress(CSV3)[:40] + b"\0" * 99, "broken gzip"),
+    "gzip with a tail": ("d.csv.gz", gzip.compress(CSV3) + b"junk", "broken gzip"),
+    "other columns": ("d.csv", b"a,b,c\n1,2,3\n", "begins with 'a,b,c', which no source recog"),
+    "missing column": ("d.csv", columns(0, 1), r"line 1: unknown columns \(missing: total_tokens"),
+    "sixth column": (
+        "d.csv",
+        CSV5.replace(b"_tokens\r", b"_tokens,x\r").replace(b"0.1\r", b"0.1,1\r"),
+        r"line 1: unknown columns \(not expected: 'x'\); expected exactly date,model_permaslug",
+    ),
+    "fourth column": ("d.csv", columns(0, 1, 2, 2), "line 1: unknown columns .*order or twice"),
+    "reordered columns": ("d.csv", columns(1, 0, 2), "line 1: unknown columns .*another order"),
+    "no header": ("d.csv", CSV3.split(b"\n", 1)[1], "which no source recognizes"),
+    "byte order mark": ("d.csv", b"\xef\xbb\xbf" + CSV3, "byte order mark ef bb bf; expected"),
+    "UTF-16": ("d.csv", CSV3.decode().encode("utf-16"), "byte order mark"),
+    "UTF-16 without a mark": ("d.csv", CSV3.decode().encode("utf-16-le"), "no source recognizes"),
+    "Latin-1": (
+        "d.csv",
+        CSV3 + f"{DAY},mistralai/modèle,5\n".encode("latin-1"),
+        rf"line {NEXT}: byte 0xe8 at offset \d+ is not UTF-8; expected UTF-8",
+    ),
+    "empty": ("d.csv", b"", r"is empty \(0 bytes\)"),
+    "empty gzip": ("d.csv.gz", gzip.compress(b""), "is empty"),
+    "whitespace": ("d.csv", b" \r\n\t\n", "is empty"),
+    "header only": ("d.csv", CSV3.split(b"\n")[0] + b"\n", "valid csv/history head but no rows"),
+    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export head but no"),
+    "HTML as .json": ("d.json", HTML, "is an HTML or XML page"),
+    "HTML as .csv": ("d.csv", b"\n  " + HTML.lower(), "is an HTML or XML page"),
+    "XML error": ("d.json", b'<?xml version="1.0"?><Error/>', "is an HTML or XML page"),
+    "data: null": ("d.json", changed(JSON).replace(b'"data": [', b'"data": null, "x": ['), "null"),
+    "data: object": ("d.json", changed(JSON, data={}), "`data` is dict; expected a list of rows"),
+    "no data": ("d.json", changed(JSON, data=None), "field `data` is null; expected a list"),
+    "no rows": ("d.json", changed(JSON, data=[]), "valid json/api head but no rows"),
+    "API error": ("d.json", b'{"error": {"code": 429, "message": "m"}}', r"API error.*code 429"),
+    "API error as text": ("d.json", b'{"error": "no"}', "is an API error answer"),
+    "no meta": ("d.json", changed(JSON, meta=None), "has no `meta`; expected"),
+    "wrong version": ("d.json", meta(version="v2"), "meta.version is 'v2'; expected 'v1'"),
+    "no version": ("d.json", meta(version=None), "meta.version is None; expected 'v1'"),
+    "no as_of": ("d.json", meta(as_of=None), "meta.as_of: None is not an ISO-8601 time"),
+    "wrong as_of": ("d.json", meta(as_of="yesterday"), "meta.as_of: 'yesterday' is not an ISO"),
+    "as_of before time": (
+        "d.json", meta(as_of="0001-01-01T00:00:00+14:00"), "meta.as_of: '0001-01-01T00:00:00.14:00'"
+    ),
+    "window after time": (
+        "d.json", meta(end_date="9999-12-31T23:00:00-14:00"), "meta.end_date: '9999-12-31T23:00:00-"
+    ),
+    "wrong window": ("d.json", meta(start_date="2026-02-30"), "start_date: '2026-02-30' is not an"),
+    "not JSON": ("d.json", b"not json at all", "line 1, column 1: not JSON"),
+    "cut JSON": ("d.json", JSON[: len(JSON) // 2], r"line 1, column \d+: not JSON"),
+    "a JSON list": ("d.json", b"[1, 2]", "expected a JSON object with `data`, got list"),
+    "a field said twice": (
+        "d.json",
+        JSON.replace(b'"total_tokens": ', b'"total_tokens": "1", "total_tokens": ', 1),
+        "field 'total_tokens' stands twice in one object",
+    ),
+    "endless nesting": ("d.json", b'{"data":' + b"[" * 100_000, "is nested too deeply"),
+    "endless objects": ("d.json", b'{"data":' * 100_000, "is nested too deeply"),
+    "a huge field": ("d.csv", CSV3 + b"x" * 200_000, f"line {NEXT}: not CSV: field larger than"),
+    "an open quote": ("d.csv", CSV3 + f'{DAY},"a/b,5\n'.encode(), "not CSV: unexpected end"),
+    "all rows bad": (
+        "d.csv",
+        builders.csv3([(d, s, "n/a") for d, s, _ in ROWS]),
+        "none of its 16 rows can be believed; the first, row 2, field total_tokens, value 'n/a': "
+        "not_an_integer, expected a whole decimal number",
+    ),
+    "all JSON rows bad": (
+        "d.json",
+        changed(JSON, data=[1, None, "x"]),
+        r"none of its 3 rows can be believed; the first, row 1, field \*, value 'a str'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_dump_is_refused_whole(case: str, settings: Settings, drop: Drop) -> None:
+    name, content, message = REFUSED[case]
+    source = "openrouter_rankings" if case in NAMED else None
+    path = drop_raw(drop, name, content)
+    with pytest.raises(RefusedDumpError, match=f"(?s)^{re.escape(name)}: .*{message}") as refused:
+        land(path, settings, source, as_of=builders.AS_OF)
+    assert refused.value.exit_code == 3
+    assert not settings.data_dir.exists()
+
+
+# Files that say nothing of themselves; the user says what they are and gets a closer diagnosis.
+NAMED = {
+    "data: null", "data: object", "no data", "no rows", "API error", "API error as text",
+    "not JSON", "a JSON list", "all JSON rows bad",
+}  # fmt: skip
+
+
+def drop_raw(drop: Drop, name: str, content: bytes) -> Path:
+    """Write the bytes as they are, whatever the name says."""
+    path = drop("placeholder", content)
+    return path.rename(path.with_name(name))
+
+
+@pytest.mark.parametrize("case", sorted(NAMED))
+def test_it_is_refused_without_naming_the_source_too(
+    case: str, settings: Settings, drop: Drop
+) -> None:
+    name, content, _ = REFUSED[case]
+    with pytest.raises(RefusedDumpError, match=f"^{name}: "):
+        land(drop(name, content), settings)
+    assert not settings.data_dir.exists()
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_a_file_that_cannot_be_read_is_refused(
+    name: str, settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(RefusedDumpError, match="cannot be read"):
+        land(tmp_path / name, settings)
+
+
+def landed_rows(
+    path: Path, settings: Settings
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+    """Good rows, quarantined rows and the number of rows in the sidecar of a dump that lands."""
+    landed = land(path, settings, as_of=builders.AS_OF)
+    ingested = ingest(landed.record, settings)
+    good = pq.read_table(ingested.rows_path).to_pylist()
+    bad = pq.read_table(ingested.quarantine_path).to_pylist()
+    assert (len(good), len(bad)) == (landed.good_rows, landed.quarantined_rows)
+    return good, bad, landed.record.rows
+
+
+def as_text(row: dict[str, Any]) -> builders.Row:
+    return (row["usage_date"].isoformat(), row["model_permaslug"], str(row["total_tokens"]))
+
+
+SLUG = "a/b"
+INTEGER = "a whole decimal number"
+CALENDAR = "a calendar date YYYY-MM-DD"
+BEFORE = "a day before 2026-03-01, the as_of"
+# date, slug, tokens; code, field, expected
+BAD_ROWS: dict[str, tuple[builders.Row, str, str, str]] = {
+    "words": ((DAY, SLUG, "many"), "not_an_integer", "total_tokens", INTEGER),
+    "negative": ((DAY, SLUG, "-5"), "too_small", "total_tokens", "0 or more"),
+    "minus zero": ((DAY, SLUG, "-0"), "too_small", "total_tokens", "0 or more"),
+    "2^63": ((DAY, SLUG, str(2**63)), "too_large", "total_tokens", f"at most {2**63 - 1}"),
+    "50 digits": ((DAY, SLUG, "9" * 50), "too_large", "total_tokens", f"at most {2**63 - 1}"),
+    "5000 digits": ((DAY, SLUG, "9" * 5000), "too_large", "total_tokens", f"at most {2**63 - 1}"),
+    "decimal": ((DAY, SLUG, "12.5"), "not_an_integer", "total_tokens", INTEGER),
+    "exponent": ((DAY, SLUG, "1e6"), "not_an_integer", "total_tokens", INTEGER),
+    "hexadecimal": ((DAY, SLUG, "0x10"), "not_an_integer", "total_tokens", INTEGER),
+    "underscore": ((DAY, SLUG, "1_000"), "not_an_integer", "total_tokens", INTEGER),
+    "plus": ((DAY, SLUG, "+5"), "not_an_integer", "total_tokens", INTEGER),
+    "empty": ((DAY, SLUG, ""), "missing_value", "total_tokens", "a value"),
+    "blank before": ((DAY, SLUG, " 12"), "not_an_integer", "total_tokens", INTEGER),
+    "blank after": ((DAY, SLUG, "12 "), "not_an_integer", "total_tokens", INTEGER),
+    "foreign digits": ((DAY, SLUG, "１２"), "not_an_integer", "total_tokens", INTEGER),
+    "NUL": ((DAY, SLUG, "5\0"), "not_an_integer", "total_tokens", INTEGER),
+    "SQL": ((DAY, SLUG, "1'); --"), "not_an_integer", "total_tokens", INTEGER),
+    "no such day": (("2026-02-30", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "US date": (("01/02/2026", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "short date": (("2026-1-2", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "time": ((f"{DAY}T00:00", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "no date": (("", SLUG, "5"), "missing_value", "date", "a value"),
+    "infinity": (("infinity", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "year 0": (("0000-01-01", SLUG, "5"), "date_too_early", "date", "2025-01-01 or later"),
+    "year 12026": (("12026-01-01", SLUG, "5"), "impossible_date", "date", CALENDAR),
+    "before history": (("2024-12-31", SLUG, "5"), "date_too_early", "date", "2025-01-01 or later"),
+    "future": (("2026-03-02", SLUG, "5"), "date_in_future", "date", BEFORE),
+    "far future": (("9999-12-31", SLUG, "5"), "date_in_future", "date", BEFORE),
+    "running day": (("2026-03-01", SLUG, "5"), "day_not_over", "date", BEFORE),
+    "no slug": ((DAY, "", "5"), "missing_value", "model_permaslug", "a value"),
+    "no author": ((DAY, "gpt-4o", "5"), "bad_form", "model_permaslug", "text of the form "),
+    "blank in slug": ((DAY, "a/b c", "5"), "bad_form", "model_permaslug", "text of the form "),
+    "blank before slug": ((DAY, " a/b", "5"), "bad_form", "model_permaslug", "text of the form "),
+    "Other": ((DAY, "Other", "5"), "bad_form", "model_permaslug", "text of the form "),
+    "long slug": (
+        (DAY, "a/" + "b" * 100_000, "5"), "too_long", "model_permaslug", "at most 200 characters"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_bad_row_is_quarantined_and_the_others_stay(
+    case: str, settings: Settings, drop: Drop
+) -> None:
+    row, code, field, expected = BAD_ROWS[case]
+    good, (bad,), rows = landed_rows(drop("d.csv", builders.csv3([*ROWS, row])), settings)
+    assert [as_text(r) for r in good] == ROWS
+    assert (bad["row_number"], bad["code"], bad["field"]) == (NEXT, code, field)
+    assert bad["value"] == row[("date", "model_permaslug", "total_tokens").index(field)][:80]
+    assert bad["expected"].startswith(expected)
+    assert len(good) + 1 == rows
+
+
+def test_the_last_day_that_is_over_and_the_first_of_history_are_good(
+    settings: Settings, drop: Drop
+) -> None:
+    rows = [("2025-01-01", SLUG, "5"), ("2026-02-28", SLUG, "5")]
+    good, bad, _ = landed_rows(drop("d.csv", builders.csv3(rows)), settings)
+    assert [as_text(r) for r in good] == rows
+    assert bad == []
+
+
+def test_an_identical_copy_counts_once(settings: Settings, drop: Drop) -> None:
+    good, (bad,), _ = landed_rows(drop("d.csv", builders.csv3([*ROWS, ROWS[3]])), settings)
+    assert [as_text(r) for r in good] == ROWS
+    assert (bad["row_number"], bad["code"]) == (NEXT, "duplicate_row")
+    assert bad["field"] == "date, model_permaslug"
+    assert bad["value"] == ", ".join(ROWS[3][:2])
+
+
+@pytest.mark.parametrize("position", [3, 7], ids=["model", "other"])
+def test_rows_that_contradict_each_other_are_all_quarantined(
+    position: int, settings: Settings, drop: Drop
+) -> None:
+    day, slug, tokens = ROWS[position]
+    rows = [*ROWS, (day, slug, tokens + "1"), ROWS[position]]
+    good, bad, total = landed_rows(drop("d.csv", builders.csv3(rows)), settings)
+    assert [as_text(r) for r in good] == [r for r in ROWS if r != ROWS[position]]
+    assert [(b["row_number"], b["code"]) for b in bad] == [
+        (position + 2, "conflicting_rows"),
+        (NEXT, "conflicting_rows"),
+        (NEXT + 1, "duplicate_row"),
+    ]
+    assert {b["value"] for b in bad} == {f"{day}, {slug}"}
+    assert len(good) + len(bad) == total
+
+
+@pytest.mark.parametrize(("count", "believed"), [(51, True), (52, False)])
+def test_a_day_has_at_most_51_rows(
+    count: int, believed: bool, settings: Settings, drop: Drop
+) -> None:
+    day = "2026-01-09"
+    crowded = [(day, f"a/m{i}", "5") for i in range(count - 1)] + [(day, "other", "5")]
+    good, bad, _ = landed_rows(drop("d.csv", builders.csv3([*ROWS, *crowded])), settings)
+    assert [as_text(r) for r in good] == ([*ROWS, *crowded] if believed else ROWS)
+    assert {(b["code"], b["field"], b["value"]) for b in bad} == (
+        set() if believed else {("too_many_rows", "date", day)}
+    )
+    assert len(bad) == (0 if believed else count)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (f"{DAY},a/b", "2 fields in place of 3"),
+        (f"{DAY},a/b,5,6", "4 fields in place of 3"),
+        (f"{DAY},a,/b,5", "4 fields in place of 3"),
+        (f"{DAY}", "1 fields in place of 3"),
+    ],
+)
+def test_a_row_with_too_few_or_too_many_fields_spoils_only_itself_and_its_day(
+    line: str, what: str, settings: Settings, drop: Drop
+) -> None:
+    content = CSV3 + b"\n" + line.encode() + b"\n"
+    good, (bad,), rows = landed_rows(drop("d.csv", content), settings)
+    assert [as_text(r) for r in good] == ROWS
+    assert (bad["row_number"], bad["code"], bad["value"]) == (NEXT + 1, "malformed_row", what)
+    assert bad["usage_date"] == date.fromisoformat(DAY)
+    assert rows == len(ROWS) + 1
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "value"),
+    [
+        ([DAY, SLUG, "5"], "malformed_row", "a list"),
+        (None, "malformed_row", "a NoneType"),
+        ({"date": DAY, "model_permaslug": ["a/b"], "total_tokens": "5"}, "malformed_row",
+         "model_permaslug is a list"),
+        ({"date": DAY, "model_permaslug": SLUG, "total_tokens": {"n": 5}}, "malformed_row",
+         "total_tokens is a dict"),
+        ({"date": DAY, "model_permaslug": SLUG, "total_tokens": True}, "malformed_row",
+         "total_tokens is a bool"),
+        ({"date": DAY, "model_permaslug": "a/\ud800", "total_tokens": "5"}, "malformed_row",
+         r"model_permaslug is not Unicode: 'a/\ud800'"),
+        ({"date": DAY, "model_permaslug": SLUG, "total_tokens": float("nan")}, "not_an_integer",
+         "NaN"),
+        ({"date": DAY, "model_permaslug": SLUG, "total_tokens": 5.0}, "not_an_integer", "5.0"),
+        ({"date": DAY, "model_permaslug": SLUG, "total_tokens": None}, "missing_value", None),
+        ({"date": DAY, "model_permaslug": SLUG}, "missing_value", None),
+        ({}, "missing_value", None),
+        ({"date": "2025-12-31", "model_permaslug": SLUG, "total_tokens": "5"}, "outside_window",
+         "2025-12-31"),
+        ({"date": "2026-01-03", "model_permaslug": SLUG, "total_tokens": "5"}, "outside_window",
+         "2026-01-03"),
+    ],
+)  # fmt: skip
+def test_a_bad_json_row_is_quarantined_and_the_others_stay(
+    row: object, code: str, value: str | None, settings: Settings, drop: Drop
+) -> None:
+    content = changed(JSON, data=[*json.loads(JSON)["data"], row])
+    good, (bad,), rows = landed_rows(drop("d.json", content), settings)
+    assert [as_text(r) for r in good] == ROWS
+    assert (bad["row_number"], bad["code"], bad["value"]) == (len(ROWS) + 1, code, value)
+    assert rows == len(ROWS) + 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "value"),
+    [
+        ('{"id": "a/b"}', "malformed_row", "an entry without `pricing`"),
+        ('"a/b"', "malformed_row", "an entry without `pricing`"),
+        ('{"id": ["a/b"], "pricing": {}}', "malformed_row", "id is a list"),
+        ('{"id": "", "pricing": {}}', "missing_value", None),
+        ('{"id": "a b", "pricing": {}}', "bad_form", "a b"),
+        ('{"id": "a/b", "pricing": {"prompt": "free"}}', "not_a_number", "free"),
+        ('{"id": "a/b", "pricing": {"prompt": NaN}}', "not_a_number", "NaN"),
+        ('{"id": "a/b", "pricing": {"prompt": "2"}}', "out_of_range", "2"),
+        ('{"id": "a/b", "pricing": {"prompt": "-2"}}', "out_of_range", "-2"),
+        ('{"id": "a/b", "pricing": {"prompt": "1e400"}}', "out_of_range", "1e400"),
+        ('{"id": "a/b", "pricing": {"prompt": 1e99999999999}}', "out_of_range", "1e99999999999"),
+        # A price too small for the contract's type would otherwise read as free.
+        ('{"id": "a/b", "pricing": {"prompt": "1e-31"}}', "too_precise", "1e-31"),
+        ('{"id": "z/z", "pricing": {"prompt": "0.1"}}', "duplicate_row", "z/z"),
+    ],
+)
+def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
+    entry: str, code: str, value: str | None, settings: Settings, drop: Drop
+) -> None:
+    content = f'{{"data": [{{"id": "z/z", "pricing": {{"prompt": "0.1"}}}}, {entry}]}}'
+    (good,), (bad,), _ = landed_rows(drop("models.json", content.encode()), settings)
+    assert good["model_id"] == "z/z"
+    assert (bad["row_number"], bad["code"], bad["value"]) == (2, code, value)
+
+
+# Any text or JSON in any cells of a healthy feed.
+
+HOSTILE = [
+    "", " ", "0", "-1", "007", "1e9", "NaN", "null", "\0", "'", '"', "a/b", "other", "~a/b",
+    "2026-02-30", "2026-01-02", "0000-01-01", "99999-01-01", "infinity", str(2**63), "9" * 50,
+    "';drop table judged;--", "{x}", "%Y", "\u0661", "a/\u00a0", "\r\n", "5\n", "[/red]",
+]  # fmt: skip
+CELLS = st.sampled_from(HOSTILE) | st.sampled_from([c for r in ROWS for c in r]) | st.text()
+PLACES = st.tuples(st.integers(0, len(ROWS) - 1), st.integers(0, 2))
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | CELLS
+    | st.text(st.characters(categories=["Cs", "L"]), max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def split(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | None:
+    """Good and quarantined rows, None where the dump is refused."""
+    dump = Dump("fuzzed", content)
+    try:
+        source = find_source(dump, "openrouter_rankings")
+        good, bad = split_rows(parse(dump, source), tables("raw")[source.contract], builders.AS_OF)
+    except RefusedDumpError:
+        return None
+    return good.to_pylist(), bad.to_pylist()
+
+
+def check_accounted(
+    judged: tuple[list[dict[str, Any]], list[dict[str, Any]]], texts: list[list[str | None]]
+) -> None:
+    """Every row is good or quarantined, once, and a good one says what its input said."""
+    good, bad = judged
+    numbers = sorted(r["row_number"] for r in [*good, *bad])
+    assert len(numbers) == len(set(numbers)) == len(texts)
+    for row in good:
+        day, slug, tokens = texts[numbers.index(row["row_number"])]
+        assert (row["usage_date"].isoformat(), row["model_permaslug"]) == (day, slug)
+        assert tokens is not None
+        assert tokens.isascii()
+        assert tokens.isdigit()
+        assert row["total_tokens"] == int(tokens)
+    assert all(r["code"] and r["field"] and r["expected"] for r in bad)
+
+
+@given(st.dictionaries(PLACES, CELLS, min_size=1, max_size=12))
+@hypothesis_settings(max_examples=30, deadline=None, derandomize=True, database=None)
+def test_no_cell_of_a_csv_can_lose_change_or_crash_anything(
+    cells: dict[tuple[int, int], str],
+) -> None:
+    rows: list[list[str | None]] = [list(r) for r in ROWS]
+    for (row, column), cell in cells.items():
+        rows[row][column] = cell
+    written = io.StringIO()
+    writer = csv.writer(written, quoting=csv.QUOTE_ALL)
+    writer.writerows([("date", "model_permaslug", "total_tokens"), *rows])
+    judged = split(written.getvalue().encode())
+    assert judged is not None
+    check_accounted(judged, rows)
+
+
+@given(st.dictionaries(PLACES, ANY_JSON, max_size=8), st.lists(ANY_JSON, max_size=2))
+@hypothesis_settings(max_examples=30, deadline=None, derandomize=True, database=None)
+def test_no_value_of_a_json_dump_can_lose_change_or_crash_anything(
+    cells: dict[tuple[int, int], Any], more: list[Any]
+) -> None:
+    names = ("date", "model_permaslug", "total_tokens")
+    data: list[Any] = [dict(zip(names, r, strict=True)) for r in ROWS]
+    for (row, column), cell in cells.items():
+        data[row][names[column]] = cell
+    texts = [[as_json_text(row[name]) for name in names] for row in data]
+    judged = split(changed(JSON, data=[*data, *more]))
+    assert judged is not None
+    check_accounted(judged, texts + [[None] * 3 for _ in more])
+
+
+def as_json_text(value: object) -> str | None:
+    """What a good row may say of this value: text and whole numbers only."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+@given(st.integers(0, len(CSV3)), st.binary(max_size=8), st.integers(0, 8))
+@hypothesis_settings(max_examples=30, deadline=None, derandomize=True, database=None)
+def test_no_damaged_bytes_crash_anything(position: int, put: bytes, cut: int) -> None:
+    for content in (CSV3, JSON, gzip.compress(CSV3, mtime=0)):
+        at = position % len(content)
+        judged = split(content[:at] + put + content[at + cut :])
+        if judged is not None:
+            numbers = [r["row_number"] for part in judged for r in part]
+            assert len(numbers) == len(set(numbers)) > 0

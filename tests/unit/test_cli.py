@@ -1,0 +1,226 @@
+"""The command line: help that helps, one clear message per failure, the promised exit codes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestration.cli import app, main
+from tests import builders
+
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
+CSV = builders.csv3(builders.feed(builders.days("2026-01-01", 2)))
+SECRET = "sk-or-v1-not-to-be-said"  # made up
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A data folder of its own and a secret that no message may repeat."""
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("OPENROUTER_API_KEY", SECRET)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Exit code of the entry point."""
+    monkeypatch.setattr(sys, "argv", ["tokenshare", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The real console script, in a process of its own."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("tokenshare"), *arguments],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_the_commands_are_the_documented_ones() -> None:
+    assert COMMANDS == ["land", "publish", "run", "show", "verify", "version"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_and_the_exit_codes(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    text = " ".join(result.output.split())
+    assert result.exit_code == 0
+    assert f"tokenshare {command}" in text.split("Example", 1)[1]
+    assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(9))
+
+
+def test_help_says_the_defaults_that_are_not_values() -> None:
+    text = " ".join(CliRunner().invoke(app, ["land", "--help"]).output.replace("│", "").split())
+    assert "[default: (recognized by its content)]" in text
+    assert "[default: (TOKENSHARE_DATA_DIR or data/)]" in text
+
+
+def test_a_bad_dump_exits_3_with_one_message_and_no_traceback(tmp_path: Path) -> None:
+    bad = builders.write(tmp_path, "page.csv", b"<html>502 Bad Gateway</html>")
+    result = script("land", bad)
+    assert result.returncode == 3
+    assert result.stdout == ""
+    assert result.stderr.startswith("error page.csv: is an HTML or XML page")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_good_dump_lands_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "2026-08-22T00-05-21Z.csv", CSV)
+    assert call(monkeypatch, "land", path) == 0
+    first = capsys.readouterr()
+    assert first.out.startswith(
+        "2026-08-22T00-05-21Z.csv: landed: openrouter_rankings, csv/history, "
+        "as of 2026-08-22T00:05:21Z (from file_name), 16 rows, 0 quarantined, sha256 "
+    )
+    assert first.err == ""
+    assert call(monkeypatch, "land", path) == 0
+    assert "already landed, nothing to do" in capsys.readouterr().out
+
+
+def test_quarantine_is_counted_and_a_guessed_time_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "r.csv", CSV + b"2026-01-02,a/b,-1\n")
+    assert call(monkeypatch, "land", path) == 0
+    said = capsys.readouterr()
+    assert "16 rows, 1 quarantined" in said.out
+    assert "note r.csv: nothing says when it was made" in said.err
+
+
+def test_one_refused_dump_does_not_keep_the_others_from_landing(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    bad = builders.write(tmp_path, "bad.csv", b"")
+    good = builders.write(tmp_path, "2026-08-22.csv", CSV)
+    assert call(monkeypatch, "land", bad, tmp_path / "none.csv", good) == 3
+    said = capsys.readouterr()
+    assert "2026-08-22.csv: landed" in said.out
+    assert "bad.csv: is empty" in said.err
+    assert "none.csv: cannot be read: No such file or directory" in said.err
+
+
+def test_a_changed_landed_dump_exits_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "2026-08-22.csv", CSV)
+    call(monkeypatch, "land", path)
+    (stored,) = (tmp_path / "data").rglob("dump.csv")
+    stored.write_bytes(b"changed")
+    capsys.readouterr()
+    assert call(monkeypatch, "land", path) == 4
+    assert f"error {stored}: landed as " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [("[/red]", "x.csv"), ("[bold]", "x.csv"), ("a:free:b", "x.csv"), ("-1", "[red]:free:.csv")],
+)
+def test_markup_in_a_dump_or_its_name_is_said_as_it_is(
+    cell: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    row = f"2026-01-01,a/b,{cell}\n"
+    bad = builders.write(tmp_path, name, b"date,model_permaslug,total_tokens\n" + row.encode())
+    assert call(monkeypatch, "land", bad) == 3
+    assert f"error {name}: " in (said := capsys.readouterr().err)
+    assert f"value '{cell}'" in said
+    good = builders.write(tmp_path, name, CSV)
+    assert call(monkeypatch, "land", good) == 0
+    assert capsys.readouterr().out.startswith(f"{name}: landed: ")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "[/nowhere]", "a_file", "empty"])
+def test_verify_of_what_is_no_vintage_exits_6(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    (tmp_path / "a_file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    assert call(monkeypatch, "verify", tmp_path / name) == 6
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error {tmp_path / name}")
+
+
+@pytest.mark.parametrize("pointer", ["", "[]", "{}", '{"path": 5}', '{"path": "vintages/gone"}'])
+def test_verify_of_a_broken_published_folder_exits_6(
+    pointer: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    (tmp_path / "latest.json").write_text(pointer)
+    assert call(monkeypatch, "verify", tmp_path) == 6
+    assert "error " in capsys.readouterr().err
+
+
+def test_show_with_nothing_published_exits_1_with_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert call(monkeypatch, "show") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "error nothing is published yet; `tokenshare run` publishes\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["land"],
+        ["land", "x.csv", "--as-of", "yesterday"],
+        ["land", "x.csv", "--unknown"],
+        ["verify"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    assert "Usage: tokenshare" in capsys.readouterr().err
+
+
+def test_a_data_folder_that_cannot_be_one_exits_1_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "2026-08-22.csv", CSV)
+    assert call(monkeypatch, "land", path, "--data-dir", path) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error ")
+    assert str(path) in said
+
+
+def test_a_wrong_setting_exits_1_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOKENSHARE_DBT_THREADS", SECRET)
+    assert call(monkeypatch, "show") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error the settings are wrong: TOKENSHARE_DBT_THREADS: ")
+    assert SECRET not in said
+
+
+def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
+    """A traceback is for bugs; what the variables held is for nobody."""
+    code = (
+        "import os\n"
+        "from orchestration.cli import app, main\n"
+        "@app.command()\n"
+        "def crash():\n"
+        "    held = os.environ['OPENROUTER_API_KEY']\n"
+        "    raise RuntimeError('a bug')\n"
+        "main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "crash"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "RuntimeError: a bug" in result.stderr
+    assert SECRET not in result.stdout + result.stderr
+    assert os.environ["OPENROUTER_API_KEY"] == SECRET

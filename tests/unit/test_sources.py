@@ -1,0 +1,200 @@
+"""Every real layout gives the same typed rows, and numbers arrive exactly as they were written."""
+
+import gzip
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.contracts.odcs import tables
+from orchestration.errors import RefusedDumpError
+from orchestration.ingestion.checks import split_rows
+from orchestration.landing.store import time_in_name
+from orchestration.settings import PROJECT_ROOT
+from orchestration.sources import Dump, find_source, parse
+from tests import builders
+
+REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "openrouter"
+ROWS = builders.feed(builders.days("2026-01-01", 3))
+LAYOUTS = {
+    "json/api": builders.api_json(ROWS),
+    "csv/keyless_export": builders.csv5(ROWS),
+    "csv/history": builders.csv3(ROWS),
+}
+
+
+def typed(name: str, content: bytes, as_of: datetime | None = None) -> list[dict[str, Any]]:
+    """Typed rows of a healthy dump, its source recognized and nothing quarantined."""
+    dump = Dump(name, content)
+    source = find_source(dump)
+    table = tables("raw")[source.contract]
+    good, bad = split_rows(parse(dump, source), table, as_of or builders.AS_OF)
+    assert bad.to_pylist() == [], name
+    return good.drop_columns("row_number").to_pylist()
+
+
+def prices(*entries: str) -> list[dict[str, Any]]:
+    """Typed rows of a catalogue whose entries are given as JSON text."""
+    return typed("models.json", f'{{"data": [{", ".join(entries)}]}}'.encode())
+
+
+def priced(prompt: str) -> Decimal | None:
+    """The prompt price that a catalogue with this JSON text for it comes to."""
+    (row,) = prices(f'{{"id": "a/b", "pricing": {{"prompt": {prompt}}}}}')
+    value: Decimal | None = row["usd_per_token_prompt"]
+    return value
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_rankings_layout_gives_the_same_typed_rows(layout: str, compressed: bool) -> None:
+    content = gzip.compress(LAYOUTS[layout]) if compressed else LAYOUTS[layout]
+    dump = Dump("anything", content)
+    assert parse(dump, find_source(dump)).layout == layout
+    assert typed("anything", content) == [
+        {"usage_date": date.fromisoformat(d), "model_permaslug": s, "total_tokens": int(t)}
+        for d, s, t in ROWS
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("tokens", ["0", "9007199254740993", "9223372036854775807"])
+def test_tokens_are_exact_up_to_64_bits(layout: str, tokens: str) -> None:
+    content = LAYOUTS[layout].replace(ROWS[5][2].encode(), tokens.encode())
+    assert typed("dump", content)[5]["total_tokens"] == int(tokens)
+
+
+def test_tokens_given_as_json_numbers_are_exact_too() -> None:
+    content = LAYOUTS["json/api"].replace(f'"{ROWS[0][2]}"'.encode(), b"9007199254740993")
+    assert typed("dump.json", content)[0]["total_tokens"] == 9007199254740993
+
+
+def test_variants_aliases_and_routers_keep_their_slug() -> None:
+    slugs = ["a/b-20260101:free", "~a/b-latest", "openrouter/auto", "stealth/x", "a/b/c", "other"]
+    rows = [("2026-01-01", slug, "1") for slug in slugs]
+    assert [r["model_permaslug"] for r in typed("d.csv", builders.csv3(rows))] == slugs
+
+
+def test_quoted_cells_and_old_line_ends_are_the_same_rows() -> None:
+    quoted = "\r".join(
+        ",".join(f'"{cell}"' for cell in row)
+        for row in [("date", "model_permaslug", "total_tokens"), *ROWS]
+    )
+    assert typed("d.csv", quoted.encode()) == typed("d.csv", builders.csv3(ROWS))
+
+
+def test_row_numbers_are_csv_lines_and_json_positions() -> None:
+    for layout, first in (("csv/history", 2), ("csv/keyless_export", 2), ("json/api", 1)):
+        dump = Dump("d", LAYOUTS[layout])
+        expected = list(range(first, first + len(ROWS)))
+        assert parse(dump, find_source(dump)).row_numbers == expected
+
+
+def test_only_the_api_answer_says_its_own_time_and_window() -> None:
+    parsed = {}
+    for layout, content in LAYOUTS.items():
+        dump = Dump("d", content)
+        parsed[layout] = parse(dump, find_source(dump))
+    assert parsed["json/api"].as_of == builders.AS_OF
+    assert parsed["json/api"].window == (date(2026, 1, 1), date(2026, 1, 3))
+    assert parsed["csv/history"].as_of is parsed["csv/keyless_export"].as_of is None
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        *((content, "openrouter_rankings") for content in LAYOUTS.values()),
+        (builders.catalogue({"a/b": ("0.1", "0.2")}), "openrouter_models"),
+    ],
+)
+def test_the_source_is_recognized_by_content_whatever_the_name(content: bytes, name: str) -> None:
+    assert find_source(Dump("misleading.html.gz", content)).name == name
+
+
+def test_an_unknown_source_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(RefusedDumpError, match=r"d\.csv: source 'rankings' is not known.*openrou"):
+        find_source(Dump("d.csv", LAYOUTS["csv/history"]), "rankings")
+
+
+def test_an_unrecognized_dump_is_refused_with_the_layouts_that_would_do() -> None:
+    with pytest.raises(RefusedDumpError, match=r"x\.csv: begins with 'a,b'.*rankings.*models"):
+        find_source(Dump("x.csv", b"a,b\n1,2\n"))
+
+
+def test_a_missing_price_is_null_and_not_free() -> None:
+    given, *missing = prices(
+        '{"id": "a/given", "canonical_slug": "a/given-1", "pricing": {"prompt": "0", '
+        '"completion": "0.5", "input_cache_read": "0.25", "input_cache_write": "1"}}',
+        '{"id": "a/absent", "pricing": {}}',
+        '{"id": "a/null", "canonical_slug": null, "pricing": {"prompt": null}}',
+        '{"id": "a/empty", "canonical_slug": "", "pricing": {"prompt": "", "completion": ""}}',
+    )
+    assert given["canonical_slug"] == "a/given-1"
+    assert [v for k, v in given.items() if k.startswith("usd")] == [
+        Decimal("0"), Decimal("0.5"), Decimal("0.25"), Decimal("1"),
+    ]  # fmt: skip
+    for row in missing:
+        assert {v for k, v in row.items() if k != "model_id"} == {None}, row["model_id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"0.0000000028"', "0.0000000028"),
+        ('"1.5e-07"', "0.00000015"),
+        ("2.8e-9", "0.0000000028"),
+        ("0.1", "0.1"),
+        ("3E-06", "0.000003"),
+        ('"-1"', "-1"),
+        ("-1", "-1"),
+        ('"0"', "0"),
+        ('"0.000"', "0"),
+        ('"0e-30"', "0"),
+        ('"0.000000000000000001"', "0.000000000000000001"),
+        ('"0.123456789012345678"', "0.123456789012345678"),
+        # Float noise of real catalogues.
+        ('"0.00000020000000000000002"', "0.00000020000000000000002"),
+        ('"0.0000000833333333333333"', "0.0000000833333333333333"),
+    ],
+)
+def test_prices_are_exact_decimals(text: str, value: str) -> None:
+    assert priced(text) == Decimal(value)
+
+
+def test_catalogue_variants_and_aliases_are_rows_of_their_own() -> None:
+    given = {i: ("0", "0") for i in ("a/b", "a/b:free", "a/b:batch", "~a/b-latest")}
+    rows = typed("models.json.gz", gzip.compress(builders.catalogue(given)))
+    assert [r["model_id"] for r in rows] == list(given)
+    assert [r["canonical_slug"] for r in rows] == ["a/b", "a/b", "a/b", "~a/b-latest"]
+
+
+def real_dumps(pattern: str) -> list[Path]:
+    found = sorted(REAL_DUMPS.glob(pattern))
+    if not found:
+        pytest.skip(f"no real dumps beside this checkout (../shared/data/openrouter/{pattern})")
+    return found
+
+
+@pytest.mark.parametrize("pattern", ["pulls/*.csv.gz", "history/*.csv.gz"])
+def test_every_real_rankings_dump_is_believed_whole(pattern: str) -> None:
+    for path in real_dumps(f"rankings-daily/{pattern}"):
+        rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()[1:]
+        assert [
+            f"{r['usage_date']},{r['model_permaslug']},{r['total_tokens']}" for r in rows
+        ] == lines, path.name
+
+
+def test_real_prices_keep_every_digit() -> None:
+    names = ("prompt", "completion", "input_cache_read", "input_cache_write")
+    for path in real_dumps("models/*.json.gz"):
+        document = json.loads(gzip.decompress(path.read_bytes()))
+        rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
+        for row, entry in zip(rows, document["data"], strict=True):
+            for name in names:
+                given = entry["pricing"].get(name) or None
+                expected = None if given is None else Decimal(given)
+                assert row[f"usd_per_token_{name}"] == expected, (path.name, row["model_id"], name)
