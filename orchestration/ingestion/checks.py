@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from orchestration.contracts.odcs import Field, Table
 from orchestration.sources.base import ParsedDump
+from orchestration.tables import sql_text
 
 _VALUE_LENGTH = 80
 
@@ -44,10 +45,6 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def _typed(field: Field) -> str:
     """SQL that turns the incoming string into the contract's type, NULL where it cannot."""
     column = _quote(field.source_name)
@@ -74,7 +71,7 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
         if field.minimum is not None:
             yield check(
                 "date_too_early",
-                f"{_typed(field)} < date {_literal(field.minimum)}",
+                f"{_typed(field)} < date {sql_text(field.minimum)}",
                 f"{field.minimum} or later",
             )
         day = as_of.date().isoformat()
@@ -128,7 +125,7 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
     if field.pattern is not None:
         yield check(
             "bad_form",
-            f"not regexp_full_match({column}, {_literal(field.pattern)})",
+            f"not regexp_full_match({column}, {sql_text(field.pattern)})",
             f"text of the form {field.pattern}",
         )
 

@@ -29,6 +29,7 @@ from orchestration.files import (
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.tables import sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
@@ -103,13 +104,14 @@ def _check_provenance(connection: duckdb.DuckDBPyConnection, records: Sequence[D
 def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
     with duckdb.connect(str(path)) as connection:
         for table in tables("published").values():
-            file = str(tables_dir / f"{table.name}.parquet").replace("'", "''")
-            connection.execute(f"create table {table.name} as select * from read_parquet('{file}')")
-            comment = " ".join([table.description, *cited]).replace("'", "''")
-            connection.execute(f"comment on table {table.name} is '{comment}'")
+            file = sql_text(tables_dir / f"{table.name}.parquet")
+            connection.execute(f"create table {table.name} as select * from read_parquet({file})")
+            comment = sql_text(" ".join([table.description, *cited]))
+            connection.execute(f"comment on table {table.name} is {comment}")
             for field in table.fields:
-                text = field.description.replace("'", "''")
-                connection.execute(f"comment on column {table.name}.{field.name} is '{text}'")
+                connection.execute(
+                    f"comment on column {table.name}.{field.name} is {sql_text(field.description)}"
+                )
     # A reader who forgets read_only would checkpoint the file and so break its hash.
     path.chmod(0o444)
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.errors import VerificationError
 from orchestration.files import sha256_bytes, sha256_file, to_json
+from orchestration.publication.candidate import DATABASE_NAME
+from orchestration.tables import open_tables, sql_text
 
 MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"
@@ -74,12 +75,9 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
         schema = {f.name: str(f.type) for f in metadata.schema.to_arrow_schema()}
         if metadata.num_rows != entry["rows"] or schema != entry["schema"]:
             problems.append(f"{entry['path']}: rows or columns differ from the manifest")
-    database = str(folder / "tokenshare.duckdb").replace("'", "''")
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{database}' as vintage (read_only)")
+    with open_tables(folder / "tables") as connection:
+        connection.execute(f"attach {sql_text(folder / DATABASE_NAME)} as vintage (read_only)")
         for name in names:
-            file = str(folder / "tables" / f"{name}.parquet").replace("'", "''")
-            connection.execute(f"create view {name} as select * from read_parquet('{file}')")
             ((differing,),) = connection.execute(
                 f"select count(*) from ((from {name} except all from vintage.{name}) "
                 f"union all (from vintage.{name} except all from {name}))"

@@ -30,8 +30,9 @@ from orchestration.publication.candidate import CANDIDATE_FILE, Candidate, code_
 from orchestration.publication.verify import MANIFEST_NAME, seal_manifest, verify
 from orchestration.quality.gate import Verdict, refuse, run_gate
 from orchestration.quality.page import write_quality
-from orchestration.report.build import build_report, connect, headline
+from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.tables import open_tables
 
 # Semantic version of names and meanings of the published tables and of the manifest.
 DATA_INTERFACE_VERSION = "1.0.0"
@@ -163,7 +164,7 @@ def _output_entries(folder: Path) -> list[dict[str, Any]]:
 
 
 def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
-    with connect(tables_dir) as connection:
+    with open_tables(tables_dir) as connection:
         return headline(connection)
 
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
 from orchestration.quality.rules import Rule, Severity, rules
+from orchestration.tables import open_tables, sql_text
 
 _ROWS_SHOWN = 20
 
@@ -151,10 +152,10 @@ def contract_terms(table: Table) -> Iterator[_Term]:
             says = f"in [{'-∞' if low is None else low}, {'∞' if high is None else high}]"
             yield _Term("VALUE_RANGE", table, name, says, f"not ({inside})")
         if column.enum:
-            listed = ", ".join(f"'{value}'" for value in column.enum)
+            listed = ", ".join(sql_text(value) for value in column.enum)
             yield _Term("VALUE_SET", table, name, f"one of {listed}", f"{name} not in ({listed})")
         if column.pattern:
-            form = f"not regexp_full_match({name}, '{column.pattern}')"
+            form = f"not regexp_full_match({name}, {sql_text(column.pattern)})"
             yield _Term("VALUE_FORM", table, name, f"of the form {column.pattern}", form)
     key = ", ".join(table.key)
     yield _Term(
@@ -228,19 +229,14 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
 
 
 def _connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    for table in tables("published").values():
-        path = tables_dir / f"{table.name}.parquet"
-        connection.execute(f"create view {table.name} as select * from read_parquet('{path}')")
+    connection = open_tables(tables_dir)
     previous = previous_tables_dir / "usage_daily.parquet" if previous_tables_dir else None
-    if previous is not None and previous.exists():
-        connection.execute(
-            f"create view previous_usage_daily as select * from read_parquet('{previous}')"
-        )
-    else:
-        connection.execute(
-            "create view previous_usage_daily as select * from usage_daily where false"
-        )
+    origin = (
+        f"read_parquet({sql_text(previous)})"
+        if previous is not None and previous.exists()
+        else "usage_daily where false"
+    )
+    connection.execute(f"create view previous_usage_daily as select * from {origin}")
     return connection
 
 

@@ -14,9 +14,9 @@ import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from orchestration.contracts.odcs import tables
 from orchestration.quality.gate import Verdict
 from orchestration.report import charts
+from orchestration.tables import open_tables, sql_text
 
 _LABS_SHOWN = 8
 # A week with fewer days says more about the edge of the window than about usage.
@@ -65,15 +65,6 @@ def _json(document: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped on this line
 
 
-def connect(tables_dir: Path) -> duckdb.DuckDBPyConnection:
-    """A connection with one view per published table of a vintage."""
-    connection = duckdb.connect()
-    for name in tables("published"):
-        file = str(tables_dir / f"{name}.parquet").replace("'", "''")
-        connection.execute(f"create view {name} as select * from read_parquet('{file}')")
-    return connection
-
-
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """The headline figures, in a stable order."""
     return _rows(connection, "select * from headline order by source, period_start, figure")
@@ -114,7 +105,7 @@ def _context(
         where lab_id <> 'unidentified' order by rank limit {_LABS_SHOWN}
         """,
     )
-    lab_ids = ", ".join(f"'{lab['lab_id']}'" for lab in labs) or "''"
+    lab_ids = ", ".join(sql_text(lab["lab_id"]) for lab in labs) or "''"
     lab_weeks = _rows(
         connection,
         f"""
@@ -246,7 +237,7 @@ def build_report(
     citations: Sequence[str],
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file."""
-    with connect(tables_dir) as connection:
+    with open_tables(tables_dir) as connection:
         context = _context(connection, verdicts, inputs)
     page = (
         environment()

@@ -64,7 +64,8 @@ def _share_axis(title: str, stack: Any = None) -> Spec:
 
 
 def _legend(title: str | None = None) -> Spec:
-    return {"title": title, "orient": "bottom", "columns": {"expr": "width < 420 ? 2 : 4"}}
+    columns = {"expr": "width < 420 ? 2 : 4"}
+    return {"title": title, "orient": "bottom", "symbolOpacity": 1, "columns": columns}
 
 
 _WEEK_TOOLTIP = {
@@ -83,7 +84,7 @@ def origin_area(rows: list[Row], description: str) -> Spec:
     return _base(
         rows,
         description,
-        mark={"type": "area", "interpolate": "monotone", "line": False},
+        mark={"type": "area"},
         encoding={
             "x": _week_axis(),
             "y": _share_axis("Share of all tokens", "zero") | {"scale": {"domain": [0, 1]}},
@@ -117,7 +118,7 @@ def bounds_lines(rows: list[Row], description: str) -> Spec:
         encoding={"x": _week_axis(), "color": color},
         layer=[
             {
-                "mark": {"type": "area", "opacity": 0.22, "interpolate": "monotone"},
+                "mark": {"type": "area", "opacity": 0.22},
                 "encoding": {
                     "y": {
                         "field": "share_low",
@@ -129,7 +130,7 @@ def bounds_lines(rows: list[Row], description: str) -> Spec:
                 },
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2.2, "interpolate": "monotone"},
+                "mark": {"type": "line", "strokeWidth": 2.2},
                 "encoding": {"y": {"field": "share", "type": "quantitative"}},
             },
             {
@@ -154,7 +155,7 @@ def lab_lines(rows: list[Row], names: list[str], description: str) -> Spec:
     return _base(
         rows,
         description,
-        mark={"type": "line", "strokeWidth": 2, "interpolate": "monotone"},
+        mark={"type": "line", "strokeWidth": 2},
         encoding={
             "x": _week_axis(),
             "y": _share_axis("Share of all tokens"),

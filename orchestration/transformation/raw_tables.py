@@ -15,6 +15,7 @@ from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
+from orchestration.tables import sql_text
 
 _DUMPS_SCHEMA = pa.schema(
     [
@@ -31,7 +32,7 @@ def _view(
 ) -> None:
     """A view over Parquet files, or an empty table of the same columns where there are none."""
     if paths:
-        files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
+        files = ", ".join(sql_text(p) for p in paths)
         connection.execute(f"create view raw.{name} as select * from read_parquet([{files}])")
     else:
         connection.register("empty", schema.empty_table())
