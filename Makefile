@@ -58,7 +58,7 @@ contracts: $(STAMP)  ## Derive the dbt contracts from data_contracts/published
 	$(BIN)/python -m orchestration.contracts.dbt_contracts
 
 lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
 browser:  # Chromium for the report's test: installed where this user may, else said how
