@@ -4,7 +4,10 @@
 with with_next as (
 
     select
-        *,
+        model_permaslug,
+        price_kind,
+        valid_from,
+        valid_to,
         lead(valid_from) over (
             partition by model_permaslug, price_kind order by valid_from
         ) as next_from

@@ -2,7 +2,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'share_by_origin_weekly'}}}) }}
 
 with shares as (
-{% for subject in ['origin', 'lab', 'price_band'] %}
+    {% for subject in ['origin', 'lab', 'price_band'] %}
     {% for grain in ['daily', 'weekly', 'monthly'] %}
     select
         'share_by_{{ subject }}_{{ grain }}' as table_name,
@@ -15,7 +15,7 @@ with shares as (
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
     {% if not loop.last %}union all{% endif %}
-{% endfor %}
+    {% endfor %}
 )
 
 select * from shares

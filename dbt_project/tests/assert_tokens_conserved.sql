@@ -35,7 +35,7 @@ counted as (
         sum(tokens) as tokens
     from {{ ref('identification_daily') }}
     group by all
-{% for subject in ['origin', 'lab', 'price_band'] %}
+    {% for subject in ['origin', 'lab', 'price_band'] %}
     union all
     select
         'share_by_{{ subject }}_daily' as table_name,
@@ -44,7 +44,7 @@ counted as (
         sum(tokens) as tokens
     from {{ ref('share_by_' ~ subject ~ '_daily') }}
     group by all
-{% endfor %}
+    {% endfor %}
 ),
 
 sums as (
@@ -64,7 +64,7 @@ sums as (
 ),
 
 coarse as (
-{% for subject in ['origin', 'lab', 'price_band'] %}
+    {% for subject in ['origin', 'lab', 'price_band'] %}
     {% for grain in ['weekly', 'monthly'] %}
     select
         'share_by_{{ subject }}_{{ grain }}' as table_name,
@@ -75,7 +75,7 @@ coarse as (
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
     {% if not loop.last %}union all{% endif %}
-{% endfor %}
+    {% endfor %}
 ),
 
 compared as (

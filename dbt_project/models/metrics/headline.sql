@@ -24,14 +24,14 @@ ends as (
 ),
 
 weeks as (
-{% for name, week in figures %}
+    {% for name, week in figures %}
     select
         source,
         '{{ name }}' as week_name,
         cast({{ week }} as date) as period_start
     from ends
     {% if not loop.last %}union all{% endif %}
-{% endfor %}
+    {% endfor %}
 )
 
 select

@@ -31,7 +31,7 @@ slugs as (
 ),
 
 kinds as (
-{% for kind in kinds %}
+    {% for kind in kinds %}
     select
         as_of,
         seen_on,
@@ -42,7 +42,7 @@ kinds as (
         usd_per_token_{{ kind }} as usd_per_token
     from slugs
     {% if not loop.last %}union all{% endif %}
-{% endfor %}
+    {% endfor %}
 )
 
 select
@@ -58,5 +58,5 @@ where usd_per_token >= 0
 qualify
     row_number() over (
         partition by seen_on, model_permaslug, price_kind
-        order by as_of desc, model_id like '~%', model_id
+        order by as_of desc, model_id like '~%' asc, model_id asc
     ) = 1

@@ -1,1 +1,3 @@
-{{ share_by(ref('int_usage_by_lens'), 'daily', ['lab_id', 'lab_name', 'origin'], 'unidentified') }}
+{{ share_by(
+    ref('int_usage_by_lens'), 'daily', ['lab_id', 'lab_name', 'origin'], 'unidentified'
+) }}
