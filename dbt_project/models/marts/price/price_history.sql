@@ -4,7 +4,7 @@ with seed as (
 
 ),
 
-seen as (
+catalogue as (
 
     select * from {{ ref('stg_catalogue_prices') }}
 
@@ -12,13 +12,39 @@ seen as (
 
 catalogue_days as (
 
-    select distinct seen_on from seen
+    select distinct seen_on from catalogue
 
 ),
 
 seed_end as (
 
     select max(greatest(valid_from, coalesce(valid_to, valid_from))) as seed_end from seed
+
+),
+
+seeded as (
+
+    select distinct
+        model_permaslug,
+        price_kind
+    from seed
+
+),
+
+-- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
+-- landed catalogue only speaks of models that the seed does not know, and only by their slug.
+seen as (
+
+    select catalogue.*
+    from catalogue
+    cross join seed_end
+    left join seeded
+        on
+            catalogue.model_permaslug = seeded.model_permaslug
+            and catalogue.price_kind = seeded.price_kind
+    where
+        catalogue.seen_on > seed_end.seed_end
+        or (seeded.model_permaslug is null and catalogue.match_kind = 'canonical_slug')
 
 ),
 
@@ -52,7 +78,6 @@ next_catalogue as (
     inner join catalogue_days
         on
             present.seen_on < catalogue_days.seen_on
-            -- up to its end the seed is finer than any single catalogue
             and seed_end.seed_end < catalogue_days.seen_on
     group by present.seen_on, present.model_permaslug, present.price_kind
 
