@@ -255,12 +255,17 @@ def version() -> None:
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
 
 
+def _notes(error: BaseException) -> list[str]:
+    """What else went wrong on the way, as `add_note` keeps it."""
+    return list(getattr(error, "__notes__", []))
+
+
 def main() -> None:
     """Entry point: expected failures become one message and their exit code."""
     try:
         app()
     except TokenshareError as error:
-        console.print("[bold red]error[/]", Text(str(error)))
+        console.print("[bold red]error[/]", Text("\n".join([str(error), *_notes(error)])))
         sys.exit(error.exit_code)
     except OSError as error:
         # A full disk, a folder that may not be written: the system's own words say it best.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
-from orchestration.errors import RunLockedError
+from orchestration.errors import RunLockedError, TokenshareError
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
@@ -103,24 +103,38 @@ def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
         notices = tidy_up(settings)
         progress("landing")
         records, inbox = land_waiting(settings)
-        if same := published_already(inputs_fingerprint(records), settings):
-            return RunResult(same, inbox, tuple(notices))
-        progress(f"ingesting {len(records)} dump(s)")
-        ingested = ingest_all(records, settings)
-        quarantined = sum(i.quarantined_rows for i in ingested)
-        if quarantined:
-            notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
-        progress("building models")
-        transform(ingested, settings)
-        progress("writing the candidate")
-        candidate = build_candidate(ingested, settings)
-        vintage = publish(candidate, settings, progress=progress)
-        notices += [
-            f"warning {v.rule}: {v.title}; {v.observed}"
-            for v in vintage.verdicts
-            if v.verdict == "warn"
-        ]
-        return RunResult(vintage, inbox, tuple(notices))
+        try:
+            return _run_on(records, inbox, notices, settings, progress)
+        except TokenshareError as error:
+            for _, refused in inbox.refused:
+                error.add_note(f"also refused: {refused}")
+            raise
+
+
+def _run_on(
+    records: list[DumpRecord],
+    inbox: InboxResult,
+    notices: list[str],
+    settings: Settings,
+    progress: Progress,
+) -> RunResult:
+    """The graph from the landed dumps on."""
+    if same := published_already(inputs_fingerprint(records), settings):
+        return RunResult(same, inbox, tuple(notices))
+    progress(f"ingesting {len(records)} dump(s)")
+    ingested = ingest_all(records, settings)
+    if quarantined := sum(i.quarantined_rows for i in ingested):
+        notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
+    progress("building models")
+    transform(ingested, settings)
+    progress("writing the candidate")
+    vintage = publish(build_candidate(ingested, settings), settings, progress=progress)
+    notices += [
+        f"warning {v.rule}: {v.title}; {v.observed}"
+        for v in vintage.verdicts
+        if v.verdict == "warn"
+    ]
+    return RunResult(vintage, inbox, tuple(notices))
 
 
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:

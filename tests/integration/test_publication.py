@@ -250,3 +250,14 @@ def test_a_vintage_that_was_not_yet_named_is_named_by_the_next_run(
     assert result.vintage.vintage_id == new.vintage_id
     assert not result.vintage.is_new
     assert json.loads(small.latest_path.read_text())["vintage_id"] == new.vintage_id
+
+
+def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    small.inbox_dir.mkdir()
+    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
+    land_feed(small, drop, times(7, lambda day: day >= "2026-01-25"))
+    with pytest.raises(GateRefusedError) as refused:
+        pipeline.run(small)
+    assert any("page.json" in note for note in refused.value.__notes__)
