@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TOKENSHARE_DATA_DIR ?= $(CURDIR)/data
-export DAGSTER_HOME = $(TOKENSHARE_DATA_DIR)/dagster
+export DAGSTER_HOME = $(abspath $(TOKENSHARE_DATA_DIR))/dagster
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
@@ -33,8 +33,8 @@ test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts
 
 ui: $(STAMP)  ## Dagster UI on localhost:3000, its instance below data/dagster
-	@mkdir -p $(DAGSTER_HOME)
-	@cp orchestration/dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	@mkdir -p "$(DAGSTER_HOME)"
+	@cp orchestration/dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
 
 lint: $(STAMP)  ## ruff, sqlfluff and mypy

@@ -203,13 +203,23 @@ def verify(
 
     from orchestration.publication.verify import verify as verify_folder
 
-    folder = path
+    folder, pointer = path, None
     if (path / "latest.json").exists():
         try:
-            folder = path / json.loads((path / "latest.json").read_bytes())["path"]
+            pointer = json.loads((path / "latest.json").read_bytes())
+            folder = path / pointer["path"]
         except (ValueError, KeyError, TypeError) as error:
             raise VerificationError(f"{path / 'latest.json'}: not readable: {error}") from error
     manifest = verify_folder(folder)
+    if pointer is not None and (
+        pointer.get("vintage_id") != manifest["vintage_id"]
+        or pointer.get("manifest_sha256") != manifest["manifest_sha256"]
+    ):
+        raise VerificationError(
+            f"{path / 'latest.json'}: names vintage {pointer.get('vintage_id')} with manifest "
+            f"{pointer.get('manifest_sha256')}; {folder} is {manifest['vintage_id']} with "
+            f"{manifest['manifest_sha256']}"
+        )
     output.print(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
         f"manifest sha256 {manifest['manifest_sha256']}",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -72,10 +73,26 @@ def settle_folder(building: Path, final: Path) -> None:
     fsync(final.parent)
 
 
+def _builder_lives(path: Path) -> bool:
+    """Is the process whose number the name holds still there? Landing needs no writer's lock."""
+    match = re.match(rf"{re.escape(BUILDING_PREFIX)}(\d+)-", path.name)
+    if match is None:
+        return False
+    try:
+        os.kill(int(match[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def remove_leftovers(parents: Iterable[Path]) -> None:
     """Delete what a killed run was still building. Call only under the writer's lock."""
     for parent in parents:
         for path in parent.glob(f"{BUILDING_PREFIX}*"):
+            if _builder_lives(path):
+                continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

@@ -17,6 +17,7 @@ from orchestration.publication.candidate import (
     build_candidate,
     inputs_fingerprint,
     newest_candidate,
+    renewed,
 )
 from orchestration.publication.vintage import (
     Vintage,
@@ -140,4 +141,5 @@ def _run_on(
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
     """Gate and publish the newest candidate, as after a threshold was reconsidered."""
     with writer_lock(settings):
-        return publish(newest_candidate(settings), settings, progress=progress)
+        candidate = renewed(newest_candidate(settings), list_dumps(settings))
+        return publish(candidate, settings, progress=progress)

@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     (derived, may be deleted), `candidates/` (not yet published or refused) and `published/`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TOKENSHARE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TOKENSHARE_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     data_dir: Path = Field(
         default=PROJECT_ROOT / "data", description="Folder below which everything is written."
@@ -35,7 +37,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        path = value.expanduser().resolve()
+        if bad := set("?#") & set(str(path)):
+            raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
+        return path
 
     @cached_property
     def landing_dir(self) -> Path:

@@ -3,7 +3,8 @@
 
     relation: one row per source, usage_date, lens and columns, with tokens
     grain:    daily | weekly | monthly
-    columns:  what the shares are of; the first is the key
+    columns:  what the shares are of: the first is the key, the others describe it, as on the
+              key's last day in the period
     unknown:  value of the key that stands for what is not identified
 
     With K tokens known to belong to a key, U unknown tokens and T all tokens of the period, the
@@ -11,10 +12,12 @@
 -#}
 {% macro share_by(relation, grain, columns, unknown) %}
 {%- set key = columns[0] -%}
+{%- set attributes = columns[1:] -%}
 with usage as (
 
     select
         source,
+        usage_date,
         {{ period_start('usage_date', grain) }} as period_start,
         lens,
         {{ columns | join(',\n        ') }},
@@ -41,7 +44,10 @@ known as (
         source,
         period_start,
         lens,
-        {{ columns | join(',\n        ') }},
+        {{ key }},
+        {% for attribute in attributes -%}
+        max_by({{ attribute }}, usage_date) as {{ attribute }},
+        {% endfor -%}
         cast(sum(tokens) as bigint) as tokens
     from usage
     group by all

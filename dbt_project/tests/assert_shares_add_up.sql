@@ -1,4 +1,5 @@
--- Shares of one period and lens add up to 1. Returns the periods where they do not.
+-- Shares of one period and lens add up to 1. Returns the periods where they do not. Periods
+-- without tokens have shares of 0; the gate names and stops those.
 {{ config(meta={'dagster': {'ref': {'name': 'share_by_origin_weekly'}}}) }}
 
 with shares as (
@@ -9,6 +10,7 @@ with shares as (
         source,
         period_start,
         lens,
+        max(total_tokens) as total_tokens,
         sum(share) as sum_of_shares
     from {{ ref('share_by_' ~ subject ~ '_' ~ grain) }}
     group by all
@@ -19,4 +21,4 @@ with shares as (
 )
 
 select * from shares
-where not sum_of_shares between 1 - 1e-9 and 1 + 1e-9
+where total_tokens > 0 and not sum_of_shares between 1 - 1e-9 and 1 + 1e-9

@@ -68,7 +68,7 @@ coarse as (
     {% for grain in ['weekly', 'monthly'] %}
     select
         'share_by_{{ subject }}_{{ grain }}' as table_name,
-        cast(null as varchar) as source,
+        cast(null as string) as source,
         cast(null as date) as period_start,
         (select sum(tokens) from newest_dumps) as tokens_in,
         (select sum(tokens) from {{ ref('share_by_' ~ subject ~ '_' ~ grain) }}) as tokens_out

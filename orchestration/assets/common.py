@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from orchestration.errors import TokenshareError
+from orchestration.errors import RunLockedError, TokenshareError
 
 OWNERS = ["team:data-platform"]
 # One writer at a time: nobody but the run may open the working database.
@@ -16,12 +16,12 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Expected failures become Failures that are shown as they are and never retried."""
+    """Expected failures become Failures that are shown as they are; only a busy lock is retried."""
     try:
         yield
     except TokenshareError as error:
         raise dg.Failure(
             description=str(error),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=False,
+            allow_retries=isinstance(error, RunLockedError),
         ) from error

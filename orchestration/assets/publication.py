@@ -128,14 +128,13 @@ def vintage(
     context: dg.AssetExecutionContext, installation: Installation
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     settings = installation.settings()
-    with pipeline.writer_lock(settings):
-        try:
-            with told_plainly():
-                made = publish(newest_candidate(settings), settings, progress=context.log.info)
-        except dg.Failure as failure:
-            if isinstance(failure.__cause__, GateRefusedError):
-                yield from _results(failure.__cause__.verdicts)
-            raise
+    try:
+        with told_plainly(), pipeline.writer_lock(settings):
+            made = publish(newest_candidate(settings), settings, progress=context.log.info)
+    except dg.Failure as failure:
+        if isinstance(failure.__cause__, GateRefusedError):
+            yield from _results(failure.__cause__.verdicts)
+        raise
     yield dg.MaterializeResult(metadata=_metadata(made))
     yield from _results(made.verdicts)
     newest = max(datetime.fromisoformat(i["as_of"]) for i in made.manifest["inputs"])

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.files import sha256_bytes
-from orchestration.landing.inbox import waiting
+from orchestration.landing.inbox import settled
 from orchestration.resources.installation import Installation
 
 publish_vintage = dg.define_asset_job(
@@ -36,10 +36,10 @@ def inbox(
     context: dg.SensorEvaluationContext, installation: Installation
 ) -> dg.RunRequest | dg.SkipReason:
     settings = installation.settings()
-    files = waiting(settings)
+    files = settled(settings)
     if not files:
-        return dg.SkipReason(f"no file waits in {settings.inbox_dir}")
-    # One run per state of the inbox: a file that is still being copied changes the key.
+        return dg.SkipReason(f"no file waits in {settings.inbox_dir} that was left alone for 15 s")
+    # One run per state of the inbox.
     state = "".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns};" for p in files)
     return dg.RunRequest(
         run_key=sha256_bytes(state.encode()), tags={"inbox_files": str(len(files))}

@@ -49,7 +49,11 @@ def _typed(field: Field) -> str:
     """SQL that turns the incoming string into the contract's type, NULL where it cannot."""
     column = _quote(field.source_name)
     if field.logical_type == "date":
-        return f"try_cast(try_strptime({column}, '%Y-%m-%d') as date)"
+        # try_strptime alone would read 2026-9-3 as a day
+        return (
+            rf"case when regexp_full_match({column}, '\d{{4}}-\d{{2}}-\d{{2}}') "
+            f"then try_cast(try_strptime({column}, '%Y-%m-%d') as date) end"
+        )
     return f"try_cast({column} as {field.sql_type})"
 
 

@@ -53,12 +53,21 @@ def _write(table: pa.Table, path: Path) -> None:
     temporary.replace(path)
 
 
+def _row_count(path: Path) -> int | None:
+    """Rows of a Parquet file, None where it is missing or damaged: it is derived, so made anew."""
+    try:
+        rows: int = pq.read_metadata(path).num_rows
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return rows
+
+
 def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     """Read one landed dump; a no-op where this reader has read it before."""
     folder = raw_dir(settings) / record.source
     rows_path = folder / f"{record.sha256}.parquet"
     quarantine_path = folder / f"{record.sha256}.quarantine.parquet"
-    if not (rows_path.exists() and quarantine_path.exists()):
+    if _row_count(rows_path) is None or _row_count(quarantine_path) is None:
         folder.mkdir(parents=True, exist_ok=True)
         source = SOURCES[record.source]
         dump = Dump.read(settings.landing_dir / record.path)
@@ -66,13 +75,10 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
         for table, path in ((bad, quarantine_path), (good, rows_path)):
             hashes = pa.array([record.sha256] * table.num_rows, pa.string())
             _write(table.add_column(0, "dump_sha256", hashes), path)
-    return Ingested(
-        record,
-        rows_path,
-        quarantine_path,
-        pq.read_metadata(rows_path).num_rows,
-        pq.read_metadata(quarantine_path).num_rows,
-    )
+    good_rows, quarantined_rows = _row_count(rows_path), _row_count(quarantine_path)
+    assert good_rows is not None
+    assert quarantined_rows is not None
+    return Ingested(record, rows_path, quarantine_path, good_rows, quarantined_rows)
 
 
 def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:

@@ -4,12 +4,15 @@ A file that is refused moves to `inbox/refused/` with the reason beside it: noth
 silently, and one bad file does not keep the others from landing.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import Landed, land
 from orchestration.settings import Settings
+
+_QUIET_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,17 @@ def waiting(settings: Settings) -> list[Path]:
     ]
 
 
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def settled(settings: Settings) -> list[Path]:
+    """Waiting files that nobody has written to for a while; a copy may still be under way."""
+    latest = time.time() - _QUIET_SECONDS
+    return [p for p in waiting(settings) if p.stat().st_mtime <= latest]
+
+
 def _free_path(folder: Path, name: str) -> Path:
     """A path for `name` in the folder that replaces nothing: an earlier one may be other bytes."""
     path = folder / name
@@ -45,6 +59,7 @@ def take_inbox(settings: Settings) -> InboxResult:
     """Land every waiting file."""
     result = InboxResult([], [])
     for path in waiting(settings):
+        before = _state(path)
         try:
             result.landed.append(land(path, settings))
         except RefusedDumpError as error:
@@ -56,5 +71,7 @@ def take_inbox(settings: Settings) -> InboxResult:
             )
             result.refused.append((moved, str(error)))
         else:
-            path.unlink()
+            # A file that grew meanwhile was still being copied: the rest is landed next time.
+            if _state(path) == before:
+                path.unlink()
     return result

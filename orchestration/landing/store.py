@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import CorruptLandingError, RefusedDumpError
@@ -55,8 +55,8 @@ class DumpRecord(BaseModel):
     file: str
     original_name: str
     url: str
-    pulled_at: datetime
-    as_of: datetime
+    pulled_at: AwareDatetime
+    as_of: AwareDatetime
     as_of_origin: AsOfOrigin
     window_start: date | None
     window_end: date | None
@@ -190,6 +190,12 @@ def land(
             ]
         return Landed(record, False, good.num_rows, bad.num_rows, tuple(notices))
     window = parsed.window
+    if window is not None and "usage_date" in good.column_names:
+        latest = max(good.column("usage_date").to_pylist())
+        if latest < window[1]:
+            notices.append(
+                f"{path.name}: its window ends on {window[1]}, its last row is of {latest}"
+            )
     days = good.column("usage_date") if "usage_date" in good.column_names else None
     if window is None and days is not None:
         listed = days.to_pylist()
@@ -276,11 +282,14 @@ def list_dumps(settings: Settings) -> list[DumpRecord]:
 
 
 def land_shipped(settings: Settings) -> list[DumpRecord]:
-    """Copy the shipped dumps into an empty landing zone; a no-op where any dump is landed."""
-    if settings.landing_dir != SHIPPED_LANDING_DIR and not list_dumps(settings):
+    """Copy the shipped dumps into a landing zone without usage; a no-op where any is landed."""
+    has_usage = any(SOURCES[r.source].kind == "usage" for r in list_dumps(settings))
+    if settings.landing_dir != SHIPPED_LANDING_DIR and not has_usage:
         for name in SOURCES:
             for shipped in sorted((SHIPPED_LANDING_DIR / name).glob("*")):
                 final = settings.landing_dir / name / shipped.name
+                if final.exists():
+                    continue
                 building = fresh_folder(final.parent, f"{os.getpid()}-{shipped.name}")
                 shutil.copytree(shipped, building, dirs_exist_ok=True)
                 _settle(building, final)

@@ -6,7 +6,7 @@ the same bytes. `tokenshare.duckdb` holds the same tables with comments, for BI 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,23 @@ def code_fingerprint() -> str:
     return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR))
 
 
+def build_fingerprint() -> str:
+    """Changes with what can change a candidate's tables: all but the gate's thresholds."""
+    return fingerprint(
+        (
+            PROJECT_ROOT / "orchestration",
+            DBT_PROJECT_DIR,
+            CONTRACTS_DIR / "raw",
+            CONTRACTS_DIR / "published",
+        )
+    )
+
+
 def inputs_fingerprint(records: Sequence[DumpRecord]) -> str:
     """One hash over all that a vintage is made from: the dumps as known, and the code."""
-    known = sorted((r.source, r.sha256, format_time(r.as_of)) for r in records)
+    known = sorted(
+        (r.source, r.sha256, format_time(r.as_of), format_time(r.pulled_at)) for r in records
+    )
     return sha256_bytes(json.dumps([known, code_fingerprint()]).encode())
 
 
@@ -138,7 +152,14 @@ def build_candidate(
     _write_database(building / DATABASE_NAME, tables_dir, cited)
     inputs = sorted((_input_entry(i) for i in ingested), key=lambda e: (e["source"], e["as_of"]))
     (building / CANDIDATE_FILE).write_bytes(
-        to_json({"inputs_sha256": inputs_sha256, "inputs": inputs, "citations": cited})
+        to_json(
+            {
+                "inputs_sha256": inputs_sha256,
+                "build_sha256": build_fingerprint(),
+                "inputs": inputs,
+                "citations": cited,
+            }
+        )
     )
     final = settings.candidates_dir / name
     settle_folder(building, final)
@@ -160,6 +181,22 @@ def read_candidate(path: Path) -> Candidate:
         )
     except (OSError, ValueError, KeyError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {error}") from error
+
+
+def renewed(candidate: Candidate, records: Sequence[DumpRecord]) -> Candidate:
+    """The candidate as it would be made now, after at most a threshold has changed.
+
+    Raises TokenshareError where other dumps are landed by now or the code has changed.
+    """
+    document = json.loads((candidate.path / CANDIDATE_FILE).read_bytes())
+    landed = {(r.sha256, format_time(r.as_of)) for r in records}
+    held = {(entry["sha256"], entry["as_of"]) for entry in candidate.inputs}
+    if held != landed or document.get("build_sha256") != build_fingerprint():
+        raise TokenshareError(
+            f"{candidate.path}: was made from other dumps or by other code than there are now; "
+            "`tokenshare run` makes and publishes a new one"
+        )
+    return replace(candidate, inputs_sha256=inputs_fingerprint(records))
 
 
 def newest_candidate(settings: Settings) -> Candidate:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.errors import VerificationError
@@ -14,7 +16,7 @@ from orchestration.tables import open_tables, sql_text
 
 MANIFEST_NAME = "manifest.json"
 _SEAL = "manifest_sha256"
-_TOLERANCE = 1e-12
+_CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
 _REQUIRED = {"vintage_id", "inputs", "outputs", "gate", "headline", "citations"}
 
 
@@ -26,6 +28,8 @@ def seal_manifest(document: dict[str, Any]) -> bytes:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_NAME
+    if path.is_symlink():
+        raise VerificationError(f"{path}: is a link, not a file")
     try:
         content = path.read_bytes()
         document: dict[str, Any] = json.loads(content)
@@ -67,6 +71,9 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     """Does what the tables say agree with the manifest, with each other and with the database?"""
     problems = []
     names = []
+    listed = {Path(e["path"]).stem for e in document["outputs"] if e["path"].endswith(".parquet")}
+    if lacking := _CORE_TABLES - listed:
+        return [f"manifest.json: lists no table {', '.join(sorted(lacking))}"]
     for entry in document["outputs"]:
         if not entry["path"].endswith(".parquet"):
             continue
@@ -94,12 +101,10 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
                 problems.append(
                     f"{name}: counts {tokens} tokens, usage_daily {usage}; {off} rows out of bounds"
                 )
-        figures = connection.execute("select source, figure, share from headline").fetchall()
-        claimed = {(h["source"], h["figure"]): h["share"] for h in document["headline"]}
-        measured = {(s, f): v for s, f, v in figures}
-        if claimed.keys() != measured.keys() or any(
-            abs(claimed[k] - measured[k]) > _TOLERANCE for k in claimed
-        ):
+        relation = connection.sql("select * from headline order by source, period_start, figure")
+        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        # Through JSON and back, as the manifest's own rows went.
+        if json.loads(to_json(rows)) != document["headline"]:
             problems.append("manifest.json: headline figures differ from the table headline")
     failed = [v["rule"] for v in document["gate"] if v["verdict"] == "fail"]
     if failed:
@@ -120,7 +125,10 @@ def verify(folder: Path, deep: bool = True) -> dict[str, Any]:
     document = _read_manifest(folder)
     problems = _file_problems(folder, document)
     if deep and not problems:
-        problems = _content_problems(folder, document)
+        try:
+            problems = _content_problems(folder, document)
+        except (duckdb.Error, pa.ArrowException, KeyError, TypeError, AttributeError) as error:
+            problems = [f"the tables are not those of a vintage: {error}"]
     if problems:
         raise VerificationError(
             f"{folder}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)

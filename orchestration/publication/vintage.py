@@ -71,7 +71,7 @@ def latest_vintage(settings: Settings) -> Vintage | None:
         path = settings.published_dir / pointer["path"]
         manifest = json.loads((path / MANIFEST_NAME).read_bytes())
         return Vintage(pointer["vintage_id"], path, manifest)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise VerificationError(
             f"{settings.latest_path}: does not lead to a readable vintage ({error}). Restore the "
             "vintage from a copy, or remove latest.json to publish anew."
@@ -119,7 +119,8 @@ def finish_interrupted(settings: Settings) -> str | None:
 
 def _next_vintage_id(inputs_sha256: str, settings: Settings, now: datetime) -> str:
     """Sorts after every vintage there is, even where the clock went back."""
-    taken = [p.name[:16] for p in settings.vintages_dir.glob("[0-9]*")]
+    pattern = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z-*"
+    taken = [p.name[:16] for p in settings.vintages_dir.glob(pattern)]
     moment = now.replace(microsecond=0)
     if taken:
         last = datetime.strptime(max(taken), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

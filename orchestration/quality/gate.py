@@ -230,13 +230,14 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
 
 def _connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
     connection = open_tables(tables_dir)
-    previous = previous_tables_dir / "usage_daily.parquet" if previous_tables_dir else None
-    origin = (
-        f"read_parquet({sql_text(previous)})"
-        if previous is not None and previous.exists()
-        else "usage_daily where false"
-    )
-    connection.execute(f"create view previous_usage_daily as select * from {origin}")
+    for name in ("usage_daily", "price_history"):
+        previous = previous_tables_dir / f"{name}.parquet" if previous_tables_dir else None
+        origin = (
+            f"read_parquet({sql_text(previous)})"
+            if previous is not None and previous.exists()
+            else f"{name} where false"
+        )
+        connection.execute(f"create view previous_{name} as select * from {origin}")
     return connection
 
 

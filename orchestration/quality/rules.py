@@ -2,10 +2,10 @@
 
 A rule is a query that makes a small frame, and one Great Expectations expectation on a column of
 that frame. The query does the arithmetic where an analyst can read it; the expectation judges.
-What a contract already says of one column is not repeated here: see `gate.contract_suites`.
+What a contract already says of one column is not repeated here: see `gate.contract_terms`.
 
-Views in scope: every published table of the candidate, and `previous_usage_daily`, the same table
-of the vintage before (empty where there is none).
+Views in scope: every published table of the candidate, and `previous_usage_daily` and
+`previous_price_history`, the same tables of the vintage before (empty where there is none).
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,13 @@ from typing import Any, Literal
 
 import yaml
 
+from orchestration.errors import TokenshareError
 from orchestration.settings import CONTRACTS_DIR
 
 Severity = Literal["blocker", "warning"]
 _SUM_TOLERANCE = 1e-9
+# Rules on days, whose findings a human may accept in gate.yml.
+ACCEPTABLE = ("MISSING_DAY", "DAY_TOTAL", "RESTATEMENT", "ROWS_DROP", "TAIL_MISSING")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,18 @@ class Rule:
 
 @cache
 def thresholds() -> dict[str, Any]:
-    """`data_contracts/gate.yml`."""
+    """`data_contracts/gate.yml`.
+
+    Raises TokenshareError for an accepted row that names no such rule or gives no reason.
+    """
     document: dict[str, Any] = yaml.safe_load((CONTRACTS_DIR / "gate.yml").read_text())
+    for entry in document["accepted"]:
+        missing = {"rule", "usage_date", "reason", "evidence"} - entry.keys()
+        if missing or entry["rule"] not in ACCEPTABLE:
+            raise TokenshareError(
+                f"data_contracts/gate.yml: accepted: {entry}: needs rule (one of "
+                f"{', '.join(ACCEPTABLE)}), usage_date, reason and evidence"
+            )
     return document
 
 
@@ -237,26 +250,34 @@ def _day_rules() -> Iterator[Rule]:
     yield Rule(
         "RESTATEMENT",
         "blocker",
-        f"totals of days settled for {restated['settled_after_days']} days changed by at most "
-        f"{restated['max_relative_change']:.1%} since the previous vintage",
+        f"days settled for {restated['settled_after_days']} days moved by at most "
+        f"{restated['max_relative_change']:.1%} since the previous vintage, model by model",
         f"""
-        with before as ({_DAY_TOTALS.format("previous_usage_daily")}),
-        now as ({_DAY_TOTALS.format("usage_daily")}),
-        newest as (select source, max(usage_date) as newest_day from before group by all)
-        select source, usage_date, before.total_tokens as tokens_before,
-            coalesce(now.total_tokens, 0) as tokens_now,
-            abs(coalesce(now.total_tokens, 0) - before.total_tokens)
-                / nullif(before.total_tokens, 0) as relative_change
-        from before
+        with newest as (
+            select source, max(usage_date) as newest_day, min(usage_date) as oldest_day
+            from previous_usage_daily group by all
+        ),
+        compared as (
+            select source, usage_date,
+                coalesce(before.tokens, 0) as tokens_before, coalesce(now.tokens, 0) as tokens_now
+            from previous_usage_daily as before
+            full outer join usage_daily as now using (source, usage_date, model_permaslug)
+        )
+        select source, usage_date, sum(tokens_before) as tokens_before,
+            sum(tokens_now) as tokens_now,
+            sum(abs(tokens_now - tokens_before)) / nullif(sum(tokens_before), 0)
+                as relative_change
+        from compared
         inner join newest using (source)
-        left join now using (source, usage_date)
-        where usage_date <= newest_day - {restated["settled_after_days"]}
+        where usage_date between oldest_day and newest_day - {restated["settled_after_days"]}
             and {_accepted("RESTATEMENT")}
+        group by all
+        having sum(tokens_before) > 0
         """,
         "ExpectColumnValuesToBeBetween",
         {"column": "relative_change", "max_value": restated["max_relative_change"]},
         "{usage_date}: {tokens_before:,} tokens in the previous vintage, {tokens_now:,} now "
-        "(relative change {relative_change:.3g})",
+        "({relative_change:.3g} of them moved)",
     )
     rows = limits["rows_per_day"]
     per_day = """
@@ -281,6 +302,75 @@ def _day_rules() -> Iterator[Rule]:
         "ExpectColumnValuesToBeBetween",
         {"column": "other_rows", "max_value": rows["max_other_rows"]},
         "{usage_date}: {other_rows} rows `other`",
+    )
+
+    # A dump that was cut short loses its last rows, and with them the tail: the day would look
+    # identified. Days that are marked incomplete already say so and are not judged.
+    shapes = """
+        with days as (
+            select source, usage_date, bool_and(is_complete) as is_complete, count(*) as rows,
+                count(*) filter (where identification = 'tail') as tail_rows,
+                sum(tokens) filter (where identification = 'tail') / sum(tokens) as tail_share
+            from usage_daily group by all
+        ),
+        compared as (
+            select *,
+                median(rows) over before as rows_before,
+                min(tail_rows) over before as tail_rows_before,
+                median(tail_share) over before as tail_share_before
+            from days
+            window before as (
+                partition by source order by usage_date rows between 7 preceding and 1 preceding
+            )
+        )
+    """
+    shape = limits["day_shape"]
+    yield Rule(
+        "ROWS_DROP",
+        "blocker",
+        f"no complete day has less than {shape['min_rows_ratio']:.0%} of the rows of the days "
+        "before it",
+        f"""
+        {shapes}
+        select source, usage_date, rows, rows_before, rows / rows_before as rows_ratio
+        from compared where is_complete and rows_before is not null and {_accepted("ROWS_DROP")}
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "rows_ratio", "min_value": shape["min_rows_ratio"]},
+        "{usage_date}: {rows} rows, the days before it have {rows_before:g}",
+    )
+    yield Rule(
+        "TAIL_MISSING",
+        "blocker",
+        "no complete day lacks the row `other` where the days before it have it",
+        f"""
+        {shapes}
+        select source, usage_date, tail_rows >= least(tail_rows_before, 1) as ok
+        from compared
+        where is_complete and tail_rows_before is not null and {_accepted("TAIL_MISSING")}
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{usage_date}: no row `other`; was the dump cut short?",
+    )
+    yield Rule(
+        "TAIL_SHARE",
+        "warning",
+        f"the share of `other` lies within a factor of {shape['warn_tail_factor']} of the days "
+        "before it",
+        f"""
+        {shapes}
+        select source, usage_date, tail_share, tail_share_before,
+            tail_share / tail_share_before as tail_ratio
+        from compared where tail_share > 0 and tail_share_before > 0
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {
+            "column": "tail_ratio",
+            "min_value": 1 / shape["warn_tail_factor"],
+            "max_value": shape["warn_tail_factor"],
+        },
+        "{usage_date}: `other` holds {tail_share:.2%}, on the days before {tail_share_before:.2%}",
     )
 
 
@@ -363,6 +453,27 @@ def _attribution_rules() -> Iterator[Rule]:
         "ExpectColumnValuesToBeInSet",
         {"column": "ok", "value_set": [True]},
         "{model_permaslug} {price_kind}: {valid_from} to {valid_to}, next from {next_from}",
+    )
+    catalogue = limits["catalogue"]
+    open_prices = (
+        "select count(distinct model_permaslug) as models from {} "
+        "where valid_to is null and price_kind = 'prompt'"
+    )
+    yield Rule(
+        "CATALOGUE_SHRANK",
+        "blocker",
+        f"at least {catalogue['min_open_ratio']:.0%} as many models have a price that holds as in "
+        "the previous vintage",
+        f"""
+        with before as ({open_prices.format("previous_price_history")}),
+        now as ({open_prices.format("price_history")})
+        select before.models as models_before, now.models as models_now,
+            now.models / before.models as ratio
+        from before cross join now where before.models > 0
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "ratio", "min_value": catalogue["min_open_ratio"]},
+        "{models_before} models had a price that holds, now {models_now}: was a catalogue cut?",
     )
     yield Rule(
         "UNPRICED_SHARE",

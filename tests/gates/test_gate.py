@@ -181,6 +181,25 @@ POISON: list[tuple[str, str, str, str]] = [
         "2026-01-20",
     ),
     (
+        "ROWS_DROP",
+        "usage_daily",
+        "select * from t where usage_date <> date '2026-01-20' "
+        "or author in ('deepseek', 'other', 'openai')",
+        "2026-01-20",
+    ),
+    (
+        "TAIL_MISSING",
+        "usage_daily",
+        "select * from t where usage_date <> date '2026-01-20' or model_permaslug <> 'other'",
+        "2026-01-20",
+    ),
+    (
+        "TAIL_SHARE",
+        "usage_daily",
+        on_day("case when author = 'other' then tokens // 100 else tokens end", "2026-01-20"),
+        "2026-01-20",
+    ),
+    (
         "UNMAPPED_SHARE",
         "usage_daily",
         "select * replace (case when author = 'deepseek' then 'unmapped' else identification end "
@@ -255,6 +274,47 @@ def test_restatement_of_settled_days_is_caught(
     assert [row for row in found.rows if row.startswith("2026-01-20")], found.rows
 
 
+def test_a_settled_day_that_keeps_its_total_but_not_its_models_is_a_restatement(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    swapped = poison(
+        "usage_daily",
+        "select * replace (cast(case when usage_date <> date '2026-01-20' then tokens "
+        "when model_permaslug = 'openai/gpt-4o' then tokens + 100000000 "
+        "when model_permaslug = 'deepseek/deepseek-v3' then tokens - 100000000 "
+        "else tokens end as bigint) as tokens) from t",
+    )
+    found = verdict(swapped, "RESTATEMENT", previous=healthy)
+    assert [row[:10] for row in found.rows] == ["2026-01-20"]
+
+
+def test_a_catalogue_that_lost_most_of_its_models_is_caught(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    cut = poison(
+        "price_history",
+        "select * replace (coalesce(valid_to, date '2026-09-03') as valid_to) from t "
+        "where model_permaslug not like 'openai/%' "
+        "union all select * from t where model_permaslug like 'openai/%'",
+    )
+    found = verdict(cut, "CATALOGUE_SHRANK", previous=healthy)
+    assert not found.passed
+    assert "was a catalogue cut?" in found.rows[0]
+
+
+def test_an_incomplete_day_is_not_judged_by_its_shape(
+    poison: Callable[[str, str], Path],
+) -> None:
+    """Its missing rows lie in quarantine and it says so; two rules would name it again."""
+    folder = poison(
+        "usage_daily",
+        "select * replace (usage_date <> date '2026-01-20' as is_complete) from t "
+        "where usage_date <> date '2026-01-20' or author in ('deepseek', 'openai')",
+    )
+    assert verdict(folder, "ROWS_DROP").passed
+    assert verdict(folder, "TAIL_MISSING").passed
+
+
 def test_a_lost_settled_day_is_a_restatement(
     poison: Callable[[str, str], Path], healthy: Path
 ) -> None:
@@ -293,7 +353,7 @@ def test_a_grain_that_changes_mid_series_names_the_first_days(
 
 
 def test_every_rule_has_a_poisoned_fixture() -> None:
-    assert {p[0] for p in POISON} | {"RESTATEMENT"} == set(rule_titles())
+    assert {p[0] for p in POISON} | {"RESTATEMENT", "CATALOGUE_SHRANK"} == set(rule_titles())
 
 
 def test_thresholds_hold_on_the_shipped_history_with_room(

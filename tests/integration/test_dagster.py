@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,14 +112,20 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(small: Settings) -> None:
             resources={"installation": Installation(data_dir=str(small.data_dir))}
         )
 
+    def quiet(path: Path, seconds: int) -> None:
+        os.utime(path, (time.time() - seconds,) * 2)
+
     assert not sensor.evaluate_tick(tick()).run_requests
     small.inbox_dir.mkdir()
     path = small.inbox_dir / "2026-03-05T01-46-00Z.csv"
     path.write_bytes(builders.csv3(builders.feed(builders.days("2026-01-01", 43))))
+    assert not sensor.evaluate_tick(tick()).run_requests, "it may still be being copied"
+    quiet(path, 60)
     (first,) = sensor.evaluate_tick(tick()).run_requests or []
     (same,) = sensor.evaluate_tick(tick()).run_requests or []
     assert first.run_key == same.run_key
     path.write_bytes(path.read_bytes() + b"\n")
+    quiet(path, 30)
     (changed,) = sensor.evaluate_tick(tick()).run_requests or []
     assert changed.run_key != first.run_key
 

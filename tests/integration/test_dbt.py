@@ -1,6 +1,8 @@
 """dbt's own tests, run by dbt: unit tests of every rule, and data tests that can fail."""
 
 import json
+import shutil
+from typing import Any
 
 import duckdb
 import pytest
@@ -8,70 +10,123 @@ import pytest
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import ensure_manifest, run_dbt
 
+DATA_TESTS = {
+    "assert_tokens_conserved",
+    "assert_shares_add_up",
+    "assert_registry_periods_do_not_overlap",
+    "assert_prices_do_not_overlap",
+}
 
-def test_every_unit_test_passes(small: Settings) -> None:
-    results = run_dbt(small, ["test", "--select", "test_type:unit"])
-    failed = {r.name: r.message for r in results if r.status != "pass"}
-    assert not failed
-    manifest = json.loads(ensure_manifest(small).read_text())
-    assert len(results) == len(manifest["unit_tests"]) >= 22
+
+@pytest.fixture(scope="module")
+def installation(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One copy for all tests here: its manifest is parsed once."""
+    data_dir = tmp_path_factory.mktemp("dbt") / "data"
+    shutil.copytree(small_base.data_dir, data_dir)
+    return Settings(data_dir=data_dir)
 
 
-def test_every_model_with_a_rule_has_a_unit_test(small: Settings) -> None:
-    manifest = json.loads(ensure_manifest(small).read_text())
+@pytest.fixture(scope="module")
+def manifest(installation: Settings) -> dict[str, Any]:
+    return json.loads(ensure_manifest(installation).read_text())
+
+
+@pytest.fixture
+def untouched(installation: Settings, small_base: Settings) -> Settings:
+    """The installation with the working database as the run left it."""
+    shutil.copyfile(small_base.database_path, installation.database_path)
+    return installation
+
+
+def test_every_unit_test_passes(untouched: Settings, manifest: dict[str, Any]) -> None:
+    results = run_dbt(untouched, ["test", "--select", "test_type:unit"])
+    # A skipped or erroneous test is no pass.
+    failed = [f"{r.name}: {r.status}\n{r.message}" for r in results if r.status != "pass"]
+    assert not failed, "\n\n".join(failed)
+    assert {r.unique_id for r in results} == set(manifest["unit_tests"])
+    assert len(results) > 25
+
+
+def test_every_model_has_a_unit_test(manifest: dict[str, Any]) -> None:
     tested = {t["model"] for t in manifest["unit_tests"].values()}
     models = {n["name"] for n in manifest["nodes"].values() if n["resource_type"] == "model"}
-    # Grains of one macro: each grain has a test of its own once.
-    same_macro = {
-        f"share_by_{subject}_{grain}"
-        for subject in ("lab", "price_band")
-        for grain in ("weekly", "monthly")
-    }
-    assert models - tested == same_macro
+    assert models - tested == set()
 
 
-def test_every_model_and_column_is_documented(small: Settings) -> None:
-    manifest = json.loads(ensure_manifest(small).read_text())
+def test_every_model_and_column_is_documented(manifest: dict[str, Any]) -> None:
     for node in manifest["nodes"].values():
         if node["resource_type"] in ("model", "seed"):
             assert node["description"].startswith("One row per"), node["name"]
         if node["resource_type"] == "model":
             assert node["columns"], node["name"]
-            assert all(c["description"] for c in node["columns"].values()), node["name"]
+            missing = [c["name"] for c in node["columns"].values() if not c["description"]]
+            assert not missing, f"{node['name']}: {missing}"
+
+
+def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
+    results = run_dbt(untouched, ["test", "--select", "test_type:singular"])
+    assert {r.name: r.status for r in results} == dict.fromkeys(DATA_TESTS, "pass")
 
 
 @pytest.mark.parametrize(
     ("test", "spoil"),
     [
-        (
+        pytest.param(
             "assert_tokens_conserved",
-            "update marts.usage_daily set tokens = tokens + 1 where model_permaslug = 'other' "
-            "and usage_date = date '2026-01-20'",
+            "update marts.usage_daily set tokens = tokens + 1 "
+            "where model_permaslug = 'other' and usage_date = date '2026-01-20'",
+            id="one token more",
         ),
-        (
+        pytest.param(
+            "assert_tokens_conserved",
+            "update marts.share_by_origin_daily set tokens = tokens - 1 "
+            "where origin = 'unidentified' and period_start = date '2026-01-20'",
+            id="one token less in a share table",
+        ),
+        pytest.param(
             "assert_tokens_conserved",
             "delete from marts.share_by_lab_monthly where lab_id = 'openai'",
+            id="a lab is gone",
         ),
-        (
+        pytest.param(
             "assert_shares_add_up",
             "update marts.share_by_origin_weekly set share = share * 0.999 where origin = 'CN'",
+            id="shares below 1",
         ),
-        (
+        pytest.param(
+            "assert_shares_add_up",
+            "insert into marts.share_by_price_band_daily "
+            "select * from marts.share_by_price_band_daily limit 1",
+            id="a share twice",
+        ),
+        pytest.param(
             "assert_registry_periods_do_not_overlap",
             "insert into registry.authors (author, lab_id) values ('openai', 'google')",
+            id="an author of two labs",
         ),
-        (
+        pytest.param(
+            "assert_registry_periods_do_not_overlap",
+            "insert into registry.labs (lab_id, headquarters, valid_from) "
+            "values ('openai', 'CA', date '2026-01-01')",
+            id="a lab in two countries",
+        ),
+        pytest.param(
+            "assert_registry_periods_do_not_overlap",
+            "insert into registry.labs (lab_id, headquarters, valid_from, valid_to) "
+            "values ('new-lab', 'CA', date '2026-01-01', date '2026-01-01')",
+            id="a period without a day",
+        ),
+        pytest.param(
             "assert_prices_do_not_overlap",
             "insert into marts.price_history select * replace (date '2024-01-01' as valid_from, "
             "null as valid_to) from marts.price_history limit 1",
+            id="two prices at once",
         ),
     ],
 )
-def test_data_tests_can_fail(small: Settings, test: str, spoil: str) -> None:
-    (before,) = run_dbt(small, ["test", "--select", test])
-    assert before.status == "pass"
-    with duckdb.connect(str(small.database_path)) as connection:
+def test_data_tests_can_fail(untouched: Settings, test: str, spoil: str) -> None:
+    with duckdb.connect(str(untouched.database_path)) as connection:
         connection.execute(spoil)
-    (after,) = run_dbt(small, ["test", "--select", test])
-    assert after.status == "fail"
-    assert after.failures > 0
+    (result,) = run_dbt(untouched, ["test", "--select", test])
+    assert result.status == "fail"
+    assert result.failures > 0

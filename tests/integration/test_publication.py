@@ -12,11 +12,14 @@ import pytest
 
 from orchestration import pipeline
 from orchestration.contracts.odcs import tables
-from orchestration.errors import GateRefusedError, VerificationError
+from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
 from orchestration.files import sha256_file
-from orchestration.landing.store import land
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import land, list_dumps
+from orchestration.publication.candidate import build_candidate
 from orchestration.publication.verify import seal_manifest, verify
 from orchestration.publication.vintage import latest_vintage
+from orchestration.quality.rules import thresholds
 from orchestration.settings import Settings
 from tests import builders
 
@@ -126,8 +129,9 @@ def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(
     [
         (times(7, lambda day: day >= "2026-01-25"), "2026-01-25"),
         (times(1e-6, lambda day: day == "2026-02-11"), "2026-02-11"),
+        (times(0, lambda day: day == "2026-02-05"), "2026-02-05"),
     ],
-    ids=["grain", "collapse"],
+    ids=["grain", "collapse", "zero"],
 )
 def test_a_refused_candidate_changes_nothing_and_names_the_days(
     small: Settings,
@@ -261,3 +265,62 @@ def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
     with pytest.raises(GateRefusedError) as refused:
         pipeline.run(small)
     assert any("page.json" in note for note in refused.value.__notes__)
+
+
+def test_a_dump_that_was_cut_short_is_refused(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT + 1)))
+    land(drop("cut.csv", b"\n".join(content.splitlines()[:-2]) + b"\n"), small, as_of=LATER)
+    with pytest.raises(GateRefusedError, match=r"TAIL_MISSING[\s\S]*2026-02-12"):
+        pipeline.run(small)
+
+
+def test_publish_refuses_a_candidate_of_other_dumps(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """Left by a killed run, it would put an older state on top of a newer vintage."""
+    settings = small
+    build_candidate(ingest_all(list_dumps(settings), settings), settings)
+    land_feed(settings, drop, count=COUNT + 1)
+    newest = pipeline.run(settings).vintage
+    with pytest.raises(TokenshareError, match="other dumps"):
+        pipeline.publish_newest(settings)
+    assert json.loads(settings.latest_path.read_text())["vintage_id"] == newest.vintage_id
+
+
+def test_publish_after_a_threshold_changed_is_not_published_twice(
+    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_feed(small, drop, times(2.5, lambda day: day == "2026-02-11"))
+    with pytest.raises(GateRefusedError):
+        pipeline.run(small)
+    limits = {**thresholds(), "day_total": {**thresholds()["day_total"], "max_factor": 3.0}}
+    monkeypatch.setattr("orchestration.quality.rules.thresholds", lambda: limits)
+    made = pipeline.publish_newest(small)
+    assert made.is_new
+    assert not pipeline.run(small).vintage.is_new
+
+
+def test_a_damaged_warehouse_is_made_anew(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    for path in (small.warehouse_dir / "raw").rglob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:50])
+    land_feed(small, drop, count=COUNT + 1)
+    assert pipeline.run(small).vintage.is_new
+
+
+def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
+    settings: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    content = builders.catalogue({"openai/gpt-4o": ("0.000001", "0.000002")})
+    land(drop("2026-08-23.json", content), settings)
+    records, _ = pipeline.land_waiting(settings)
+    assert {r.source for r in records} == {"openrouter_models", "openrouter_rankings"}
+
+
+def test_a_pointer_that_leads_nowhere_is_said_plainly(small: Settings) -> None:
+    small.latest_path.write_text('["x"]')
+    with pytest.raises(VerificationError, match=r"latest\.json"):
+        latest_vintage(small)

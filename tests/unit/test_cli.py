@@ -1,5 +1,6 @@
 """The command line: help that helps, one clear message per failure, the promised exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from orchestration.cli import app, main
+from orchestration.settings import Settings
 from tests import builders
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
@@ -224,3 +226,15 @@ def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
     assert "RuntimeError: a bug" in result.stderr
     assert SECRET not in result.stdout + result.stderr
     assert os.environ["OPENROUTER_API_KEY"] == SECRET
+
+
+def test_verify_compares_the_pointer_with_the_vintage(
+    small: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = json.loads(small.latest_path.read_text())
+    small.latest_path.write_text(json.dumps({**pointer, "manifest_sha256": "0" * 64}))
+    monkeypatch.setattr("sys.argv", ["tokenshare", "verify", str(small.published_dir)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 6
+    assert "latest.json" in capsys.readouterr().err

@@ -18,30 +18,29 @@ catalogue_days as (
 
 seed_end as (
 
-    select max(greatest(valid_from, coalesce(valid_to, valid_from))) as seed_end from seed
+    select
+        coalesce(
+            max(greatest(valid_from, coalesce(valid_to, valid_from))), date '0001-01-01'
+        ) as seed_end
+    from seed
 
 ),
 
 seeded as (
 
-    select distinct
-        model_permaslug,
-        price_kind
-    from seed
+    select distinct model_permaslug from seed
 
 ),
 
 -- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
--- landed catalogue only speaks of models that the seed does not know, and only by their slug.
+-- landed catalogue only speaks of models that the seed does not know, and only by their slug. A
+-- kind of price that the seed lacks was left out of it on purpose.
 seen as (
 
     select catalogue.*
     from catalogue
     cross join seed_end
-    left join seeded
-        on
-            catalogue.model_permaslug = seeded.model_permaslug
-            and catalogue.price_kind = seeded.price_kind
+    left join seeded on catalogue.model_permaslug = seeded.model_permaslug
     where
         catalogue.seen_on > seed_end.seed_end
         or (seeded.model_permaslug is null and catalogue.match_kind = 'canonical_slug')
