@@ -1,6 +1,17 @@
--- Tokens in = tokens out, to the last token: what the newest dumps say of each day, against
--- usage_daily and against every share table. Returns the periods where they differ.
+-- Tokens in = tokens out, to the last token: what the newest dumps say of each period, against
+-- usage_daily and against every share table. Returns the periods where they differ, also where a
+-- table lacks a period.
 {{ config(meta={'dagster': {'ref': {'name': 'usage_daily'}}}) }}
+
+{% set tables = [
+    ('usage_daily', 'usage_date', 'daily'),
+    ('identification_daily', 'usage_date', 'daily'),
+] %}
+{% for subject in ['origin', 'lab', 'price_band'] %}
+{% for grain in ['daily', 'weekly', 'monthly'] %}
+{% do tables.append(('share_by_' ~ subject ~ '_' ~ grain, 'period_start', grain)) %}
+{% endfor %}
+{% endfor %}
 
 with newest_dumps as (
 
@@ -18,73 +29,42 @@ with newest_dumps as (
 
 ),
 
-counted as (
-
+expected as (
+    {% for table, day, grain in tables %}
     select
-        'usage_daily' as table_name,
+        '{{ table }}' as table_name,
         source,
-        usage_date as period_start,
+        {{ period_start('usage_date', grain) }} as period_start,
         sum(tokens) as tokens
-    from {{ ref('usage_daily') }}
-    group by all
-    union all
-    select
-        'identification_daily' as table_name,
-        source,
-        usage_date as period_start,
-        sum(tokens) as tokens
-    from {{ ref('identification_daily') }}
-    group by all
-    {% for subject in ['origin', 'lab', 'price_band'] %}
-    union all
-    select
-        'share_by_{{ subject }}_daily' as table_name,
-        source,
-        period_start,
-        sum(tokens) as tokens
-    from {{ ref('share_by_' ~ subject ~ '_daily') }}
-    group by all
-    {% endfor %}
-),
-
-sums as (
-
-    select
-        'all tables by day' as table_name,
-        coalesce(newest_dumps.source, counted.source) as source,
-        coalesce(newest_dumps.usage_date, counted.period_start) as period_start,
-        newest_dumps.tokens as tokens_in,
-        counted.tokens as tokens_out
     from newest_dumps
-    full outer join counted
-        on
-            newest_dumps.source = counted.source
-            and newest_dumps.usage_date = counted.period_start
-
+    group by all
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
-coarse as (
-    {% for subject in ['origin', 'lab', 'price_band'] %}
-    {% for grain in ['weekly', 'monthly'] %}
+counted as (
+    {% for table, day, grain in tables %}
     select
-        'share_by_{{ subject }}_{{ grain }}' as table_name,
-        cast(null as string) as source,
-        cast(null as date) as period_start,
-        (select sum(tokens) from newest_dumps) as tokens_in,
-        (select sum(tokens) from {{ ref('share_by_' ~ subject ~ '_' ~ grain) }}) as tokens_out
+        '{{ table }}' as table_name,
+        source,
+        {{ day }} as period_start,
+        sum(tokens) as tokens
+    from {{ ref(table) }}
+    group by all
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-),
-
-compared as (
-
-    select * from sums
-    union all
-    select * from coarse
-
 )
 
-select * from compared
-where tokens_in is distinct from tokens_out
+select
+    coalesce(expected.table_name, counted.table_name) as table_name,
+    coalesce(expected.source, counted.source) as source,
+    coalesce(expected.period_start, counted.period_start) as period_start,
+    expected.tokens as tokens_in,
+    counted.tokens as tokens_out
+from expected
+full outer join counted
+    on
+        expected.table_name = counted.table_name
+        and expected.source = counted.source
+        and expected.period_start = counted.period_start
+where expected.tokens is distinct from counted.tokens
