@@ -42,7 +42,8 @@ CHANGES = {
             else new_canonical_slug end as "after",
         author, case when not author_has_row then 'author without a row' end as note
         """,
-        "author_has_row, model_id, field",
+        # A new model says more than a variant of one that is known.
+        "author_has_row, instr(model_id, ':') > 0, model_id, field",
     ),
     "provider_changes": Changes(
         "marts.provider_changes",
