@@ -11,7 +11,14 @@ with landed as (
 
 seed as (
 
-    select * from {{ ref('providers') }}
+    select *
+    from {{ ref('providers') }}
+    -- A correction stands beside the row that it corrects; the one learned last counts.
+    qualify
+        row_number() over (
+            partition by provider_slug
+            order by valid_to is not null asc, known_from desc, valid_from desc
+        ) = 1
 
 ),
 
