@@ -16,6 +16,7 @@ from orchestration.ingestion.ingest import Ingested
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
+from orchestration.transformation.corrections import read_corrections
 
 _DUMPS_SCHEMA = pa.schema(
     [
@@ -43,6 +44,7 @@ def _view(
 def create_working_database(ingested: Iterable[Ingested], settings: Settings) -> Path:
     """Replace the working database by one that holds only `raw.*`; gives its path."""
     ingested = list(ingested)
+    corrections = read_corrections()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -61,6 +63,8 @@ def create_working_database(ingested: Iterable[Ingested], settings: Settings) ->
         connection.execute("create schema raw")
         connection.register("incoming_dumps", dumps)
         connection.execute("create table raw.dumps as select * from incoming_dumps")
+        connection.register("known_corrections", corrections)
+        connection.execute("create table raw.corrections as select * from known_corrections")
         _view(
             connection,
             "quarantine",
