@@ -28,3 +28,48 @@
     ({{ valid_from }} is null or {{ valid_from }} <= {{ day }})
     and ({{ valid_to }} is null or {{ day }} < {{ valid_to }})
 {%- endmacro %}
+
+{% macro days_between(first_day, last_day) -%}
+    {#- Whole days from one date to another. -#}
+    {{ adapter.dispatch('days_between')(first_day, last_day) }}
+{%- endmacro %}
+
+{% macro default__days_between(first_day, last_day) -%}
+    cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
+{%- endmacro %}
+
+{% macro spark__days_between(first_day, last_day) -%}
+    datediff({{ last_day }}, {{ first_day }})
+{%- endmacro %}
+
+{% macro fail_with(message) -%}
+    {#- Stops the run with this message as soon as a row is computed. -#}
+    {{ adapter.dispatch('fail_with')(message) }}
+{%- endmacro %}
+
+{% macro default__fail_with(message) -%}
+    error({{ message }})
+{%- endmacro %}
+
+{% macro spark__fail_with(message) -%}
+    raise_error({{ message }})
+{%- endmacro %}
+
+{% macro corrects(correction, source, key, field) -%}
+    {#- Whether a row of data_contracts/corrections.yml speaks of this field of this source. -#}
+    {{ correction }}.source = {{ source }}
+    and {{ correction }}.key = {{ key }}
+    and {{ correction }}.field = {{ field }}
+{%- endmacro %}
+
+{% macro covers(outer_from, outer_to, inner_from, inner_to) -%}
+    {#- Whether a validity lies whole within another one. -#}
+    ({{ outer_from }} is null or {{ outer_from }} <= {{ inner_from }})
+    and ({{ outer_to }} is null or {{ inner_to }} <= {{ outer_to }})
+{%- endmacro %}
+
+{% macro overlaps(first_from, first_to, second_from, second_to) -%}
+    {#- Whether two validities share a day. -#}
+    ({{ first_from }} is null or {{ second_to }} is null or {{ first_from }} < {{ second_to }})
+    and ({{ second_from }} is null or {{ first_to }} is null or {{ second_from }} < {{ first_to }})
+{%- endmacro %}
