@@ -57,13 +57,16 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 model_id varchar, canonical_slug varchar,
                 usd_per_token_prompt decimal(38, 30), usd_per_token_completion decimal(38, 30),
                 usd_per_token_input_cache_read decimal(38, 30),
-                usd_per_token_input_cache_write decimal(38, 30));
+                usd_per_token_input_cache_write decimal(38, 30),
+                usd_per_request decimal(38, 30));
+            create table raw.corrections (id varchar, source varchar, key varchar, field varchar,
+                expect varchar, value varchar, valid_from date, valid_to date);
         """)
         for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
             types = (
                 "types={'usd_per_million_tokens': 'decimal(24,18)', 'valid_from': 'date', "
                 "'valid_to': 'date'}"
-                if seed.stem == "price_seed"
+                if seed.stem in ("price_seed", "price_seed_other", "price_notes")
                 else "types={'valid_from': 'date', 'valid_to': 'date'}"
                 if seed.stem in ("labs", "authors")
                 else "auto_detect=true"

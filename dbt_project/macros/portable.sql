@@ -30,29 +30,19 @@
 {%- endmacro %}
 
 {% macro days_between(first_day, last_day) -%}
-    {#- Whole days from one date to another. -#}
-    {{ adapter.dispatch('days_between')(first_day, last_day) }}
-{%- endmacro %}
-
-{% macro default__days_between(first_day, last_day) -%}
-    cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
-{%- endmacro %}
-
-{% macro spark__days_between(first_day, last_day) -%}
-    datediff({{ last_day }}, {{ first_day }})
+    {#- Whole days from one date to another. Outside dbt (sqlfluff) there is no target. -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        datediff({{ last_day }}, {{ first_day }})
+    {%- else -%}
+        cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro fail_with(message) -%}
-    {#- Stops the run with this message as soon as a row is computed. -#}
-    {{ adapter.dispatch('fail_with')(message) }}
-{%- endmacro %}
-
-{% macro default__fail_with(message) -%}
-    error({{ message }})
-{%- endmacro %}
-
-{% macro spark__fail_with(message) -%}
-    raise_error({{ message }})
+    {#- Stops the run with this message as soon as the row is computed. -#}
+    {%- if target is defined and target.type == 'spark' -%} raise_error({{ message }})
+    {%- else -%} error({{ message }})
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro corrects(correction, source, key, field) -%}

@@ -106,10 +106,14 @@ def read_models_dev(folder: Path) -> Iterator[Reading]:
             )
 
 
+def _state_files(folder: Path) -> dict[date, Path]:
+    return {date.fromisoformat(p.name[:10]): p for p in sorted(folder.glob("[0-9]*.json.gz"))}
+
+
 def _json_states(folder: Path) -> Iterator[tuple[date, Any]]:
-    for path in sorted(folder.glob("[0-9]*.json.gz")):
+    for read_on, path in _state_files(folder).items():
         with gzip.open(path, "rt") as file:
-            yield date.fromisoformat(path.name[:10]), json.load(file, parse_float=Decimal)
+            yield read_on, json.load(file, parse_float=Decimal)
 
 
 def read_genai_prices(folder: Path) -> Iterator[Reading]:
@@ -253,9 +257,11 @@ def derive(catalogue_dir: Path, prices_dir: Path, usage_file: Path, output_dir: 
         *read_genai_prices(prices_dir),
         *read_litellm(prices_dir),
     ]
+    # A state that names no model was read all the same, and ends every price.
     days: dict[str, list[date]] = {
-        source: sorted({r.read_on for r in readings if r.price_source == source})
-        for source in ("models_dev", "genai_prices", "litellm")
+        "models_dev": sorted({r.read_on for r in readings if r.price_source == "models_dev"}),
+        "genai_prices": list(_state_files(prices_dir / "genai-prices")),
+        "litellm": list(_state_files(prices_dir / "litellm")),
     }
     said, counts = matched(readings, names)
     rows = sorted(

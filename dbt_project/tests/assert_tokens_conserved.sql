@@ -6,6 +6,7 @@
 {% set tables = [
     ('usage_daily', 'usage_date', 'daily'),
     ('identification_daily', 'usage_date', 'daily'),
+    ('price_coverage_monthly', 'period_start', 'monthly'),
 ] %}
 {% for subject in ['origin', 'lab', 'price_band'] %}
 {% for grain in ['daily', 'weekly', 'monthly'] %}

@@ -17,6 +17,12 @@ catalogue as (
 
 ),
 
+price_sources as (
+
+    select * from {{ ref('price_sources') }}
+
+),
+
 stated as (
 
     select
@@ -41,8 +47,9 @@ stated as (
 
 price_corrections as (
 
-    select * from corrections
-    where source in (select price_source from {{ ref('price_sources') }})
+    select corrections.*
+    from corrections
+    inner join price_sources on corrections.source = price_sources.price_source
 
 ),
 

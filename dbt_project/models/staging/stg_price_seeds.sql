@@ -63,6 +63,10 @@ from seeds
 inner join sources on seeds.price_source = sources.price_source
 left join corrections
     on
-        {{ corrects('corrections', 'seeds.price_source', 'seeds.model_permaslug', 'seeds.price_kind') }}
+        {{ corrects(
+            'corrections', 'seeds.price_source', 'seeds.model_permaslug', 'seeds.price_kind'
+        ) }}
         and seeds.usd_per_million_tokens = try_cast(corrections.expect as decimal(24, 18))
-        and {{ covers('corrections.valid_from', 'corrections.valid_to', 'seeds.valid_from', 'seeds.valid_to') }}
+        and {{ covers(
+            'corrections.valid_from', 'corrections.valid_to', 'seeds.valid_from', 'seeds.valid_to'
+        ) }}

@@ -46,7 +46,9 @@ overlapping as (
             and history.price_kind = seeds.price_kind
             and history.precedence < seeds.precedence
             and history.usd_per_million_tokens <> seeds.usd_per_million_tokens
-            and {{ overlaps('history.valid_from', 'history.valid_to', 'seeds.valid_from', 'seeds.valid_to') }}
+            and {{ overlaps(
+                'history.valid_from', 'history.valid_to', 'seeds.valid_from', 'seeds.valid_to'
+            ) }}
 
 ),
 
