@@ -548,8 +548,8 @@ def _attribution_rules() -> Iterator[Rule]:
     yield Rule(
         "PRICE_COVERAGE_FLOOR",
         "blocker",
-        f"at least {coverage['min_monthly_share']:.0%} of the attributed tokens of a complete month "
-        "before the newest catalogue have a price on their day",
+        f"at least {coverage['min_monthly_share']:.0%} of the attributed tokens of a complete "
+        "month before the newest catalogue have a price on their day",
         # Months after it bring models that no landed catalogue can price: a warning, no stop.
         f"""
         with catalogue as (
