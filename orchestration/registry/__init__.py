@@ -3,3 +3,9 @@
 Who a slug belongs to is decided by the dbt model `int_attribution` alone; these modules run that
 model on other registries and other days than a run of the pipeline does.
 """
+
+from typing import Literal
+
+DEFAULT_SOURCE = "openrouter_rankings"
+# As known today, or as known on each day of use.
+View = Literal["now", "then"]

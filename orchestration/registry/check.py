@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import TokenshareError
-from orchestration.registry import opinions
+from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
-    DEFAULT_SOURCE,
     TABLES,
     WORKING,
     Version,
@@ -37,7 +36,8 @@ _ANSWERED = """
         usage.tokens,
         attribution.identification,
         attribution.license,
-        attribution.revealed_as,
+        attribution.headquarters,
+        attribution.base_headquarters,
         sum(usage.tokens) over () as window_tokens,
         sum(usage.tokens) over (partition by usage.usage_date) as day_tokens,
         sum(usage.tokens) over (partition by date_trunc('month', usage.usage_date)) as month_tokens
@@ -93,6 +93,16 @@ _NO_MODEL_ROW = (
     "and base_slug not in (select base_slug from registry.models)"
 )
 _UNKNOWN_LICENSE = "license = 'unknown' and identification not in ('tail', 'router')"
+_NO_HEADQUARTERS = "identification = 'attributed' and headquarters is null"
+_NO_BASE = "identification = 'attributed' and base_headquarters is null"
+# In the order in which they are shown: key, condition per day, condition per slug.
+SLUG_LISTS = (
+    ("unmapped", _UNMAPPED, "true"),
+    ("models_without_row", _NO_MODEL_ROW, f"max(tokens / day_tokens) >= {MODEL_DAY_SHARE}"),
+    ("unknown_license", _UNKNOWN_LICENSE, "true"),
+    ("headquarters_unknown", _NO_HEADQUARTERS, "true"),
+    ("base_lineage_unknown", _NO_BASE, "true"),
+)
 
 
 def check(
@@ -101,7 +111,6 @@ def check(
     max_age_days: int,
     source: str = DEFAULT_SOURCE,
     version: Version = WORKING,
-    judgements_path: Path = opinions.JUDGEMENTS,
 ) -> dict[str, Any]:
     """Everything that a keeper of the registry should look at; lists are heaviest first.
 
@@ -111,10 +120,10 @@ def check(
     import duckdb
 
     latest = latest_tables(settings)
-    judgements = opinions.read_judgements(judgements_path)
+    judgements = opinions.read_judgements(version.judgements)
     with duckdb.connect() as connection:
         notices = load(connection, version, "registry")
-        found: dict[str, Any] = {"unmapped": [], "models_without_row": [], "unknown_license": []}
+        found: dict[str, Any] = {name: [] for name, _, _ in SLUG_LISTS}
         if latest is None:
             notices.append("nothing is published yet: what needs usage was not looked at")
         else:
@@ -164,15 +173,7 @@ def _check_usage(
     connection.execute(_ANSWERED)
     return {
         name: rows(connection, _SLUGS.format(condition=condition, having=having))
-        for name, condition, having in (
-            ("unmapped", _UNMAPPED, "true"),
-            (
-                "models_without_row",
-                _NO_MODEL_ROW,
-                f"max(tokens / day_tokens) >= {MODEL_DAY_SHARE}",
-            ),
-            ("unknown_license", _UNKNOWN_LICENSE, "true"),
-        )
+        for name, condition, having in SLUG_LISTS
     }
 
 

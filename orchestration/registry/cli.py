@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestration.errors import RegistryFindingsError, TokenshareError
 from orchestration.files import to_json
-from orchestration.registry.registry import DEFAULT_SOURCE, View
+from orchestration.registry import DEFAULT_SOURCE, View
 from orchestration.terminal import EXIT_CODES, DataDir, console, output, settings_of
 
 registry_app = typer.Typer(
@@ -22,6 +22,13 @@ registry_app = typer.Typer(
     "deepseek/deepseek-v4-pro-20260423 · tokenshare registry diff latest working" + EXIT_CODES,
 )
 
+WhichRegistry = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        help="working (the seeds of this checkout), latest, a vintage, or a folder of seeds.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")]
 
 
@@ -79,14 +86,20 @@ def explain(
             "without its date where only one dated model has that name."
         ),
     ],
+    registry: WhichRegistry = "working",
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Everything known about a slug: class, lab, origin under each lens, license and price over
-    time, stealth reveal and second opinions, each with its evidence."""
-    from orchestration.registry.explain import explain as ask
+    """Everything known about a slug, with its evidence.
 
-    answer = ask(slug, settings_of(data_dir), _today())
+    Class, lab, origin under each lens, license and price over time, stealth reveal, second
+    opinions.
+    """
+    from orchestration.registry.explain import explain as ask
+    from orchestration.registry.registry import find_version
+
+    settings = settings_of(data_dir)
+    answer = ask(slug, settings, _today(), find_version(registry, settings))
     if as_json:
         _print_json(answer)
         return
@@ -267,14 +280,21 @@ def check(
         bool, typer.Option("--all", help="Judged contradictions and whole lists too.")
     ] = False,
     source: Annotated[str, typer.Option(help="Whose usage is looked at.")] = DEFAULT_SOURCE,
+    registry: WhichRegistry = "working",
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What the registry lacks: unmapped slugs, models without a row, unknown licenses, stale
-    evidence and contradictions with second opinions, heaviest first."""
-    from orchestration.registry.check import check as look
+    """What the registry lacks, heaviest first.
 
-    found = look(settings_of(data_dir), _today(), max_age_days, source)
+    Unmapped slugs, models without a row, unknown licenses, stale evidence, contradictions with
+    second opinions.
+    """
+    from orchestration.registry.check import check as look
+    from orchestration.registry.registry import find_version
+
+    settings = settings_of(data_dir)
+    version = find_version(registry, settings)
+    found = look(settings, _today(), max_age_days, source, version)
     if as_json:
         _print_json(found)
     else:
@@ -282,8 +302,7 @@ def check(
         _show_check(found, everything)
     if found["outdated_judgements"]:
         raise RegistryFindingsError(
-            "data_contracts/registry_judgements.yml: judge again:\n"
-            + "\n".join(found["outdated_judgements"])
+            f"{version.judgements}: judge again:\n" + "\n".join(found["outdated_judgements"])
         )
     if strict and found["vintage"] is None:
         raise TokenshareError("--strict needs usage; `tokenshare run` publishes a vintage")
@@ -301,6 +320,8 @@ def _show_check(found: dict[str, Any], everything: bool) -> None:
             "Models without a row that held 0.1 % of a day", found["models_without_row"], everything
         )
         _show_slugs("Unknown license", found["unknown_license"], everything)
+        _show_slugs("Lab known, its country not", found["headquarters_unknown"], everything)
+        _show_slugs("Country of the base model unknown", found["base_lineage_unknown"], everything)
     stale = found["stale"]
     title = f"Rows whose evidence is older than {found['max_age_days']} days: {len(stale)}"
     table = _table("\n" + title, "seed", "row", "valid from", "checked", ">days ago")
@@ -384,8 +405,11 @@ def diff(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Rows that differ between two versions of the registry, and the share points that this moves
-    per lens, origin and license, on the usage of the newest vintage."""
+    """What differs between two versions of the registry.
+
+    Rows, and the share points that they move per lens, origin and license, on the usage of the
+    newest vintage.
+    """
     from orchestration.registry.diff import diff as compare
 
     found = compare(a, b, settings_of(data_dir), _today(), view, source)
@@ -432,7 +456,7 @@ _SAYS_LITTLE = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name
 
 def _changes_little(change: dict[str, Any]) -> bool:
     """Whether a row says of every day what it said before: such rows are listed last."""
-    return change["change"] == "changed" and change["columns"].keys() <= _SAYS_LITTLE
+    return change["change"] == "changed" and set(change["columns"]) <= _SAYS_LITTLE
 
 
 def _what_changed(change: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from orchestration.registry import DEFAULT_SOURCE, View
 from orchestration.registry.attribution import CUTS, attribute
 from orchestration.registry.check import read_usage
 from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
-    DEFAULT_SOURCE,
     TABLES,
     Version,
-    View,
     find_version,
     latest_tables,
     load,

@@ -213,7 +213,7 @@ def explain(
                 connection,
                 "registry",
                 today,
-                opinions.read_judgements(),
+                version.judgements,
                 subjects=(slug, *{row["lab_id"] for row in used["labs"]}),
             ),
             "registry": version.label,

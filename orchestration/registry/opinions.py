@@ -12,12 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestration.errors import TokenshareError
 from orchestration.registry.attribution import attribute, render
-from orchestration.settings import CONTRACTS_DIR
 
 if TYPE_CHECKING:
     import duckdb
-
-JUDGEMENTS = CONTRACTS_DIR / "registry_judgements.yml"
 
 # What the registry answers to an opinion on the day on which the opinion was seen. `silent` is no
 # contradiction: the registry claims nothing there.
@@ -88,7 +85,7 @@ class Judgement(BaseModel):
         return self.source, self.key, self.field
 
 
-def read_judgements(path: Path = JUDGEMENTS) -> list[Judgement]:
+def read_judgements(path: Path) -> list[Judgement]:
     """Every judgement of the file; none where there is no file.
 
     Raises TokenshareError naming file, entry, field, value and what was expected.
@@ -124,11 +121,12 @@ def compare(
     connection: "duckdb.DuckDBPyConnection",
     schema: str,
     known_on: date,
-    judgements: list[Judgement],
+    judgements: list[Judgement] | Path,
     subjects: tuple[str, ...] | None = None,
 ) -> list[dict[str, Any]]:
     """Every opinion with what the registry says, its verdict and its judgement's id.
 
+    A file of judgements is read only where there is something to judge.
     Overwrites `<schema>.attribution`.
     """
     if subjects is not None:
@@ -154,6 +152,9 @@ def compare(
         f"select * from {schema}.compared "
         "order by verdict = 'contradicts' desc, subject_kind, subject, field, opinion_source",
     )
+    if isinstance(judgements, Path):
+        contradicted = any(o["verdict"] == "contradicts" for o in compared)
+        judgements = read_judgements(judgements) if contradicted else []
     ids = {j.about: j.id for j in judgements}
     for opinion in compared:
         about = (opinion["opinion_source"], opinion["subject"], opinion["field"])

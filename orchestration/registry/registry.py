@@ -7,19 +7,16 @@ the dbt models (see `attribution`).
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from orchestration.errors import TokenshareError, VerificationError
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, Settings
 from orchestration.tables import sql_text
 
 if TYPE_CHECKING:
     import duckdb
 
 SEEDS_DIR = DBT_PROJECT_DIR / "seeds"
-DEFAULT_SOURCE = "openrouter_rankings"
-# As known today, or as known on each day of use.
-View = Literal["now", "then"]
 
 _EVIDENCE = ("evidence_url", "checked_on", "confidence", "note")
 _PERIOD = ("valid_from", "valid_to", "known_from")
@@ -64,6 +61,12 @@ class Version:
         name = f"{PUBLISHED[table]}.parquet" if self.is_vintage else f"{table}.csv"
         path = self.folder / name
         return path if path.exists() else None
+
+    @property
+    def judgements(self) -> Path:
+        """Where its judged contradictions are: those of this checkout, or beside other seeds."""
+        here = self.is_vintage or self.folder == SEEDS_DIR
+        return (CONTRACTS_DIR if here else self.folder) / "registry_judgements.yml"
 
 
 WORKING = Version("working", SEEDS_DIR, is_vintage=False)
