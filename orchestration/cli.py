@@ -64,8 +64,28 @@ class _Progress:
         return time.monotonic() - self._started
 
 
-@app.command(epilog="Example: tokenshare run" + _EXIT_CODES)
-def run(data_dir: DataDir = None) -> None:
+@app.command(
+    epilog="Examples: tokenshare run · tokenshare run --registry-view now · "
+    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march" + _EXIT_CODES
+)
+def run(
+    registry_view: Annotated[
+        str | None,
+        typer.Option(
+            help="then: the registry as known on each day of use; now: as known now. Where they "
+            "differ, restated_by_origin_* holds both.",
+            show_default="TOKENSHARE_REGISTRY_VIEW or then",
+        ),
+    ] = None,
+    registry_as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Leave out what the registry learned after this UTC day (YYYY-MM-DD).",
+            show_default="TOKENSHARE_REGISTRY_AS_OF or no limit",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
     """Land, ingest, build, gate and publish: the whole graph.
 
     In an empty data folder the shipped history is landed first. Files in inbox/ are landed too.
@@ -73,7 +93,7 @@ def run(data_dir: DataDir = None) -> None:
     """
     from orchestration import pipeline
 
-    settings = _settings(data_dir)
+    settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
     with _Progress() as progress:
         result = pipeline.run(settings, progress)
     for landed in result.inbox.landed:

@@ -120,7 +120,7 @@ def _run_on(
     progress: Progress,
 ) -> RunResult:
     """The graph from the landed dumps on."""
-    if same := published_already(inputs_fingerprint(records), settings):
+    if same := published_already(inputs_fingerprint(records, settings), settings):
         return RunResult(same, inbox, tuple(notices))
     progress(f"ingesting {len(records)} dump(s)")
     ingested = ingest_all(records, settings)
@@ -141,5 +141,5 @@ def _run_on(
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
     """Gate and publish the newest candidate, as after a threshold was reconsidered."""
     with writer_lock(settings):
-        candidate = renewed(newest_candidate(settings), list_dumps(settings))
+        candidate = renewed(newest_candidate(settings), list_dumps(settings), settings)
         return publish(candidate, settings, progress=progress)

@@ -1,7 +1,9 @@
 """Every setting, typed, in one place. Environment variables are `TOKENSHARE_<NAME>`."""
 
+from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +32,13 @@ class Settings(BaseSettings):
         default=60.0, ge=0, description="How long a run waits for another one to finish."
     )
     dbt_threads: int = Field(default=2, ge=1, description="Parallel dbt models.")
+    registry_view: Literal["then", "now"] = Field(
+        default="then",
+        description="Read the registry as known on each day of use, or as known now.",
+    )
+    registry_as_of: date = Field(
+        default=date.max, description="Leave out what the registry learned after this UTC day."
+    )
     keep_refused_candidates: int = Field(
         default=5, ge=1, description="Refused candidates kept for inspection."
     )

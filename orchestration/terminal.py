@@ -33,13 +33,14 @@ DataDir = Annotated[
 ]
 
 
-def settings_of(data_dir: Path | None) -> Settings:
-    """The settings of this call.
+def settings_of(data_dir: Path | None, **given: object) -> Settings:
+    """Settings from the environment, and from flags where they were given.
 
     Raises TokenshareError naming every variable that is wrong, without its value.
     """
+    chosen = {"data_dir": data_dir, **given}
     try:
-        return Settings(data_dir=data_dir) if data_dir else Settings()
+        return Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
         problems = "; ".join(
             f"TOKENSHARE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()

@@ -11,11 +11,11 @@ Row = tuple[str, str, str]
 
 # A small, plain feed: CN, US, FR, a tail, a stealth model and a variant.
 MODELS = {
-    "deepseek/deepseek-v3": 400,
-    "deepseek/deepseek-v3:free": 100,
+    "deepseek/deepseek-chat-v3": 400,
+    "deepseek/deepseek-chat-v3:free": 100,
     "openai/gpt-4o": 300,
     "anthropic/claude-3.5-sonnet": 200,
-    "mistralai/mistral-large": 50,
+    "mistralai/mistral-nemo": 50,
     "google/gemini-2.0-flash-001": 150,
     "openrouter/quasar-alpha": 30,
     "other": 70,

@@ -28,3 +28,8 @@
     ({{ valid_from }} is null or {{ valid_from }} <= {{ day }})
     and ({{ valid_to }} is null or {{ day }} < {{ valid_to }})
 {%- endmacro %}
+
+{% macro joined_text(column, separator) -%}
+    {#- The texts of a group as one, sorted. Spark: array_join(array_sort(collect_list(…)), …). -#}
+    string_agg({{ column }}, '{{ separator }}' order by {{ column }})
+{%- endmacro %}

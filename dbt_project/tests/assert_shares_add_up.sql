@@ -3,7 +3,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'share_by_origin_weekly'}}}) }}
 
 with shares as (
-    {% for subject in ['origin', 'lab', 'price_band'] %}
+    {% for subject in ['origin', 'lab', 'license', 'price_band'] %}
     {% for grain in ['daily', 'weekly', 'monthly'] %}
     select
         'share_by_{{ subject }}_{{ grain }}' as table_name,

@@ -1,15 +1,22 @@
 -- Tokens in = tokens out, to the last token: what the newest dumps say of each period, against
--- usage_daily and against every share table. Returns the periods where they differ, also where a
--- table lacks a period.
+-- usage_daily and against every share table under every lens. Returns the periods where they
+-- differ, also where a table lacks a period.
 {{ config(meta={'dagster': {'ref': {'name': 'usage_daily'}}}) }}
 
 {% set tables = [
-    ('usage_daily', 'usage_date', 'daily'),
-    ('identification_daily', 'usage_date', 'daily'),
+    ('usage_daily', 'usage_date', 'daily', none),
+    ('identification_daily', 'usage_date', 'daily', none),
 ] %}
-{% for subject in ['origin', 'lab', 'price_band'] %}
+{% for subject, lenses in [
+    ('origin', ['author_hq', 'base_lineage']),
+    ('lab', ['author_hq', 'base_lineage']),
+    ('license', ['author_hq']),
+    ('price_band', ['author_hq']),
+] %}
 {% for grain in ['daily', 'weekly', 'monthly'] %}
-{% do tables.append(('share_by_' ~ subject ~ '_' ~ grain, 'period_start', grain)) %}
+{% for lens in lenses %}
+{% do tables.append(('share_by_' ~ subject ~ '_' ~ grain, 'period_start', grain, lens)) %}
+{% endfor %}
 {% endfor %}
 {% endfor %}
 
@@ -30,9 +37,9 @@ with newest_dumps as (
 ),
 
 expected as (
-    {% for table, day, grain in tables %}
+    {% for table, day, grain, lens in tables %}
     select
-        '{{ table }}' as table_name,
+        '{{ table }}{{ ' ' ~ lens if lens }}' as table_name,
         source,
         {{ period_start('usage_date', grain) }} as period_start,
         sum(tokens) as tokens
@@ -43,13 +50,14 @@ expected as (
 ),
 
 counted as (
-    {% for table, day, grain in tables %}
+    {% for table, day, grain, lens in tables %}
     select
-        '{{ table }}' as table_name,
+        '{{ table }}{{ ' ' ~ lens if lens }}' as table_name,
         source,
         {{ day }} as period_start,
         sum(tokens) as tokens
     from {{ ref(table) }}
+    {{ "where lens = '" ~ lens ~ "'" if lens }}
     group by all
     {% if not loop.last %}union all{% endif %}
     {% endfor %}

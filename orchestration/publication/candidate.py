@@ -43,6 +43,7 @@ class Candidate:
     inputs_sha256: str
     inputs: tuple[dict[str, Any], ...]
     citations: tuple[str, ...]
+    registry: dict[str, str]
 
     @property
     def tables_dir(self) -> Path:
@@ -66,12 +67,19 @@ def build_fingerprint() -> str:
     )
 
 
-def inputs_fingerprint(records: Sequence[DumpRecord]) -> str:
-    """One hash over all that a vintage is made from: the dumps as known, and the code."""
+def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
+    """One hash over all that a vintage is made from: dumps as known, registry view and code."""
     known = sorted(
         (r.source, r.sha256, format_time(r.as_of), format_time(r.pulled_at)) for r in records
     )
-    return sha256_bytes(json.dumps([known, code_fingerprint()]).encode())
+    return sha256_bytes(
+        json.dumps([known, registry_reading(settings), code_fingerprint()]).encode()
+    )
+
+
+def registry_reading(settings: Settings) -> dict[str, str]:
+    """How a run reads the registry, for the manifest."""
+    return {"view": settings.registry_view, "as_of": settings.registry_as_of.isoformat()}
 
 
 def _input_entry(item: Ingested) -> dict[str, Any]:
@@ -136,7 +144,7 @@ def build_candidate(
     """Export every published table of the working database into a new candidate folder."""
     now = now or datetime.now(UTC)
     records = [i.record for i in ingested]
-    inputs_sha256 = inputs_fingerprint(records)
+    inputs_sha256 = inputs_fingerprint(records, settings)
     name = f"{now:%Y%m%dT%H%M%S%f}-{inputs_sha256[:8]}"
     building = fresh_folder(settings.candidates_dir, name)
     tables_dir = building / "tables"
@@ -158,12 +166,13 @@ def build_candidate(
                 "build_sha256": build_fingerprint(),
                 "inputs": inputs,
                 "citations": cited,
+                "registry": registry_reading(settings),
             }
         )
     )
     final = settings.candidates_dir / name
     settle_folder(building, final)
-    return Candidate(final, inputs_sha256, tuple(inputs), tuple(cited))
+    return Candidate(final, inputs_sha256, tuple(inputs), tuple(cited), registry_reading(settings))
 
 
 def read_candidate(path: Path) -> Candidate:
@@ -178,12 +187,13 @@ def read_candidate(path: Path) -> Candidate:
             document["inputs_sha256"],
             tuple(document["inputs"]),
             tuple(document["citations"]),
+            document["registry"],
         )
     except (OSError, ValueError, KeyError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {error}") from error
 
 
-def renewed(candidate: Candidate, records: Sequence[DumpRecord]) -> Candidate:
+def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Settings) -> Candidate:
     """The candidate as it would be made now, after at most a threshold has changed.
 
     Raises TokenshareError where other dumps are landed by now or the code has changed.
@@ -191,12 +201,14 @@ def renewed(candidate: Candidate, records: Sequence[DumpRecord]) -> Candidate:
     document = json.loads((candidate.path / CANDIDATE_FILE).read_bytes())
     landed = {(r.sha256, format_time(r.as_of)) for r in records}
     held = {(entry["sha256"], entry["as_of"]) for entry in candidate.inputs}
-    if held != landed or document.get("build_sha256") != build_fingerprint():
+    same_code = document.get("build_sha256") == build_fingerprint()
+    if held != landed or not same_code or candidate.registry != registry_reading(settings):
         raise TokenshareError(
-            f"{candidate.path}: was made from other dumps or by other code than there are now; "
+            f"{candidate.path}: was made from other dumps, by other code or with another registry "
+            "view than there are now; "
             "`tokenshare run` makes and publishes a new one"
         )
-    return replace(candidate, inputs_sha256=inputs_fingerprint(records))
+    return replace(candidate, inputs_sha256=inputs_fingerprint(records, settings))
 
 
 def newest_candidate(settings: Settings) -> Candidate:

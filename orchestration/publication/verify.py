@@ -93,14 +93,16 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
                 problems.append(f"{name}: tokenshare.duckdb and Parquet differ in {differing} rows")
         ((usage,),) = connection.execute("select sum(tokens) from usage_daily").fetchall()
         for name in (n for n in names if n.startswith("share_by_")):
-            ((tokens, off),) = connection.execute(
-                f"select sum(tokens), count(*) filter (where not "
-                f"(share_low <= share and share <= share_high)) from {name}"
-            ).fetchall()
-            if tokens != usage or off:
-                problems.append(
-                    f"{name}: counts {tokens} tokens, usage_daily {usage}; {off} rows out of bounds"
-                )
+            # Each lens counts every token once; serving_hq only those of sources with providers.
+            for lens, tokens, off in connection.execute(
+                f"select lens, sum(tokens), count(*) filter (where not "
+                f"(share_low <= share and share <= share_high)) from {name} group by lens"
+            ).fetchall():
+                if (tokens != usage and lens != "serving_hq") or off:
+                    problems.append(
+                        f"{name}: counts {tokens} tokens by {lens}, usage_daily {usage}; "
+                        f"{off} rows out of bounds"
+                    )
         relation = connection.sql("select * from headline order by source, period_start, figure")
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
         # Through JSON and back, as the manifest's own rows went.

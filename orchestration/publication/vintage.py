@@ -35,7 +35,7 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
 
 # Semantic version of names and meanings of the published tables and of the manifest.
-DATA_INTERFACE_VERSION = "1.0.0"
+DATA_INTERFACE_VERSION = "1.1.0"
 
 Progress = Callable[[str], None]
 
@@ -238,6 +238,7 @@ def publish(
                 "sha256": code_fingerprint(),
             },
             "contract_versions": contract_versions(),
+            "registry": candidate.registry,
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
             "outputs": outputs,

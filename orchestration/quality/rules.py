@@ -70,11 +70,18 @@ def _accepted(code: str) -> str:
     return f"usage_date not in ({', '.join(days)})" if days else "true"
 
 
+# Lenses under which every share table exists; serving_hq only where a source names providers.
+_LENSES = {
+    "origin": ("author_hq", "base_lineage"),
+    "lab": ("author_hq", "base_lineage"),
+    "license": ("author_hq",),
+    "price_band": ("author_hq",),
+}
 _DAY_TOTALS = "select source, usage_date, sum(tokens) as total_tokens from {} group by all"
 
 
 def _share_tables() -> Iterator[tuple[str, str]]:
-    for subject in ("origin", "lab", "price_band"):
+    for subject in _LENSES:
         for grain in ("daily", "weekly", "monthly"):
             yield f"share_by_{subject}_{grain}", grain
 
@@ -152,8 +159,9 @@ def _share_rules() -> Iterator[Rule]:
             {
             " union all ".join(
                 f"select '{n}' as table_name, (select sum(tokens) from usage_daily) as tokens, "
-                f"(select sum(tokens) from {n}) as found"
+                f"(select sum(tokens) from {n} where lens = '{lens}') as found"
                 for n, _ in _share_tables()
+                for lens in _LENSES[n.removeprefix("share_by_").rsplit("_", 1)[0]]
             )
         }
         )
@@ -410,6 +418,55 @@ def _attribution_rules() -> Iterator[Rule]:
         {"column": "unmapped_share", "max_value": limits["unmapped"]["warn_weekly_share"]},
         "week of {week}: unmapped authors hold {unmapped_share:.4f} of all tokens: {authors}",
     )
+    coverage = limits["registry"]
+    kinds = {
+        "lab": ("attributed_share", coverage["warn_attributed_share"]),
+        "license class": ("licensed_share", coverage["warn_licensed_share"]),
+        "base model": ("base_located_share", coverage["warn_base_located_share"]),
+    }
+    # Never a blocker: a new model without a row widens the bounds, which is said and is no error.
+    yield Rule(
+        "REGISTRY_COVERAGE",
+        "warning",
+        "of the tokens outside tail, routers and stealth models the registry knows "
+        + ", ".join(f"the {kind} of at least {low:.0%}" for kind, (_, low) in kinds.items()),
+        " union all ".join(
+            f"select source, period_start, '{kind}' as kind, {column} as known_share, "
+            f"{low} as bound, {column} >= {low} as ok "
+            "from registry_coverage_monthly where named_tokens > 0"
+            for kind, (column, low) in kinds.items()
+        ),
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "month of {period_start}: the {kind} of {known_share:.2%} is known, expected {bound:.0%}",
+    )
+    yield Rule(
+        "MODEL_ROW_MISSING",
+        "warning",
+        f"every model that held {coverage['model_row_from_daily_share']:.1%} of a day has a row "
+        "in the registry",
+        f"""
+        with days as (
+            select source, usage_date, sum(tokens) as total_tokens from usage_daily group by all
+        ),
+        shares as (
+            select source, base_slug, max(day_tokens / total_tokens) as largest_share
+            from (
+                select source, usage_date, base_slug, sum(tokens) as day_tokens
+                from usage_daily where identification not in ('tail', 'router') group by all
+            )
+            inner join days using (source, usage_date)
+            group by all
+        ),
+        known as (select distinct base_slug, true as ok from registry_models)
+        select source, base_slug, largest_share, coalesce(ok, false) as ok
+        from shares left join known using (base_slug)
+        where largest_share >= {coverage["model_row_from_daily_share"]}
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{base_slug}: held up to {largest_share:.3%} of a day and has no row in models.csv",
+    )
     yield Rule(
         "TOP_LABS",
         "blocker",
@@ -418,7 +475,7 @@ def _attribution_rules() -> Iterator[Rule]:
         select source, period_start, count(*) filter (
             where lab_id <> 'unidentified' and tokens > 0
         ) as labs
-        from share_by_lab_weekly group by all
+        from share_by_lab_weekly where lens = 'author_hq' group by all
         """,
         "ExpectColumnValuesToBeBetween",
         {"column": "labs", "min_value": limits["labs"]["min_per_week"]},

@@ -356,7 +356,10 @@ def _show_slugs(title: str, slugs: list[dict[str, Any]], everything: bool) -> No
     table = _table(
         "\n" + title, "slug", "class", ">of all", ">best day", ">best month", ">last day"
     )
-    table.columns[0].min_width = 42
+    # Slugs are up to 47 characters long, reasons 21: these two fold, numbers do not.
+    table.columns[0].min_width, table.columns[1].max_width = 36, 12
+    for column in table.columns[2:]:
+        column.no_wrap = True
     for slug in _shown(slugs, everything):
         table.add_row(
             slug["base_slug"], slug["left_unmapped_because"] or slug["identification"],
@@ -397,7 +400,8 @@ def diff(
     view: Annotated[
         View,
         typer.Option(
-            help="Both as known today (now), or as known on each day of use (then).",
+            help="Both as known today (now), or as known on each day of use (then), as a run "
+            "publishes where it was not told otherwise.",
         ),
     ] = "now",
     source: Annotated[str, typer.Option(help="Whose usage is moved.")] = DEFAULT_SOURCE,

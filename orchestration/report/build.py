@@ -98,11 +98,12 @@ def _context(
         connection,
         f"""
         with latest as (
-            select max(period_start) as period_start from share_by_lab_weekly where is_complete
+            select max(period_start) as period_start from share_by_lab_weekly
+            where is_complete and lens = 'author_hq'
         )
         select lab_id, lab_name, origin, share, share_low, share_high, rank, tokens
         from share_by_lab_weekly inner join latest using (period_start)
-        where lab_id <> 'unidentified' order by rank limit {_LABS_SHOWN}
+        where lab_id <> 'unidentified' and lens = 'author_hq' order by rank limit {_LABS_SHOWN}
         """,
     )
     lab_ids = ", ".join(sql_text(lab["lab_id"]) for lab in labs) or "''"
@@ -110,7 +111,7 @@ def _context(
         connection,
         f"""
         select period_start, lab_name, round(share, 6) as share from share_by_lab_weekly
-        where lab_id in ({lab_ids}) and days_present >= {_MIN_DAYS_CHARTED}
+        where lens = 'author_hq' and lab_id in ({lab_ids}) and days_present >= {_MIN_DAYS_CHARTED}
         order by period_start, lab_name
         """,
     )

@@ -61,6 +61,11 @@ def create_working_database(ingested: Iterable[Ingested], settings: Settings) ->
         connection.execute("create schema raw")
         connection.register("incoming_dumps", dumps)
         connection.execute("create table raw.dumps as select * from incoming_dumps")
+        connection.execute(
+            "create table raw.run_settings as "
+            "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of",
+            [settings.registry_view, settings.registry_as_of],
+        )
         _view(
             connection,
             "quarantine",

@@ -214,6 +214,18 @@ POISON: list[tuple[str, str, str, str]] = [
         "mistralai",
     ),
     (
+        "REGISTRY_COVERAGE",
+        "registry_coverage_monthly",
+        "select * replace (cast(0.9699 as double) as licensed_share) from t",
+        "2026-01-01: the license class of 96.99%",
+    ),
+    (
+        "MODEL_ROW_MISSING",
+        "registry_models",
+        "select * from t where base_slug <> 'mistralai/mistral-nemo'",
+        "mistralai/mistral-nemo",
+    ),
+    (
         "TOP_LABS",
         "share_by_lab_weekly",
         "select * from t where lab_id = 'unidentified' or period_start > date '2026-01-12'",
@@ -281,7 +293,7 @@ def test_a_settled_day_that_keeps_its_total_but_not_its_models_is_a_restatement(
         "usage_daily",
         "select * replace (cast(case when usage_date <> date '2026-01-20' then tokens "
         "when model_permaslug = 'openai/gpt-4o' then tokens + 100000000 "
-        "when model_permaslug = 'deepseek/deepseek-v3' then tokens - 100000000 "
+        "when model_permaslug = 'deepseek/deepseek-chat-v3' then tokens - 100000000 "
         "else tokens end as bigint) as tokens) from t",
     )
     found = verdict(swapped, "RESTATEMENT", previous=healthy)

@@ -14,6 +14,7 @@ DATA_TESTS = {
     "assert_tokens_conserved",
     "assert_shares_add_up",
     "assert_registry_periods_do_not_overlap",
+    "assert_registry_is_consistent",
     "assert_prices_do_not_overlap",
 }
 
@@ -115,6 +116,34 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             "insert into registry.labs (lab_id, headquarters, valid_from, valid_to) "
             "values ('new-lab', 'CA', date '2026-01-01', date '2026-01-01')",
             id="a period without a day",
+        ),
+        pytest.param(
+            "assert_registry_periods_do_not_overlap",
+            "insert into registry.models (base_slug, license) "
+            "values ('a/m', 'open_weight'), ('a/m', 'closed')",
+            id="open and closed at once",
+        ),
+        pytest.param(
+            "assert_registry_is_consistent",
+            "insert into registry.models (base_slug, lab_id, license) "
+            "values ('openai/gpt-4o', 'google', 'closed')",
+            id="a model of another lab than its author",
+        ),
+        pytest.param(
+            "assert_registry_is_consistent",
+            "insert into registry.models (base_slug, license, revealed_as, revealed_on, known_from)"
+            " values ('openrouter/x', 'closed', 'a/m', date '2026-01-02', date '2026-01-02')",
+            id="known on the day of the reveal itself",
+        ),
+        pytest.param(
+            "assert_registry_is_consistent",
+            "insert into registry.authors (author, lab_id) values ('OpenAI', 'openai')",
+            id="a key in upper case",
+        ),
+        pytest.param(
+            "assert_registry_is_consistent",
+            "insert into registry.unattributed_authors (author) values ('openai')",
+            id="mapped and deliberately unmapped",
         ),
         pytest.param(
             "assert_prices_do_not_overlap",

@@ -161,7 +161,7 @@ def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
     def spoil(row: builders.Row) -> builders.Row:
-        small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-large"
+        small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-nemo"
         return (row[0], row[1], "-1") if small_row else row
 
     land_feed(small, drop, spoil)

@@ -49,9 +49,9 @@ def test_every_seed_is_read_as_dbt_reads_it(small_base: Settings) -> None:
 
 def test_attribution_is_the_published_one(shipped: Shipped) -> None:
     """Every slug and day of the shipped history, in the view that is published."""
-    _, vintage = shipped
+    settings, vintage = shipped
     usage = sql_text(vintage.path / "tables" / "usage_daily.parquet")
-    view = sql_text(vintage.manifest.get("registry_view", "now"))
+    view = sql_text(settings.registry_view)
     with duckdb.connect() as connection:
         load(connection, WORKING, "registry")
         connection.execute(f"create view usage as select * from read_parquet({usage})")

@@ -35,6 +35,8 @@ select
         else 'standard'
     end as variant,
     split_part(split_part(slugs.slug, ':', 1), '/', 1) as author,
+    -- OpenRouter's rankings do not say who served the tokens.
+    cast(null as varchar) as provider_name,
     slugs.total_tokens as tokens
 from slugs
 inner join dumps on slugs.dump_sha256 = dumps.dump_sha256

@@ -1,0 +1,38 @@
+{#-
+    The registry is dated twice: valid_from/valid_to say on which days of use a row holds,
+    known_from says since which day it has been known. Of several rows that hold on a day and are
+    known, the one learned last speaks, so a correction is a further row and never an edit.
+-#}
+{% macro registry_rows(registry, key, asked, columns) -%}
+    {#-
+        One row per (usage_date, known_on, `key`) of `asked` that the registry knows.
+        asked: relation with usage_date, known_on and `key`.
+    -#}
+    select
+        asked.usage_date,
+        asked.known_on,
+        asked.{{ key }},
+        {% for column in columns -%}
+        registry.{{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from (select distinct usage_date, known_on, {{ key }} from {{ asked }}) as asked
+    inner join {{ registry }} as registry
+        on
+            asked.{{ key }} = registry.{{ key }}
+            and {{ valid_on('asked.usage_date', 'registry.valid_from', 'registry.valid_to') }}
+            and (registry.known_from is null or registry.known_from <= asked.known_on)
+    qualify
+        row_number() over (
+            partition by asked.usage_date, asked.known_on, asked.{{ key }}
+            order by registry.known_from desc nulls last, registry.valid_from desc nulls last
+        ) = 1
+{%- endmacro %}
+
+{% macro lenses() -%}
+    {#- What stands for origin and lab under each lens: (origin, lab id, lab name). -#}
+    {{ return({
+        'author_hq': ('headquarters', 'lab_id', 'lab_name'),
+        'base_lineage': ('base_headquarters', 'base_lab_id', 'base_lab_name'),
+        'serving_hq': ('serving_headquarters', 'provider_id', 'provider_name'),
+    }) }}
+{%- endmacro %}

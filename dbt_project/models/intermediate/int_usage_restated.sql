@@ -1,0 +1,65 @@
+-- Tokens whose origin is another one as known now than as known then (a stealth model that was
+-- revealed later, a correction of the registry): from where to where, and why.
+with usage as (
+
+    select * from {{ ref('int_usage_identified') }}
+
+),
+
+attribution as (
+
+    select * from {{ ref('int_attribution') }}
+
+),
+
+origins as (
+    {% for lens, (origin, lab_id, lab_name) in lenses().items() if lens != 'serving_hq' %}
+    select
+        usage_date,
+        base_slug,
+        registry_view,
+        '{{ lens }}' as lens,
+        coalesce({{ origin }}, 'unidentified') as origin,
+        revealed_as
+    from attribution
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+moved as (
+
+    select
+        known_then.usage_date,
+        known_then.base_slug,
+        known_then.lens,
+        known_then.origin as origin_then,
+        known_now.origin as origin_now,
+        known_now.revealed_as
+    from origins as known_then
+    inner join origins as known_now
+        on
+            known_then.usage_date = known_now.usage_date
+            and known_then.base_slug = known_now.base_slug
+            and known_then.lens = known_now.lens
+    where
+        known_then.registry_view = 'then'
+        and known_now.registry_view = 'now'
+        and known_then.origin <> known_now.origin
+
+)
+
+select
+    usage.source,
+    usage.usage_date,
+    usage.base_slug,
+    moved.lens,
+    moved.origin_then,
+    moved.origin_now,
+    moved.revealed_as,
+    cast(sum(usage.tokens) as bigint) as tokens
+from usage
+inner join moved
+    on
+        usage.usage_date = moved.usage_date
+        and usage.base_slug = moved.base_slug
+group by all

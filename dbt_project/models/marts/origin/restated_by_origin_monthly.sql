@@ -1,0 +1,1 @@
+{{ restated_by_origin('monthly') }}
