@@ -135,16 +135,16 @@ def load(connection: "duckdb.DuckDBPyConnection", version: Version, schema: str)
     A table that a vintage does not publish is that of this checkout.
     Raises TokenshareError naming file, row, field, value and what was expected.
     """
-    notices = []
+    borrowed = []
     connection.execute(f"create schema {schema}")
     for table, columns in TABLES.items():
         path = version.file(table)
         if path is None and version.is_vintage and (path := WORKING.file(table)):
-            notices.append(
-                f"{version.label} does not hold {table}: those of this checkout are used"
-            )
+            borrowed.append(table)
         _load_table(connection, path, f"{schema}.{table}", columns)
-    return notices
+    if not borrowed:
+        return []
+    return [f"{version.label} does not hold {', '.join(borrowed)}: this checkout's are used"]
 
 
 def _load_table(

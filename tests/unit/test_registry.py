@@ -364,7 +364,7 @@ def test_a_vintage_is_compared_by_id_folder_or_as_the_latest(
         assert found["a"]["version"] == tables.parent.name
         assert [(r["table"], r["name"]) for r in found["rows"]] == [("authors", "gamma")]
         assert ("author_hq", "FR") in shares(found)
-        assert any("does not hold routers" in notice for notice in found["notices"])
+        assert any("does not hold routers, unattr" in notice for notice in found["notices"])
 
 
 def test_an_older_seed_without_later_columns_can_be_compared(
