@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.errors import TokenshareError
 from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
+from orchestration.registry.judgements import outdated, read_judgements
 from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
     TABLES,
@@ -120,7 +121,7 @@ def check(
     import duckdb
 
     latest = latest_tables(settings)
-    judgements = opinions.read_judgements(version.judgements)
+    judgements = read_judgements(version.judgements)
     with duckdb.connect() as connection:
         notices = load(connection, version, "registry")
         found: dict[str, Any] = {name: [] for name, _, _ in SLUG_LISTS}
@@ -155,7 +156,7 @@ def check(
             for verdict in ("agrees", "contradicts", "silent")
         },
         "silent": [o for o in compared if o["verdict"] == "silent"],
-        "outdated_judgements": opinions.outdated(judgements, compared),
+        "outdated_judgements": outdated(judgements, compared),
         "failures": failures,
         "max_age_days": max_age_days,
         "registry": version.label,

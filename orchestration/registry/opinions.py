@@ -1,20 +1,15 @@
-"""Second opinions beside what the registry says, and the contradictions that were judged.
-
-The opinions are the seed `second_opinions`; a contradiction that was looked into is an entry of
-`data_contracts/registry_judgements.yml`, and fails once either side says something else.
-"""
+"""Second opinions, the seed `second_opinions`, beside what the registry says."""
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from orchestration.errors import TokenshareError
 from orchestration.registry.attribution import attribute, render
 
 if TYPE_CHECKING:
     import duckdb
+
+    from orchestration.registry.judgements import Judgement
 
 # What the registry answers to an opinion on the day on which the opinion was seen. `silent` is no
 # contradiction: the registry claims nothing there.
@@ -65,63 +60,11 @@ _COMPARE = """
 """
 
 
-class Judgement(BaseModel):
-    """A contradiction that was looked into: the source says `expect`, the registry `value`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    source: str
-    key: str
-    field: Literal["headquarters", "license", "base_lab", "weights_since"]
-    expect: str
-    value: str
-    reason: str
-    evidence: str
-    checked_on: date
-
-    @property
-    def about(self) -> tuple[str, str, str]:
-        return self.source, self.key, self.field
-
-
-def read_judgements(path: Path) -> list[Judgement]:
-    """Every judgement of the file; none where there is no file.
-
-    Raises TokenshareError naming file, entry, field, value and what was expected.
-    """
-    import yaml
-
-    if not path.exists():
-        return []
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TokenshareError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(entries, list):
-        raise TokenshareError(f"{path}: holds a {type(entries).__name__}; expected a list")
-    judged = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            judged.append(Judgement.model_validate(entry))
-        except ValidationError as error:
-            problem = error.errors()[0]
-            field = ".".join(map(str, problem["loc"])) or "entry"
-            raise TokenshareError(
-                f"{path}: judgement {number}: {field}: value {problem['input']!r}; "
-                f"expected: {problem['msg']}"
-            ) from error
-    about = [j.about for j in judged]
-    if twice := next((a for a in about if about.count(a) > 1), None):
-        raise TokenshareError(f"{path}: {' '.join(twice)} is judged twice; expected one entry")
-    return judged
-
-
 def compare(
     connection: "duckdb.DuckDBPyConnection",
     schema: str,
     known_on: date,
-    judgements: list[Judgement] | Path,
+    judgements: "list[Judgement] | Path",
     subjects: tuple[str, ...] | None = None,
 ) -> list[dict[str, Any]]:
     """Every opinion with what the registry says, its verdict and its judgement's id.
@@ -154,7 +97,7 @@ def compare(
     )
     if isinstance(judgements, Path):
         contradicted = any(o["verdict"] == "contradicts" for o in compared)
-        judgements = read_judgements(judgements) if contradicted else []
+        judgements = _read(judgements) if contradicted else []
     ids = {j.about: j.id for j in judgements}
     for opinion in compared:
         about = (opinion["opinion_source"], opinion["subject"], opinion["field"])
@@ -162,25 +105,10 @@ def compare(
     return compared
 
 
-def outdated(judgements: list[Judgement], compared: list[dict[str, Any]]) -> list[str]:
-    """A sentence per judgement that is no longer about what the two sides say."""
-    said = {(o["opinion_source"], o["subject"], o["field"]): o for o in compared}
-    problems = []
-    for judgement in judgements:
-        opinion = said.get(judgement.about)
-        theirs = opinion["value"] if opinion else None
-        ours = opinion["registry_says"] if opinion else None
-        if theirs != judgement.expect:
-            problems.append(
-                f"{judgement.id}: {judgement.source} says {theirs or 'nothing'} on "
-                f"{judgement.key} {judgement.field}; expected {judgement.expect}"
-            )
-        elif ours != judgement.value:
-            problems.append(
-                f"{judgement.id}: the registry says {ours or 'nothing'} on "
-                f"{judgement.key} {judgement.field}; expected {judgement.value}"
-            )
-    return problems
+def _read(path: Path) -> "list[Judgement]":
+    from orchestration.registry.judgements import read_judgements
+
+    return read_judgements(path)
 
 
 def rows(

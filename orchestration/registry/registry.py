@@ -160,38 +160,34 @@ def _load_table(
         connection.execute(f"create table {name} as select {typed} limit 0")
         return
     try:
-        # No sniffing of CSV: a note may hold anything, and a small file misleads.
-        source = (
-            f"read_parquet({sql_text(path)})"
-            if path.suffix == ".parquet"
-            else f"read_csv({sql_text(path)}, header = true, delim = ',', quote = '\"', "
-            f"escape = '\"', nullstr = '', auto_detect = false, columns = {_text_columns(path)})"
-        )
-        connection.execute(
-            f"create temp table raw_seed as select row_number() over () as row, * from {source}"
-        )
-    except (duckdb.Error, OSError, UnicodeDecodeError) as error:
-        raise TokenshareError(f"{path}: not readable: {error}") from error
-    try:
-        held = {row[0] for row in connection.execute("describe raw_seed").fetchall()}
+        if path.suffix == ".parquet":
+            source = f"read_parquet({sql_text(path)})"
+            described = connection.execute(f"describe select * from {source}").fetchall()
+            held = [str(row[0]) for row in described]
+        else:
+            held = _header(path)
+            texts = ", ".join(f"{sql_text(column)}: 'varchar'" for column in held)
+            # No sniffing: a note may hold anything, and a small file misleads.
+            source = (
+                f"read_csv({sql_text(path)}, header = true, delim = ',', quote = '\"', "
+                f"escape = '\"', nullstr = '', auto_detect = false, columns = {{{texts}}})"
+            )
         if missing := [c for c in columns[:2] if c not in held]:
             raise TokenshareError(
                 f"{path}: line 1: has no column {', '.join(missing)}; expected {','.join(columns)}"
             )
-        _refuse_wrong_values(connection, path, columns, held)
+        _refuse_wrong_values(connection, path, source, [c for c in columns if c in held])
         typed = ", ".join(_typed(column, column in held) for column in columns)
-        connection.execute(f"create table {name} as select {typed} from raw_seed")
-    finally:
-        connection.execute("drop table raw_seed")
+        connection.execute(f"create table {name} as select {typed} from {source}")
+    except (duckdb.Error, OSError, UnicodeDecodeError) as error:
+        raise TokenshareError(f"{path}: not readable: {error}") from error
 
 
-def _text_columns(path: Path) -> str:
-    """The columns of a CSV file, all of them text, as DuckDB wants to be told."""
+def _header(path: Path) -> list[str]:
     import csv
 
     with path.open(newline="", encoding="utf-8") as stream:
-        header = next(csv.reader(stream), [])
-    return "{" + ", ".join(f"{sql_text(column)}: 'varchar'" for column in header) + "}"
+        return next(csv.reader(stream), [])
 
 
 def _typed(column: str, held: bool) -> str:
@@ -200,30 +196,29 @@ def _typed(column: str, held: bool) -> str:
 
 
 def _refuse_wrong_values(
-    connection: "duckdb.DuckDBPyConnection", path: Path, columns: tuple[str, ...], held: set[str]
+    connection: "duckdb.DuckDBPyConnection", path: Path, source: str, columns: list[str]
 ) -> None:
     checks = [
         (c, f"{c} is not null and try_cast({c} as date) is null", "a day such as 2026-08-31")
         for c in columns
-        if c in _DATES and c in held
+        if c in _DATES
     ]
     checks += [
         (c, f"{c} not in {allowed}", " or ".join(allowed))
         for c, allowed in _ALLOWED.items()
-        if c in columns and c in held
+        if c in columns
     ]
     checks.append((columns[0], f"{columns[0]} is null", "a value"))
     # One pass: `explain` has a second for everything.
     which = " ".join(f"when {condition} then {n}" for n, (_, condition, _) in enumerate(checks))
+    values = " ".join(f"when {n} then cast({c} as varchar)" for n, (c, _, _) in enumerate(checks))
     bad = connection.execute(
-        f"select row, problem from (select *, case {which} end as problem "
-        "from raw_seed) as raw_seed where problem is not null order by row limit 1"
+        f"select row, problem, case problem {values} end from ("
+        f"select *, row_number() over () as row, case {which} end as problem from {source}"
+        ") where problem is not null order by row limit 1"
     ).fetchone()
     if bad:
         column, _, expected = checks[bad[1]]
-        (value,) = connection.execute(
-            f"select {column} from raw_seed where row = ?", [bad[0]]
-        ).fetchone() or (None,)
         raise TokenshareError(
-            f"{path}: row {bad[0]}: {column}: value {value!r}; expected {expected}"
+            f"{path}: row {bad[0]}: {column}: value {bad[2]!r}; expected {expected}"
         )
