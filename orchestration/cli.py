@@ -133,14 +133,15 @@ def _say_landed(landed: object) -> None:
 @app.command(
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
-    "tokenshare land models.json --source openrouter_models" + _EXIT_CODES
+    "tokenshare land models.json --source openrouter_models · "
+    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
     source: Annotated[
         str | None,
         typer.Option(
-            help="openrouter_rankings or openrouter_models.",
+            help="openrouter_rankings, openrouter_models or openrouter_providers.",
             show_default="recognized by its content",
         ),
     ] = None,

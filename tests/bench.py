@@ -53,23 +53,20 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 now()::timestamp as pulled_at;
             create table raw.quarantine (dump_sha256 varchar, row_number bigint, usage_date date,
                 code varchar, field varchar, value varchar, expected varchar);
-            create table raw.openrouter_models (dump_sha256 varchar, row_number bigint,
-                model_id varchar, canonical_slug varchar,
-                usd_per_token_prompt decimal(38, 30), usd_per_token_completion decimal(38, 30),
-                usd_per_token_input_cache_read decimal(38, 30),
-                usd_per_token_input_cache_write decimal(38, 30));
         """)
-        for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
-            types = (
-                "types={'usd_per_million_tokens': 'decimal(24,18)', 'valid_from': 'date', "
-                "'valid_to': 'date'}"
-                if seed.stem == "price_seed"
-                else "types={'valid_from': 'date', 'valid_to': 'date'}"
-                if seed.stem in ("labs", "authors")
-                else "auto_detect=true"
-            )
+        for table in tables("raw").values():
+            columns = ", ".join(f"{f.name} {f.sql_type}" for f in table.fields)
             connection.execute(
-                f"create table registry.{seed.stem} as select * from read_csv('{seed}', {types})"
+                f"create table if not exists raw.{table.name} "
+                f"(dump_sha256 varchar, row_number bigint, {columns})"
+            )
+        for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
+            stated = manifest["nodes"][f"seed.tokenshare.{seed.stem}"]["config"]["column_types"]
+            header = seed.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+            types = {c: stated.get(c, "varchar") for c in header}
+            connection.execute(
+                f"create table registry.{seed.stem} as "
+                f"select * from read_csv('{seed}', types={types})"
             )
         done: set[str] = set()
         while len(done) < len(nodes):

@@ -123,14 +123,8 @@ def _show_now(answer: dict[str, Any]) -> None:
     table.add_row("origin by author_hq", now["headquarters"] or "unidentified", "headquarters")
     base = f"base by {now['base_lab_id']}" if now["base_lab_id"] else "no base lab in the registry"
     table.add_row("origin by base_lineage", now["base_headquarters"] or "unidentified", base)
-    served = answer["served_by"]
-    countries = " ".join(sorted({p["headquarters"] or "unidentified" for p in served}))
-    names = ", ".join(p["provider_name"] for p in served)
-    table.add_row(
-        "origin by serving_hq",
-        countries or "not known",
-        names or "no published source names who served it",
-    )
+    # By slug no published table says it: usage_daily adds up over providers.
+    table.add_row("origin by serving_hq", "not known", "usage_daily does not say who served a slug")
     table.add_row("license", now["license"], _license_name(answer))
     for row in answer["stealth"]:
         table.add_row(

@@ -190,7 +190,6 @@ def explain(
                 "and (base_slug = $1 or revealed_as = $1) order by all",
                 [slug],
             ),
-            "served_by": _served_by(connection),
             "prices": rows(
                 connection,
                 _PRICES.format(
@@ -316,18 +315,3 @@ def _rows_behind(
             used,
         )
     return found
-
-
-def _served_by(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:
-    """Who served the slug's tokens, where a published source names providers at all."""
-    columns = {row[0] for row in connection.execute("describe usage").fetchall()}
-    if "provider_name" not in columns:
-        return []
-    return rows(
-        connection,
-        "select usage.source, usage.provider_name, any_value(providers.headquarters) "
-        "as headquarters, cast(sum(usage.tokens) as bigint) as tokens from usage "
-        "left join registry.providers "
-        "on lower(usage.provider_name) = lower(providers.provider_name) "
-        "where usage.provider_name is not null group by all order by tokens desc",
-    )

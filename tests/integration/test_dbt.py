@@ -15,6 +15,7 @@ DATA_TESTS = {
     "assert_shares_add_up",
     "assert_registry_periods_do_not_overlap",
     "assert_registry_is_consistent",
+    "assert_provider_periods_do_not_overlap",
     "assert_prices_do_not_overlap",
 }
 
@@ -144,6 +145,19 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             "assert_registry_is_consistent",
             "insert into registry.unattributed_authors (author) values ('openai')",
             id="mapped and deliberately unmapped",
+        ),
+        pytest.param(
+            "assert_provider_periods_do_not_overlap",
+            "insert into registry.providers (provider_slug, headquarters, valid_from, known_from) "
+            "values ('moonshotai', 'CN', date '2026-01-01', date '2026-05-22')",
+            id="a provider in two countries",
+        ),
+        pytest.param(
+            "assert_provider_periods_do_not_overlap",
+            "insert into registry.providers (provider_slug, headquarters, valid_from, valid_to, "
+            "known_from) values ('new', 'CA', date '2026-01-02', date '2026-01-01', "
+            "date '2026-05-22')",
+            id="a provider's period without a day",
         ),
         pytest.param(
             "assert_prices_do_not_overlap",
