@@ -44,8 +44,15 @@ _SLUG_DAYS = """
             )
         union select $today
     )
-    select usage_date, $slug as base_slug, $author as author
-    from days
+    select
+        usage_date,
+        $slug as base_slug,
+        $author as author,
+        usage_date in (select usage_date from days) as is_shown
+    from (
+        select usage_date from days
+        union select seen_on from registry.second_opinions where subject = $slug
+    )
     where usage_date is not null
 """
 
@@ -53,6 +60,7 @@ _PERIODS = """
     with answers as (
         select *, {answer} as answer, lag({answer}) over views as before
         from registry.attribution
+        where usage_date in (select usage_date from slug_days where is_shown)
         window views as (partition by registry_view order by usage_date)
     ),
     numbered as (
@@ -214,6 +222,7 @@ def explain(
                 today,
                 version.judgements,
                 subjects=(slug, *{row["lab_id"] for row in used["labs"]}),
+                attributed=True,
             ),
             "registry": version.label,
             "vintage": latest[0] if latest else None,

@@ -20,7 +20,7 @@ _COMPARE = """
             seen_on as usage_date,
             date '{known_on}' as known_on,
             subject as lab_id
-        from {schema}.second_opinions
+        from {schema}.opinions
         where subject_kind = 'lab'
     ),
     labs as ({lab_rows}),
@@ -39,7 +39,7 @@ _COMPARE = """
                 when 'base_lab' then model.base_lab_id
                 when 'weights_since' then weights_since.open_from
             end as registry_says
-        from {schema}.second_opinions as opinion
+        from {schema}.opinions as opinion
         left join labs
             on opinion.subject = labs.lab_id and opinion.seen_on = labs.usage_date
             and opinion.subject_kind = 'lab'
@@ -66,26 +66,29 @@ def compare(
     known_on: date,
     judgements: "list[Judgement] | Path",
     subjects: tuple[str, ...] | None = None,
+    attributed: bool = False,
 ) -> list[dict[str, Any]]:
     """Every opinion with what the registry says, its verdict and its judgement's id.
 
-    A file of judgements is read only where there is something to judge.
-    Overwrites `<schema>.attribution`.
+    A file of judgements is read only where there is something to judge. `<schema>.attribution` is
+    made anew for the days on which opinions were seen, unless it has them already.
     """
-    if subjects is not None:
-        listed = ", ".join("?" for _ in subjects) or "null"
-        connection.execute(
-            f"delete from {schema}.second_opinions where subject not in ({listed})", list(subjects)
-        )
-    if not connection.execute(f"select 1 from {schema}.second_opinions limit 1").fetchall():
-        return []
+    subjects_too = "" if subjects is None else "where list_contains(?, subject)"
     connection.execute(
-        f"create or replace table {schema}.opinion_days as "
-        "select distinct seen_on as usage_date, subject as base_slug, "
-        "split_part(subject, '/', 1) as author "
-        f"from {schema}.second_opinions where subject_kind = 'model'"
+        f"create or replace table {schema}.opinions as "
+        f"select * from {schema}.second_opinions {subjects_too}",
+        [] if subjects is None else [list(subjects)],
     )
-    attribute(connection, schema, f"{schema}.opinion_days", known_on)
+    if not connection.execute(f"select 1 from {schema}.opinions limit 1").fetchall():
+        return []
+    if not attributed:
+        connection.execute(
+            f"create or replace table {schema}.opinion_days as "
+            "select distinct seen_on as usage_date, subject as base_slug, "
+            "split_part(subject, '/', 1) as author "
+            f"from {schema}.opinions where subject_kind = 'model'"
+        )
+        attribute(connection, schema, f"{schema}.opinion_days", known_on)
     lab_rows = render(
         "{{ registry_rows(ref('labs'), 'lab_id', 'lab_days', ['headquarters']) }}", schema
     )

@@ -176,9 +176,14 @@ def _load_table(
             raise TokenshareError(
                 f"{path}: line 1: has no column {', '.join(missing)}; expected {','.join(columns)}"
             )
-        _refuse_wrong_values(connection, path, source, [c for c in columns if c in held])
+        # Read once: `explain` has a second for everything.
+        raw = f"{name}_as_written"
+        connection.execute(
+            f"create table {raw} as select *, row_number() over () as row from {source}"
+        )
+        _refuse_wrong_values(connection, path, raw, [c for c in columns if c in held])
         typed = ", ".join(_typed(column, column in held) for column in columns)
-        connection.execute(f"create table {name} as select {typed} from {source}")
+        connection.execute(f"create view {name} as select {typed} from {raw}")
     except (duckdb.Error, OSError, UnicodeDecodeError) as error:
         raise TokenshareError(f"{path}: not readable: {error}") from error
 
@@ -196,7 +201,7 @@ def _typed(column: str, held: bool) -> str:
 
 
 def _refuse_wrong_values(
-    connection: "duckdb.DuckDBPyConnection", path: Path, source: str, columns: list[str]
+    connection: "duckdb.DuckDBPyConnection", path: Path, raw: str, columns: list[str]
 ) -> None:
     checks = [
         (c, f"{c} is not null and try_cast({c} as date) is null", "a day such as 2026-08-31")
@@ -209,12 +214,11 @@ def _refuse_wrong_values(
         if c in columns
     ]
     checks.append((columns[0], f"{columns[0]} is null", "a value"))
-    # One pass: `explain` has a second for everything.
     which = " ".join(f"when {condition} then {n}" for n, (_, condition, _) in enumerate(checks))
     values = " ".join(f"when {n} then cast({c} as varchar)" for n, (c, _, _) in enumerate(checks))
     bad = connection.execute(
         f"select row, problem, case problem {values} end from ("
-        f"select *, row_number() over () as row, case {which} end as problem from {source}"
+        f"select *, case {which} end as problem from {raw}"
         ") where problem is not null order by row limit 1"
     ).fetchone()
     if bad:
