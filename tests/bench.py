@@ -53,6 +53,10 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 now()::timestamp as pulled_at;
             create table raw.quarantine (dump_sha256 varchar, row_number bigint, usage_date date,
                 code varchar, field varchar, value varchar, expected varchar);
+            create table raw.corrections (id varchar, source varchar, key varchar, field varchar,
+                expect varchar, value varchar, valid_from date, valid_to date);
+            create table raw.run_settings as select 'then' as registry_view,
+                date '9999-12-31' as registry_as_of;
         """)
         for table in tables("raw").values():
             columns = ", ".join(f"{f.name} {f.sql_type}" for f in table.fields)

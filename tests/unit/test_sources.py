@@ -131,14 +131,15 @@ def test_an_unrecognized_dump_is_refused_with_the_layouts_that_would_do() -> Non
 def test_a_missing_price_is_null_and_not_free() -> None:
     given, *missing = prices(
         '{"id": "a/given", "canonical_slug": "a/given-1", "pricing": {"prompt": "0", '
-        '"completion": "0.5", "input_cache_read": "0.25", "input_cache_write": "1"}}',
+        '"completion": "0.5", "input_cache_read": "0.25", "input_cache_write": "1", '
+        '"request": "0.01"}}',
         '{"id": "a/absent", "pricing": {}}',
         '{"id": "a/null", "canonical_slug": null, "pricing": {"prompt": null}}',
         '{"id": "a/empty", "canonical_slug": "", "pricing": {"prompt": "", "completion": ""}}',
     )
     assert given["canonical_slug"] == "a/given-1"
     assert [v for k, v in given.items() if k.startswith("usd")] == [
-        Decimal("0"), Decimal("0.5"), Decimal("0.25"), Decimal("1"),
+        Decimal("0"), Decimal("0.5"), Decimal("0.25"), Decimal("1"), Decimal("0.01"),
     ]  # fmt: skip
     for row in missing:
         assert {v for k, v in row.items() if k != "model_id"} == {None}, row["model_id"]
