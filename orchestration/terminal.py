@@ -3,6 +3,8 @@
 Apart from `cli.py` so that sub-apps can import it: `cli.py` itself may run as `__main__`.
 """
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +23,9 @@ Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wr
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 # No markup and no emoji: names come from files, and `:free` is a variant.
-output = Console(highlight=False, markup=False, emoji=False)
+# Piped tables get room: 80 columns, rich's guess, would break every slug in two.
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+output = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 
 DataDir = Annotated[
     Path | None,

@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         pa.field("checked_on", pa.date32(), nullable=False),
     ]
 )
-SOURCES = ("openrouter_catalogue", "models_dev", "genai_prices", "litellm", "openrouter_providers")
+SOURCES = ("openrouter_catalogue", "models_dev", "genai_prices", "litellm")
 
 
 def _problem(entry: Any) -> str | None:
