@@ -12,6 +12,7 @@ from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
 from orchestration.landing.store import DumpRecord, land_shipped, list_dumps
+from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     build_candidate,
@@ -22,6 +23,7 @@ from orchestration.publication.candidate import (
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
+    latest_vintage,
     publish,
     published_already,
 )
@@ -90,9 +92,10 @@ def land_waiting(settings: Settings) -> tuple[list[DumpRecord], InboxResult]:
 
 
 def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
-    """Rebuild the working database from the raw files and build every model in it."""
-    create_working_database(ingested, settings)
+    """Rebuild the working database from the raw files and build every table in it."""
+    create_working_database(ingested, settings, latest_vintage(settings))
     build(settings)
+    write_crossover(settings)
 
 
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
