@@ -20,6 +20,7 @@ from orchestration.publication.candidate import (
     newest_candidate,
     renewed,
 )
+from orchestration.publication.diff import Difference, compare_dumps, find_dump, holds
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -146,3 +147,16 @@ def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> V
     with writer_lock(settings):
         candidate = renewed(newest_candidate(settings), list_dumps(settings), settings)
         return publish(candidate, settings, progress=progress)
+
+
+def diff_dumps(
+    before: str, after: str, settings: Settings, progress: Progress = lambda _: None
+) -> Difference:
+    """Compare two landed dumps; builds the working database where it does not hold both."""
+    with writer_lock(settings):
+        records = list_dumps(settings)
+        pair = [find_dump(name, records) for name in (before, after)]
+        if not holds(settings.database_path, settings, pair):
+            progress("building models")
+            transform(ingest_all(records, settings), settings)
+        return compare_dumps(settings.database_path, *pair)

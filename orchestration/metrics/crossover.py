@@ -74,8 +74,11 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
     if not TREND_DAYS // 2 <= point < len(days) - TREND_DAYS // 2:
         # There the window has days on one side only: the fit leans on a few of them.
         return Interval(
-            None, None, None, f"{POINTS_ONLY}: the trend last changes its sign at an end of the "
-            f"series, less than {TREND_DAYS // 2} days from it"
+            None,
+            None,
+            None,
+            f"{POINTS_ONLY}: the trend last changes its sign at an end of the "
+            f"series, less than {TREND_DAYS // 2} days from it",
         )
     from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
 

@@ -42,9 +42,7 @@ def _view(
         connection.unregister("empty")
 
 
-def _previous_usage(
-    connection: duckdb.DuckDBPyConnection, previous: Vintage | None
-) -> None:
+def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | None) -> None:
     """What the vintage before said of each row, with the origin that it published, for `revisions`.
 
     Raises VerificationError where the vintage before has these tables and they cannot be read.

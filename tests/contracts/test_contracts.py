@@ -69,7 +69,9 @@ def test_every_public_model_has_a_contract_and_the_other_way_round() -> None:
         for p in (DBT_PROJECT_DIR / "models" / folder).rglob("*.sql")
     }
     # `crossover` holds an interval that a library computes: its contract names the module.
-    made_elsewhere = {t.name: t.properties["madeBy"] for t in PUBLISHED.values() if not t.made_by_dbt}
+    made_elsewhere = {
+        t.name: t.properties["madeBy"] for t in PUBLISHED.values() if not t.made_by_dbt
+    }
     assert made_elsewhere == {"crossover": "orchestration/metrics/crossover.py"}
     assert all((PROJECT_ROOT / module).exists() for module in made_elsewhere.values())
     assert models == set(PUBLISHED) - set(made_elsewhere)

@@ -45,7 +45,7 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_commands_are_the_documented_ones() -> None:
-    assert COMMANDS == ["land", "publish", "run", "show", "verify", "version"]
+    assert COMMANDS == ["diff", "land", "publish", "run", "show", "verify", "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -133,13 +133,10 @@ select
     days_now.dump_sha256 as dump_sha256_after,
     case
         when changed.tokens_before = changed.tokens_after then 'registry'
-        else
-            case
-                when days_before.dump_sha256 is distinct from days_now.dump_sha256
-                    then 'other_dump'
-                else 'code'
-            end
-            || case when changed.is_reattributed then '_and_registry' else '' end
+        when days_before.dump_sha256 = days_now.dump_sha256
+            then case when changed.is_reattributed then 'code_and_registry' else 'code' end
+        when changed.is_reattributed then 'other_dump_and_registry'
+        else 'other_dump'
     end as reason
 from changed
 inner join days_before
