@@ -18,8 +18,11 @@ from orchestration.settings import Settings
 
 # A quarter: shorter windows take single launches for trends, longer ones blur the crossing.
 TREND_DAYS = 91
+# What is resampled is left over from a trend twice as wide: a narrow one takes a part of lasting
+# noise for itself, and intervals come out too short (measured: docs/method.md, Crossover).
+RESIDUAL_DAYS = 181
 # Two windows: below that the trend is made of its own ends.
-MIN_DAYS = 2 * TREND_DAYS
+MIN_DAYS = 2 * RESIDUAL_DAYS
 REPLICATIONS = 999
 CONFIDENCE = 0.95
 SEED = 20260703
@@ -82,7 +85,7 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
         )
     from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
 
-    residuals = log_ratio - trend
+    residuals = log_ratio - savgol_filter(log_ratio, RESIDUAL_DAYS, polyorder=1)
     residuals = residuals - residuals.mean()
     block = MIN_BLOCK_DAYS
     if residuals.std() > 0:
@@ -98,9 +101,9 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
         days[int(low)] if low >= 0 else None,
         days[int(high)] if high >= 0 else None,
         f"exact token counts; {CONFIDENCE:.0%} percentile interval of the last change of sign of a "
-        f"{TREND_DAYS}-day local linear trend of the daily log ratio: circular block bootstrap of "
-        f"its residuals (arch {version('arch')}), {REPLICATIONS} replications, blocks of {block} "
-        f"days, seed {SEED}",
+        f"{TREND_DAYS}-day local linear trend of the daily log ratio: circular block bootstrap "
+        f"(arch {version('arch')}) of the residuals of a {RESIDUAL_DAYS}-day one, {REPLICATIONS} "
+        f"replications, blocks of {block} days, seed {SEED}",
     )
 
 

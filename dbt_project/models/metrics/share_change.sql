@@ -37,6 +37,13 @@ periods as (
     {% endfor %}
 ),
 
+sources as (
+
+    select distinct source
+    from periods
+
+),
+
 latest as (
 
     select
@@ -79,7 +86,7 @@ wanted as (
     where grain = 'monthly'
     union all
     select
-        latest.source,
+        sources.source,
         configured.change_id,
         'configured' as pair_kind,
         configured.grain,
@@ -87,7 +94,7 @@ wanted as (
         configured.period_start_to,
         false as must_be_complete
     from configured
-    inner join latest on configured.grain = latest.grain
+    cross join sources
 
 ),
 
