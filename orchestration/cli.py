@@ -4,7 +4,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -17,6 +17,9 @@ from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import DataDir, console, output
 from orchestration.terminal import settings_of as _settings
+
+if TYPE_CHECKING:
+    from orchestration.publication.diff import Difference
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -252,6 +255,104 @@ def show(data_dir: DataDir = None) -> None:
             f"{figure['tokens']:,}",
         )
     output.print(table)
+
+
+@app.command(
+    epilog="Examples: tokenshare diff 20260822T0200 latest · "
+    "tokenshare diff --dumps b5b4ca5f 1c9e02aa · tokenshare diff a/vintage b/vintage --json"
+    + _EXIT_CODES
+)
+def diff(
+    before: Annotated[
+        str, typer.Argument(help="Vintage: its id or the beginning of it, its folder, `latest`.")
+    ],
+    after: Annotated[str, typer.Argument(help="The same, or with --dumps a dump's sha256.")],
+    dumps: Annotated[
+        bool,
+        typer.Option("--dumps", help="Compare two landed dumps, by (the beginning of) sha256."),
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Rows shown; --json has all of them.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """What changed between two vintages or two dumps: tokens and share points, heaviest first.
+
+    Only days that both have are compared.
+    """
+    settings = _settings(data_dir)
+    if dumps:
+        from orchestration import pipeline
+
+        with _Progress() as progress:
+            found = pipeline.diff_dumps(before, after, settings, progress)
+    else:
+        from orchestration.publication.diff import compare_vintages, find_vintage
+
+        found = compare_vintages(find_vintage(before, settings), find_vintage(after, settings))
+    if as_json:
+        from dataclasses import asdict
+
+        from orchestration.files import to_json
+
+        typer.echo(to_json(asdict(found)).decode(), nl=False)
+        return
+    _say_difference(found, limit)
+
+
+def _say_difference(found: "Difference", limit: int) -> None:
+    output.print(
+        f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
+        f"{found.after.name} (as of {found.after.as_of})\n"
+        f"{found.days_compared} days in both, {found.first_day} to {found.last_day}; "
+        f"{len(found.days_only_before)} only in the first, "
+        f"{len(found.days_only_after)} only in the second",
+        soft_wrap=True,
+    )
+    if not found.rows_changed:
+        output.print("no row of these days differs")
+        return
+    output.print(
+        f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "
+        f"{found.tokens_before:,} → {found.tokens_after:,}",
+        soft_wrap=True,
+    )
+    origins = Table(title="By origin, over all days in both")
+    for column in ("source", "origin"):
+        origins.add_column(column)
+    for column in ("tokens before", "after", "change", "share before", "after", "points"):
+        origins.add_column(column, justify="right")
+    for row in found.origins:
+        origins.add_row(
+            row["source"],
+            row["origin"],
+            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
+            f"{row['tokens_changed']:+,}",
+            *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
+            f"{100 * row['share_moved']:+.4f}",
+        )
+    output.print(origins)
+    shown = found.rows[:limit]
+    rows = Table(title=f"By day and model, {len(shown)} of {found.rows_changed}; points of the day")
+    for column in ("day", "model", "origin"):
+        rows.add_column(column)
+    for column in ("tokens before", "after", "change", "relative", "points"):
+        rows.add_column(column, justify="right")
+    for row in shown:
+        origin = row["origin_after"] or row["origin_before"]
+        if row["origin_before"] and row["origin_after"] and origin != row["origin_before"]:
+            origin = f"{row['origin_before']} → {origin}"
+        relative = row["relative_change"]
+        rows.add_row(
+            f"{row['usage_date']}",
+            Text(row["model_permaslug"]),
+            origin,
+            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
+            f"{row['tokens_changed']:+,}",
+            "new" if relative is None else f"{relative:+.3%}",
+            f"{100 * (row['share_after'] - row['share_before']):+.4f}",
+        )
+    if shown:
+        output.print(rows)
 
 
 @app.command(epilog="Example: tokenshare version" + _EXIT_CODES)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.assets.landing import landed_dumps, raw_tables
-from orchestration.assets.models import build_models_asset
+from orchestration.assets.models import build_models_asset, crossover
 from orchestration.assets.publication import candidate, vintage
 from orchestration.assets.registry import authors_have_rows
 from orchestration.automation.nightly import inbox, nightly, publish_vintage
@@ -20,7 +20,14 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     manifest = ensure_manifest(settings or Settings())
     data_dir = str(settings.data_dir) if settings else ""
     return dg.Definitions(
-        assets=[landed_dumps, raw_tables, build_models_asset(manifest), candidate, vintage],
+        assets=[
+            landed_dumps,
+            raw_tables,
+            build_models_asset(manifest),
+            crossover,
+            candidate,
+            vintage,
+        ],
         asset_checks=[authors_have_rows],
         jobs=[publish_vintage],
         schedules=[nightly],

@@ -12,6 +12,7 @@ from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
 from orchestration.landing.store import DumpRecord, land_shipped, list_dumps
+from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     build_candidate,
@@ -19,9 +20,11 @@ from orchestration.publication.candidate import (
     newest_candidate,
     renewed,
 )
+from orchestration.publication.diff import Difference, compare_dumps, find_dump, holds
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
+    latest_vintage,
     publish,
     published_already,
 )
@@ -90,9 +93,10 @@ def land_waiting(settings: Settings) -> tuple[list[DumpRecord], InboxResult]:
 
 
 def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
-    """Rebuild the working database from the raw files and build every model in it."""
-    create_working_database(ingested, settings)
+    """Rebuild the working database from the raw files and build every table in it."""
+    create_working_database(ingested, settings, latest_vintage(settings))
     build(settings)
+    write_crossover(settings)
 
 
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
@@ -143,3 +147,16 @@ def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> V
     with writer_lock(settings):
         candidate = renewed(newest_candidate(settings), list_dumps(settings), settings)
         return publish(candidate, settings, progress=progress)
+
+
+def diff_dumps(
+    before: str, after: str, settings: Settings, progress: Progress = lambda _: None
+) -> Difference:
+    """Compare two landed dumps; builds the working database where it does not hold both."""
+    with writer_lock(settings):
+        records = list_dumps(settings)
+        pair = [find_dump(name, records) for name in (before, after)]
+        if not holds(settings.database_path, settings, pair):
+            progress("building models")
+            transform(ingest_all(records, settings), settings)
+        return compare_dumps(settings.database_path, *pair)

@@ -17,6 +17,8 @@ from orchestration.assets.common import (
     told_plainly,
 )
 from orchestration.assets.registry import CHANGES, newest_changes
+from orchestration.contracts.odcs import tables
+from orchestration.metrics.crossover import write_crossover
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
@@ -95,6 +97,22 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
             raise_on_failure(results)
 
     return dbt_models
+
+
+@dg.asset(
+    group_name="metrics",
+    kinds={"python", "duckdb"},
+    owners=OWNERS,
+    deps=["int_crossover_points", "int_crossover_series"],
+    retry_policy=RETRY,
+    pool=WRITER_POOL,
+    description=tables("published")["crossover"].description,
+)
+def crossover(installation: Installation) -> dg.MaterializeResult[None]:
+    settings = installation.settings()
+    with told_plainly(), pipeline.writer_lock(settings):
+        rows = write_crossover(settings)
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
 
 def _events(

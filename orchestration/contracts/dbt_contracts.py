@@ -39,7 +39,7 @@ def _model(table: Table) -> dict[str, Any]:
 
 def render() -> str:
     """The YAML text that the contracts ask for."""
-    models = [_model(t) for t in tables("published").values()]
+    models = [_model(t) for t in tables("published").values() if t.made_by_dbt]
     body = yaml.safe_dump(
         {"version": 2, "models": models}, sort_keys=False, allow_unicode=True, width=100
     )

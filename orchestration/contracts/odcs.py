@@ -74,6 +74,11 @@ class Table:
         """Names of the primary key columns, in order."""
         return tuple(f.name for f in self.fields if f.primary_key)
 
+    @property
+    def made_by_dbt(self) -> bool:
+        """False for tables whose contract names another maker, such as a library's statistics."""
+        return "madeBy" not in self.properties
+
     def arrow_schema(self) -> pa.Schema:
         """pyarrow schema with types and nullability of the contract."""
         return pa.schema(

@@ -44,6 +44,7 @@ class Candidate:
     inputs: tuple[dict[str, Any], ...]
     citations: tuple[str, ...]
     registry: dict[str, str]
+    previous_vintage: str | None
 
     @property
     def tables_dir(self) -> Path:
@@ -115,13 +116,22 @@ def _read_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table
     return result.to_arrow_table().cast(table.arrow_schema())
 
 
-def _check_provenance(connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]) -> None:
-    """Raise TokenshareError where the working database was made from other dumps than stated."""
+def _check_provenance(
+    connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]
+) -> str | None:
+    """The vintage that the working database compares itself with (see `revisions`).
+
+    Raises TokenshareError where it was made from other dumps than stated.
+    """
     held = {row[0] for row in connection.execute("select dump_sha256 from raw.dumps").fetchall()}
     if held != {r.sha256 for r in records}:
         raise TokenshareError(
             "the working database was rebuilt by another run in the meantime; run again"
         )
+    ((previous,),) = connection.execute(
+        "select previous_vintage_id from raw.run_settings"
+    ).fetchall()
+    return str(previous) if previous is not None else None
 
 
 def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
@@ -152,7 +162,7 @@ def build_candidate(
     tables_dir.mkdir()
     cited = citations(records)
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
-        _check_provenance(connection, records)
+        previous = _check_provenance(connection, records)
         for table in tables("published").values():
             content = _read_table(connection, table).replace_schema_metadata(
                 {"description": table.description, "citation": "\n".join(cited)}
@@ -168,12 +178,15 @@ def build_candidate(
                 "inputs": inputs,
                 "citations": cited,
                 "registry": registry_reading(settings),
+                "previous_vintage": previous,
             }
         )
     )
     final = settings.candidates_dir / name
     settle_folder(building, final)
-    return Candidate(final, inputs_sha256, tuple(inputs), tuple(cited), registry_reading(settings))
+    return Candidate(
+        final, inputs_sha256, tuple(inputs), tuple(cited), registry_reading(settings), previous
+    )
 
 
 def read_candidate(path: Path) -> Candidate:
@@ -189,6 +202,7 @@ def read_candidate(path: Path) -> Candidate:
             tuple(document["inputs"]),
             tuple(document["citations"]),
             document["registry"],
+            document["previous_vintage"],
         )
     except (OSError, ValueError, KeyError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {error}") from error

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from orchestration import __version__
 from orchestration.contracts.odcs import contract_versions
-from orchestration.errors import GateRefusedError, VerificationError
+from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
@@ -35,7 +35,7 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
 
 # Semantic version of names and meanings of the published tables and of the manifest.
-DATA_INTERFACE_VERSION = "1.1.0"
+DATA_INTERFACE_VERSION = "1.2.0"
 
 Progress = Callable[[str], None]
 
@@ -197,6 +197,12 @@ def publish(
         shutil.rmtree(candidate.path)
         return same
     previous = latest_vintage(settings)
+    if candidate.previous_vintage != (previous.vintage_id if previous else None):
+        raise TokenshareError(
+            f"{candidate.path}: its revisions are those since vintage "
+            f"{candidate.previous_vintage or 'none'}, the latest one is "
+            f"{previous.vintage_id if previous else 'none'}; `tokenshare run` makes a new candidate"
+        )
     before = {p.name: sha256_file(p) for p in sorted(candidate.tables_dir.glob("*"))}
     progress("asking the gate")
     verdicts = run_gate(candidate.tables_dir, previous.path / "tables" if previous else None)

@@ -11,8 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.contracts.odcs import tables
+from orchestration.errors import VerificationError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
+from orchestration.publication.vintage import Vintage
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
@@ -41,8 +43,55 @@ def _view(
         connection.unregister("empty")
 
 
-def create_working_database(ingested: Iterable[Ingested], settings: Settings) -> Path:
-    """Replace the working database by one that holds only `raw.*`; gives its path."""
+def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | None) -> None:
+    """What the vintage before said of each row, with the origin that it published, for `revisions`.
+
+    Raises VerificationError where the vintage before has these tables and they cannot be read.
+    """
+    folder = previous.path / "tables" if previous else None
+    usage, labs = (
+        (folder / "usage_daily.parquet", folder / "share_by_lab_daily.parquet")
+        if folder
+        else (None, None)
+    )
+    connection.execute(
+        "create table raw.previous_usage_daily (source varchar, usage_date date, "
+        "model_permaslug varchar, tokens bigint, lab_id varchar, origin varchar, "
+        "dump_sha256 varchar, previous_vintage_id varchar)"
+    )
+    # A vintage of an older data interface may lack them: then nothing is compared.
+    if previous is None or not (usage and usage.exists() and labs and labs.exists()):
+        return
+    try:
+        connection.execute(
+            f"""
+            insert into raw.previous_usage_daily
+            select usage.source, usage.usage_date, usage.model_permaslug, usage.tokens,
+                usage.lab_id, coalesce(labs.origin, 'unidentified'), usage.dump_sha256, $1
+            from read_parquet({sql_text(usage)}) as usage
+            left join read_parquet({sql_text(labs)}) as labs
+                on usage.source = labs.source
+                and usage.usage_date = labs.period_start
+                and usage.lab_id = labs.lab_id
+                and labs.lens = 'author_hq'
+            """,
+            [previous.vintage_id],
+        )
+    except duckdb.Error as error:
+        raise VerificationError(
+            f"{folder}: the tables of the latest vintage cannot be read: {error}. Restore the "
+            "vintage from a copy, or remove latest.json to publish anew."
+        ) from error
+
+
+def create_working_database(
+    ingested: Iterable[Ingested], settings: Settings, previous: Vintage | None
+) -> Path:
+    """Replace the working database by one that holds only `raw.*`; gives its path.
+
+    `previous` is the latest vintage, or None where nothing was published: what `revisions`
+    compares with.
+    """
     ingested = list(ingested)
     corrections = read_corrections()
     path = settings.database_path
@@ -65,11 +114,17 @@ def create_working_database(ingested: Iterable[Ingested], settings: Settings) ->
         connection.execute("create table raw.dumps as select * from incoming_dumps")
         connection.execute(
             "create table raw.run_settings as "
-            "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of",
-            [settings.registry_view, settings.registry_as_of],
+            "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
+            "cast($3 as varchar) as previous_vintage_id",
+            [
+                settings.registry_view,
+                settings.registry_as_of,
+                previous.vintage_id if previous else None,
+            ],
         )
         connection.register("known_corrections", corrections)
         connection.execute("create table raw.corrections as select * from known_corrections")
+        _previous_usage(connection, previous)
         _view(
             connection,
             "quarantine",

@@ -177,3 +177,42 @@ def test_reveals_show_in_both_series(shipped: Shipped) -> None:
     assert (then, now) == (51.3, 65.2)
     assert high_then == high_now == 70.3
     assert because == "stealth/ox-alpha is z-ai/glm-5.3-flash-20260826"
+
+
+def test_china_overtook_the_united_states_when_the_weeks_say_so(shipped: Shipped) -> None:
+    """First lead, last change of lead, and since when no unidentified token can overturn it."""
+    (row,) = query(
+        shipped[1],
+        "select first_lead::varchar, last_change::varchar, leads_since::varchar, "
+        "first_identified_lead::varchar, robust_since::varchar, interval_low <= last_change "
+        "and interval_low <= first_lead and last_change <= interval_high, method "
+        "from crossover where grain = 'weekly' and lens = 'author_hq' "
+        "and origin = 'CN' and rival_origin = 'US'",
+    )
+    assert row[:6] == (
+        "2026-03-23", "2026-04-27", "2026-04-27", "2026-03-23", "2026-06-01", True,
+    )  # fmt: skip
+    assert "circular block bootstrap" in str(row[6])
+
+
+def test_the_change_of_the_article_is_explained_to_the_last_digit(shipped: Shipped) -> None:
+    rows = query(
+        shipped[1],
+        "select origin, round(100 * sum(share_from), 1), round(100 * sum(share_to), 1), "
+        "abs(sum(delta_share) - sum(entrants + leavers + within_lab + between_lab)) <= 1e-12 "
+        "from share_change where change_id = 'article_2026_07' and origin in ('CN', 'US') "
+        "group by all order by origin",
+    )
+    assert rows == [("CN", 18.6, 53.7, True), ("US", 72.5, 32.4, True)]
+
+
+def test_unidentified_tokens_hardly_matter_for_models_and_much_for_labs(shipped: Shipped) -> None:
+    widths = dict(
+        query(
+            shipped[1],
+            "select unit, max(hhi_high - hhi_low) from concentration_weekly "
+            "where is_complete and lens in ('none', 'author_hq') group by all",
+        )
+    )
+    assert float(str(widths["model"])) < 0.002
+    assert float(str(widths["lab"])) > 0.1

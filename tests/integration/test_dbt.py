@@ -18,7 +18,15 @@ DATA_TESTS = {
     "assert_registry_is_consistent",
     "assert_provider_periods_do_not_overlap",
     "assert_prices_do_not_overlap",
+    "assert_share_changes_add_up",
 }
+
+# A change of 0.5 in one lab, whose origin did not change by that in the share tables.
+CHANGE = """
+    insert into metrics.share_change
+    select 's', 'spoilt', 'configured', 'weekly', date '2026-01-05', date '2026-01-12', true,
+        'author_hq', 'XX', 'x', 'X', 0, 1, 2, 2, 0, 0.5, 0.5, {entrants}, 0, 0, 0, 1, 0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +173,19 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             "insert into marts.price_history select * replace (date '2024-01-01' as valid_from, "
             "null as valid_to) from marts.price_history limit 1",
             id="two prices at once",
+        ),
+        pytest.param(
+            "assert_share_changes_add_up",
+            CHANGE.format(entrants=0.4999)
+            + "; insert into marts.share_by_origin_weekly select * replace (date '2026-01-12' as "
+            "period_start, 's' as source, 'XX' as origin, 0.5 as share) "
+            "from marts.share_by_origin_weekly limit 1",
+            id="terms below the change",
+        ),
+        pytest.param(
+            "assert_share_changes_add_up",
+            CHANGE.format(entrants=0.5),
+            id="labs that are not their origin's change",
         ),
     ],
 )

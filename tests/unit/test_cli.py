@@ -45,7 +45,9 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_commands_are_the_documented_ones() -> None:
-    assert COMMANDS == ["land", "publish", "registry", "run", "show", "verify", "version"]
+    assert COMMANDS == [
+        "diff", "land", "publish", "registry", "run", "show", "verify", "version",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,300 @@
+{#-
+    Concentration of one grain: Herfindahl-Hirschman index (HHI), effective number, top-5 share.
+
+    Bounds over every way to complete what is unidentified (docs/method.md, Concentration):
+    - low: unidentified tokens are spread thinly over units that are not named, and add nothing;
+    - high: each unit has the most that it can have (`most_tokens`), and the tokens that may belong
+      to anyone (`free_tokens`) go to the largest.
+    Labs and origins: everything unidentified is free. Models: the tail of a day belongs to models
+    that are not named on that day, none larger than the smallest named one; only router tokens
+    are free.
+-#}
+{% macro concentration(grain) %}
+{%- set slots = 100 -%}
+with usage as (
+
+    select
+        source,
+        usage_date,
+        {{ period_start('usage_date', grain) }} as period_start,
+        model_permaslug,
+        identification,
+        cast(sum(tokens) as bigint) as tokens
+    from {{ ref('int_usage_identified') }}
+    group by all
+
+),
+
+labs as (
+
+    select * from {{ ref('share_by_lab_' ~ grain) }}
+
+),
+
+origins as (
+
+    select * from {{ ref('share_by_origin_' ~ grain) }}
+
+),
+
+periods as (
+
+    select distinct
+        source,
+        period_start,
+        days_present,
+        is_complete
+    from origins
+
+),
+
+model_days as (
+
+    select
+        source,
+        usage_date,
+        period_start,
+        sum(tokens) as total_tokens,
+        sum(case when identification = 'tail' then tokens else 0 end) as tail_tokens,
+        sum(case when identification = 'router' then tokens else 0 end) as router_tokens,
+        min(case when identification <> 'tail' and tokens > 0 then tokens end) as smallest_named
+    from usage
+    group by all
+
+),
+
+-- Slot 1 stands for the largest model of the tail, slot 2 for the second …; the last takes all
+-- that is left. Without a named model nothing limits the first.
+slots as (
+
+    select 10 * tens.digit + ones.digit + 1 as slot
+    from (values {% for i in range(10) %}({{ i }}){{ ', ' if not loop.last }}{% endfor %})
+        as tens (digit)
+    cross join (values {% for i in range(10) %}({{ i }}){{ ', ' if not loop.last }}{% endfor %})
+        as ones (digit)
+
+),
+
+slot_tokens as (
+
+    select
+        model_days.source,
+        model_days.period_start,
+        slots.slot,
+        cast(sum(
+            least(
+                case
+                    when slots.slot = {{ slots }} then model_days.tail_tokens
+                    else coalesce(model_days.smallest_named, model_days.tail_tokens)
+                end,
+                greatest(
+                    model_days.tail_tokens
+                    - (slots.slot - 1)
+                    * coalesce(model_days.smallest_named, model_days.tail_tokens),
+                    0
+                )
+            )
+        ) as bigint) as tokens
+    from model_days
+    cross join slots
+    where model_days.tail_tokens > 0
+    group by all
+    having tokens > 0
+
+),
+
+models as (
+
+    select
+        usage.source,
+        usage.period_start,
+        usage.model_permaslug,
+        cast(sum(usage.tokens) as bigint) as tokens,
+        count(*) as days_named
+    from usage
+    where usage.identification not in ('tail', 'router')
+    group by all
+
+),
+
+-- A model that is named on every day has no part in the tail; the others may.
+models_ranked as (
+
+    select
+        models.source,
+        models.period_start,
+        models.tokens,
+        models.days_named < periods.days_present as is_in_tail,
+        row_number() over (
+            partition by
+                models.source,
+                models.period_start,
+                models.days_named < periods.days_present
+            order by models.tokens desc, models.model_permaslug asc
+        ) as slot
+    from models
+    inner join periods
+        on
+            models.source = periods.source
+            and models.period_start = periods.period_start
+
+),
+
+units as (
+
+    select
+        coalesce(models_ranked.source, slot_tokens.source) as source,
+        coalesce(models_ranked.period_start, slot_tokens.period_start) as period_start,
+        'model' as unit,
+        'none' as lens,
+        coalesce(models_ranked.tokens, 0) as known_tokens,
+        coalesce(models_ranked.tokens, 0) + coalesce(slot_tokens.tokens, 0) as most_tokens
+    from models_ranked
+    full outer join slot_tokens
+        on
+            models_ranked.source = slot_tokens.source
+            and models_ranked.period_start = slot_tokens.period_start
+            and models_ranked.slot = slot_tokens.slot
+            and models_ranked.is_in_tail
+    {% for unit, relation, key in [('lab', 'labs', 'lab_id'), ('origin', 'origins', 'origin')] %}
+    union all
+    select
+        source,
+        period_start,
+        '{{ unit }}' as unit,
+        lens,
+        tokens as known_tokens,
+        tokens as most_tokens
+    from {{ relation }}
+    where {{ key }} <> 'unidentified'
+    {% endfor %}
+),
+
+wholes as (
+
+    select
+        source,
+        period_start,
+        'model' as unit,
+        'none' as lens,
+        cast(sum(total_tokens) as bigint) as total_tokens,
+        cast(sum(router_tokens) as bigint) as free_tokens,
+        cast(sum(router_tokens + tail_tokens) as bigint) as unidentified_tokens
+    from model_days
+    group by all
+    {% for unit, relation, key in [('lab', 'labs', 'lab_id'), ('origin', 'origins', 'origin')] %}
+    union all
+    select
+        source,
+        period_start,
+        '{{ unit }}' as unit,
+        lens,
+        max(total_tokens) as total_tokens,
+        cast(sum(case when {{ key }} = 'unidentified' then tokens else 0 end) as bigint)
+            as free_tokens,
+        cast(sum(case when {{ key }} = 'unidentified' then tokens else 0 end) as bigint)
+            as unidentified_tokens
+    from {{ relation }}
+    group by all
+    {% endfor %}
+),
+
+units_ranked as (
+
+    select
+        source,
+        period_start,
+        unit,
+        lens,
+        cast(known_tokens as decimal(19, 0)) as known_tokens,
+        cast(most_tokens as decimal(19, 0)) as most_tokens,
+        row_number() over (
+            partition by source, period_start, unit, lens order by known_tokens desc
+        ) as known_rank,
+        row_number() over (
+            partition by source, period_start, unit, lens order by most_tokens desc
+        ) as most_rank
+    from units
+
+),
+
+summed as (
+
+    select
+        source,
+        period_start,
+        unit,
+        lens,
+        cast(sum(case when known_tokens > 0 then 1 else 0 end) as integer) as units,
+        sum(known_tokens * known_tokens) as known_squares,
+        sum(most_tokens * most_tokens) as most_squares,
+        max(most_tokens) as largest,
+        sum(case when known_rank <= 5 then known_tokens else 0 end) as top_5_known,
+        sum(case when most_rank <= 5 then most_tokens else 0 end) as top_5_most
+    from units_ranked
+    group by all
+
+),
+
+measured as (
+
+    select
+        wholes.source,
+        wholes.period_start,
+        wholes.unit,
+        wholes.lens,
+        wholes.total_tokens,
+        wholes.unidentified_tokens,
+        coalesce(summed.units, 0) as units,
+        {{ fraction(
+            'summed.known_squares',
+            'cast(wholes.total_tokens as decimal(19, 0))'
+            ~ ' * cast(wholes.total_tokens as decimal(19, 0))'
+        ) }} as hhi,
+        {{ fraction(
+            'coalesce(summed.most_squares, 0)'
+            ~ ' + cast(2 * wholes.free_tokens as decimal(19, 0)) * coalesce(summed.largest, 0)'
+            ~ ' + cast(wholes.free_tokens as decimal(19, 0))'
+            ~ ' * cast(wholes.free_tokens as decimal(19, 0))',
+            'cast(wholes.total_tokens as decimal(19, 0))'
+            ~ ' * cast(wholes.total_tokens as decimal(19, 0))'
+        ) }} as hhi_high,
+        {{ fraction('summed.top_5_known', 'wholes.total_tokens') }} as top_5_share,
+        {{ fraction(
+            'coalesce(summed.top_5_most, 0) + wholes.free_tokens', 'wholes.total_tokens'
+        ) }} as top_5_share_high
+    from wholes
+    left join summed
+        on
+            wholes.source = summed.source
+            and wholes.period_start = summed.period_start
+            and wholes.unit = summed.unit
+            and wholes.lens = summed.lens
+
+)
+
+select
+    measured.source,
+    measured.period_start,
+    periods.days_present,
+    periods.is_complete,
+    measured.unit,
+    measured.lens,
+    measured.units,
+    measured.total_tokens,
+    measured.unidentified_tokens,
+    measured.hhi,
+    measured.hhi as hhi_low,
+    measured.hhi_high,
+    1 / nullif(measured.hhi, 0) as effective_number,
+    1 / nullif(measured.hhi_high, 0) as effective_number_low,
+    1 / nullif(measured.hhi, 0) as effective_number_high,
+    measured.top_5_share,
+    measured.top_5_share as top_5_share_low,
+    measured.top_5_share_high
+from measured
+inner join periods
+    on
+        measured.source = periods.source
+        and measured.period_start = periods.period_start
+{% endmacro %}

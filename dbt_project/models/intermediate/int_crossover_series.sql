@@ -1,0 +1,46 @@
+-- The daily series behind the interval of a change of lead: log of the ratio of two origins'
+-- tokens, positive where the first (by alphabet) leads.
+with daily as (
+
+    select
+        source,
+        lens,
+        period_start as usage_date,
+        origin,
+        tokens
+    from {{ ref('share_by_origin_daily') }}
+    where is_complete and tokens > 0
+
+),
+
+pairs as (
+
+    select distinct
+        source,
+        lens,
+        origin,
+        rival_origin
+    from {{ ref('int_crossover_points') }}
+    where origin < rival_origin
+
+)
+
+select
+    pairs.source,
+    pairs.lens,
+    pairs.origin,
+    pairs.rival_origin,
+    mine.usage_date,
+    ln(cast(mine.tokens as double) / cast(rival.tokens as double)) as log_ratio
+from pairs
+inner join daily as mine
+    on
+        pairs.source = mine.source
+        and pairs.lens = mine.lens
+        and pairs.origin = mine.origin
+inner join daily as rival
+    on
+        mine.source = rival.source
+        and mine.lens = rival.lens
+        and mine.usage_date = rival.usage_date
+        and pairs.rival_origin = rival.origin

@@ -1,0 +1,156 @@
+"""What changed between two states: the table `revisions`, and `tokenshare diff`."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from orchestration import pipeline
+from orchestration.cli import app
+from orchestration.errors import TokenshareError, VerificationError
+from orchestration.landing.store import land
+from orchestration.publication.candidate import build_candidate
+from orchestration.publication.vintage import latest_vintage, publish
+from orchestration.settings import Settings
+from tests import builders
+
+LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
+NEWEST = "2026-02-11"
+GPT = "openai/gpt-4o"
+
+
+@pytest.fixture
+def restated(small: Settings, drop: Callable[[str, bytes], Path]) -> Settings:
+    """A second vintage: gpt-4o has 10 million tokens more on one day, and there is a day more."""
+    rows = [
+        (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
+        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
+    ]
+    land(drop("later.csv", builders.csv3(rows)), small, as_of=LATER)
+    pipeline.run(small)
+    return small
+
+
+def diff(settings: Settings, *arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(
+        app, ["diff", *arguments, "--json", "--data-dir", str(settings.data_dir)]
+    )
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def vintages(settings: Settings) -> list[str]:
+    return sorted(p.name for p in settings.vintages_dir.iterdir())
+
+
+def test_a_first_vintage_revises_nothing(small_base: Settings) -> None:
+    vintage = latest_vintage(small_base)
+    assert vintage is not None
+    with duckdb.connect() as connection:
+        file = vintage.path / "tables" / "revisions.parquet"
+        assert connection.execute(f"select count(*) from '{file}'").fetchall() == [(0,)]
+
+
+def test_revisions_are_what_the_vintage_before_said_otherwise(restated: Settings) -> None:
+    vintage = latest_vintage(restated)
+    assert vintage is not None
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "select usage_date::varchar, model_permaslug, previous_vintage_id, "
+            "tokens_after - tokens_before, origin_before, origin_after, reason, "
+            "share_after > share_before, origin_share_after > origin_share_before "
+            f"from '{vintage.path / 'tables' / 'revisions.parquet'}'"
+        ).fetchall()
+    before = vintage.manifest["previous_vintage"]
+    assert rows == [(NEWEST, GPT, before, 10_000_000, "US", "US", "other_dump", True, True)]
+
+
+def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated: Settings) -> None:
+    first, second = vintages(restated)
+    found = diff(restated, first, "latest")
+    assert found["before"]["name"] == first
+    assert found["after"]["name"] == second
+    assert found["days_compared"] == 42
+    assert found["days_only_before"] == []
+    assert found["days_only_after"] == ["2026-02-12"]
+    assert (found["rows_changed"], found["tokens_moved"]) == (1, 10_000_000)
+    (row,) = found["rows"]
+    assert (row["usage_date"], row["model_permaslug"], row["tokens_changed"]) == (
+        NEWEST, GPT, 10_000_000,
+    )  # fmt: skip
+    heaviest = found["origins"][0]
+    assert (heaviest["origin"], heaviest["tokens_changed"]) == ("US", 10_000_000)
+    assert sum(o["share_moved"] for o in found["origins"]) == pytest.approx(0, abs=1e-12)
+
+    dumps = [i["sha256"] for i in latest_vintage(restated).manifest["inputs"]]  # type: ignore[union-attr]
+    by_dumps = diff(restated, "--dumps", dumps[0][:8], dumps[1])
+    same = ("days_compared", "days_only_after", "rows_changed", "tokens_moved", "origins", "rows")
+    assert {k: by_dumps[k] for k in same} == {k: found[k] for k in same}
+    backwards = diff(restated, "--dumps", dumps[1], dumps[0])
+    assert backwards["rows"][0]["tokens_changed"] == -10_000_000
+
+
+def test_diff_of_dumps_needs_no_vintage_and_no_database(
+    settings: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    dumps = []
+    for n, as_of in enumerate((builders.AS_OF, LATER)):
+        rows = builders.feed(builders.days("2026-01-01", 2), scale=1_000_000 + n)
+        file = drop(f"{n}.csv", builders.csv3(rows))
+        dumps.append(land(file, settings, as_of=as_of).record.sha256)
+    assert diff(settings, "--dumps", *dumps)["rows_changed"] == 16
+
+
+def test_diff_in_words_is_heaviest_first(restated: Settings) -> None:
+    first, second = vintages(restated)
+    result = CliRunner().invoke(
+        app, ["diff", first, second, "--data-dir", str(restated.data_dir)], env={"COLUMNS": "200"}
+    )
+    assert "1 rows differ, 10,000,000 tokens moved" in result.output
+    assert "+10,000,000" in result.output
+    assert GPT in result.output
+    same = CliRunner().invoke(app, ["diff", second, second, "--data-dir", str(restated.data_dir)])
+    assert "no row of these days differs" in same.output
+
+
+def test_what_is_no_vintage_is_said_with_those_there_are(small_base: Settings) -> None:
+    result = CliRunner().invoke(
+        app, ["diff", "1999", "latest", "--data-dir", str(small_base.data_dir)]
+    )
+    assert isinstance(result.exception, TokenshareError)
+    assert vintages(small_base)[0] in str(result.exception)
+
+
+def test_a_vintage_that_was_changed_is_not_compared(restated: Settings) -> None:
+    first, second = vintages(restated)
+    path = restated.vintages_dir / first / "tables" / "usage_daily.parquet"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes() + b"x")
+    result = CliRunner().invoke(app, ["diff", first, second, "--data-dir", str(restated.data_dir)])
+    assert isinstance(result.exception, VerificationError)
+
+
+def test_a_candidate_compared_with_an_older_vintage_is_not_published(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """Its table `revisions` would leave out what changed in between."""
+    rows = builders.feed(builders.days("2026-01-01", 43))
+    land(drop("later.csv", builders.csv3(rows)), small, as_of=LATER)
+    records, _ = pipeline.land_waiting(small)
+    ingested = pipeline.ingest_all(records, small)
+    pipeline.transform(ingested, small)
+    candidate = build_candidate(ingested, small)
+    # Meanwhile the pointer names another vintage.
+    pointer = json.loads(small.latest_path.read_text())
+    other = small.vintages_dir / "20990101T000000Z-00000000"
+    (small.vintages_dir / pointer["vintage_id"]).rename(other)
+    pointer |= {"vintage_id": other.name, "path": f"vintages/{other.name}"}
+    small.latest_path.write_text(json.dumps(pointer))
+    with pytest.raises(TokenshareError, match="revisions are those since vintage"):
+        publish(candidate, small)
