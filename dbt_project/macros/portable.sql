@@ -33,3 +33,8 @@
     {#- The texts of a group as one, sorted. Spark: array_join(array_sort(collect_list(…)), …). -#}
     string_agg({{ column }}, '{{ separator }}' order by {{ column }})
 {%- endmacro %}
+
+{% macro days_of(first_day, last_day) -%}
+    {#- Number of days from first to last, both counted. Spark: datediff(last_day, first_day) + 1. -#}
+    cast({{ last_day }} - {{ first_day }} + 1 as integer)
+{%- endmacro %}
