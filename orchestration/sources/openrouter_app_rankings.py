@@ -6,6 +6,7 @@ the start of the list in order of tokens is refused.
 """
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from orchestration.contracts.odcs import tables
@@ -52,7 +53,7 @@ def _check_order(dump: Dump, data: list[Any]) -> None:
             f"{dump.name}: begins at rank {ranked[0][0]}; expected the list from rank 1 on, "
             "an answer without `offset`"
         )
-    for (_, above), (rank, tokens) in zip(ranked, ranked[1:], strict=False):
+    for (_, above), (rank, tokens) in pairwise(ranked):
         if tokens > above:
             raise RefusedDumpError(
                 f"{dump.name}: rank {rank} has {tokens} tokens, more than the {above} above it; "
@@ -107,6 +108,8 @@ def _parse_archive(dump: Dump) -> ParsedDump:
         # ISO dates compare as text; what is no date is quarantined by the contract.
         if (row[start] or "") > (row[end] or "~"):
             parsed.malformed.setdefault(number, "start_date lies after end_date")
+        if not row[made]:
+            continue
         try:
             times.append(parse_time(row[made], dump.name))
         except RefusedDumpError:

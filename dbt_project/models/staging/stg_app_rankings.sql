@@ -1,6 +1,6 @@
--- The archive's `apps_week` repeats the window of `apps_month`, but its sums are of the last 7 days:
--- of 715 of them 636 are exactly the sum of the 7 daily lists, the others within 0.4 %. Where the
--- source states the 7 days itself, nothing is corrected.
+-- The archive's `apps_week` repeats the window of `apps_month`, but its sums are of the last 7
+-- days: of 715 of them 636 are exactly the sum of the 7 daily lists, the others within 0.4 %. Where
+-- the source states the 7 days itself, nothing is corrected.
 {% set week = "apps_week" %}
 
 with lists as (

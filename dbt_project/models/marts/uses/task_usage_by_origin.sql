@@ -83,8 +83,6 @@ with_unknown as (
         tags.macro_category,
         tags.token_share as tag_token_share,
         tags.usage_share as tag_usage_share,
-        tag_origins.origin,
-        coalesce(by_origin.models, 0) as models,
         {% for measure in measures -%}
         -- Published shares are rounded: their sum may pass 1 by a hair.
         least(coalesce(by_origin.{{ measure }}_known, 0), 1) as {{ measure }}_known,
@@ -96,8 +94,10 @@ with_unknown as (
                 end
             ) over (partition by tags.window_start, tags.window_end, tags.tag),
             0
-        ) as {{ measure }}_unknown{{ ',' if not loop.last }}
-        {% endfor %}
+        ) as {{ measure }}_unknown,
+        {% endfor -%}
+        tag_origins.origin,
+        coalesce(by_origin.models, 0) as models
     from tags
     inner join tag_origins
         on
@@ -116,7 +116,6 @@ with_unknown as (
 bounded as (
 
     select
-        *,
         {% for measure in measures -%}
         cast(
             case
@@ -130,8 +129,9 @@ bounded as (
                 else least({{ measure }}_known + {{ measure }}_unknown, 1)
             end
             as double
-        ) as {{ measure }}_share_high{{ ',' if not loop.last }}
-        {% endfor %}
+        ) as {{ measure }}_share_high,
+        {% endfor -%}
+        *
     from with_unknown
 
 )
@@ -146,13 +146,12 @@ select
     macro_category,
     'author_hq' as lens,
     origin,
-    cast(models as integer) as models,
     {% for measure in measures -%}
     {{ measure }}_share_low as {{ measure }}_share,
     {{ measure }}_share_low,
     {{ measure }}_share_high,
     tag_{{ measure }}_share * {{ measure }}_share_low as classified_{{ measure }}_share_low,
-    tag_{{ measure }}_share * {{ measure }}_share_high
-        as classified_{{ measure }}_share_high{{ ',' if not loop.last }}
-    {% endfor %}
+    tag_{{ measure }}_share * {{ measure }}_share_high as classified_{{ measure }}_share_high,
+    {% endfor -%}
+    cast(models as integer) as models
 from bounded
