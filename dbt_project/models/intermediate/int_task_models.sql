@@ -35,7 +35,6 @@ matched as (
         row_number() over (
             partition by asked.window_end, asked.model_id
             order by
-                catalogue.seen_on > asked.window_end asc,
                 case
                     when catalogue.seen_on <= asked.window_end then catalogue.seen_on
                 end desc nulls last,
