@@ -144,7 +144,8 @@ def land(
     source: Annotated[
         str | None,
         typer.Option(
-            help="openrouter_rankings, openrouter_models or openrouter_providers.",
+            help="openrouter_rankings, openrouter_models, openrouter_providers, "
+            "openrouter_app_rankings or openrouter_task_classifications.",
             show_default="recognized by its content",
         ),
     ] = None,

@@ -114,6 +114,90 @@ def providers(headquarters: dict[str, str | None], **facts: Any) -> bytes:
     return json.dumps({"data": data}).encode()
 
 
+def app_rankings(
+    tokens: dict[int, int], as_of: str = "2026-03-01T01:46:00.250Z", **meta: Any
+) -> bytes:
+    """`/api/v1/datasets/app-rankings` with tokens by app id, in the order given."""
+    data = [
+        {
+            "rank": rank,
+            "app_id": app_id,
+            "app_name": f"App {app_id}",
+            "total_tokens": str(total),
+            "total_requests": 4,
+        }
+        for rank, (app_id, total) in enumerate(tokens.items(), start=1)
+    ]
+    stated = {
+        "as_of": as_of,
+        "version": "v1",
+        "start_date": "2026-01-30",
+        "end_date": "2026-02-28",
+    }
+    return json.dumps({"data": data, "meta": {**stated, **meta}}).encode()
+
+
+APP_ARCHIVE_COLUMNS = [
+    "fetched_at", "commit", "list", "meta_as_of", "start_date", "end_date", "rank", "app_id",
+    "app_name", "total_tokens", "total_requests",
+]  # fmt: skip
+
+
+def app_archive(rows: Iterable[dict[str, str]]) -> bytes:
+    """The archive of many app-rankings: CRLF; `rows` stand in for the cells of a plain row."""
+    plain = {
+        "fetched_at": "2026-07-01T12:05:56.773Z",
+        "commit": "d7f49335ee",
+        "list": "apps_month",
+        "meta_as_of": "2026-07-01T12:05:48.752Z",
+        "start_date": "2026-06-01",
+        "end_date": "2026-06-30",
+        "rank": "1",
+        "app_id": "3067167",
+        "app_name": "Hermes Agent",
+        "total_tokens": "400",
+        "total_requests": "4",
+    }
+    lines = [APP_ARCHIVE_COLUMNS, *([{**plain, **r}[c] for c in APP_ARCHIVE_COLUMNS] for r in rows)]
+    return ("\r\n".join(",".join(line) for line in lines) + "\r\n").encode()
+
+
+def task_classifications(
+    tags: dict[str, dict[str, Any]],
+    models: dict[str, dict[str, tuple[float, float]]] | None = None,
+    **data: Any,
+) -> bytes:
+    """`/api/v1/classifications/task`: `tags` stand in for fields of a plain entry, `models` are
+    (share of the tag's requests, of its tokens) by tag and id; `data` stands in for the rest."""
+    entries = [
+        {
+            "tag": tag,
+            "display_name": tag.title(),
+            "macro_category": tag.split(":")[0] if ":" in tag else "general",
+            "usage_share": 0.25,
+            "token_share": 0.5,
+            "category_usage_share": 1,
+            "category_token_share": 1,
+            "models": [
+                {"id": i, "tag_usage_share": requests, "tag_token_share": tokens}
+                for i, (requests, tokens) in (models or {}).get(tag, {}).items()
+            ],
+            **stated,
+        }
+        for tag, stated in tags.items()
+    ]
+    document = {
+        "as_of": "2026-02-28",
+        "window_days": 7,
+        "classifications": entries,
+        "macro_categories": [
+            {"key": "code", "label": "Code", "usage_share": 0.25, "token_share": 0.5}
+        ],
+        **data,
+    }
+    return json.dumps({"data": document}).encode()
+
+
 def write(folder: Path, name: str, content: bytes) -> Path:
     """Write a dump; a name that ends in .gz is compressed."""
     path = folder / name

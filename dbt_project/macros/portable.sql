@@ -68,3 +68,8 @@
     ({{ first_from }} is null or {{ second_to }} is null or {{ first_from }} < {{ second_to }})
     and ({{ second_from }} is null or {{ first_to }} is null or {{ second_from }} < {{ first_to }})
 {%- endmacro %}
+
+{% macro days_of(first_day, last_day) -%}
+    {#- Number of days from first to last, both counted. Spark: datediff(last_day, first_day) + 1. -#}
+    cast({{ last_day }} - {{ first_day }} + 1 as integer)
+{%- endmacro %}

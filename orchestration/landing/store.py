@@ -215,7 +215,7 @@ def land(
         window_start=window[0] if window else None,
         window_end=window[1] if window else None,
         license=source.license,
-        citation=source.citation.format(as_of=format_time(decided)),
+        citation=source.citation.format(as_of=parsed.cited_as_of or format_time(decided)),
     )
     building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
     (building / record.file).write_bytes(dump.content)

@@ -611,6 +611,54 @@ def _attribution_rules() -> Iterator[Rule]:
     )
 
 
+def _task_rules() -> Iterator[Rule]:
+    """Warnings only: an answer that does not add up is published as it was given, and said so."""
+    slack = thresholds()["tasks"]["warn_sum_off_by"]
+    yield Rule(
+        "TASK_SHARES",
+        "warning",
+        f"shares of task tags add up to 1 within {slack}, and those of the models listed under a "
+        "tag to no more",
+        f"""
+        with sums as (
+            select window_end, window_days, 'all tags, tokens' as what,
+                sum(token_share) as sum_of_shares, true as is_whole
+            from task_usage group by all
+            union all
+            select window_end, window_days, 'all tags, requests', sum(usage_share), true
+            from task_usage group by all
+            union all
+            select window_end, window_days, 'models of ' || tag || ', tokens',
+                listed_token_share, false
+            from task_usage
+            union all
+            select window_end, window_days, 'models of ' || tag || ', requests',
+                listed_usage_share, false
+            from task_usage
+        )
+        select *, sum_of_shares <= 1 + {slack} and (not is_whole or sum_of_shares >= 1 - {slack})
+            as ok
+        from sums
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}",
+    )
+    yield Rule(
+        "TASK_TAG_UNMAPPED",
+        "warning",
+        "every task tag of the newest window has a row in the seed use_map",
+        """
+        select window_end, tag, macro_category, use, token_share, has_map_row
+        from task_usage qualify window_end = max(window_end) over ()
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "has_map_row", "value_set": [True]},
+        "{tag} ({macro_category}) holds {token_share:.2%} of classified tokens in the window to "
+        "{window_end} and counts to {use!r}: it needs a row in use_map.csv",
+    )
+
+
 def rules() -> list[Rule]:
     """Every rule, blockers and warnings, in the order of the report."""
-    return [*_share_rules(), *_day_rules(), *_attribution_rules()]
+    return [*_share_rules(), *_day_rules(), *_attribution_rules(), *_task_rules()]

@@ -2,12 +2,24 @@
 but the form of the file; values are judged against the contract in `ingestion/`."""
 
 from orchestration.errors import RefusedDumpError
-from orchestration.sources import openrouter_models, openrouter_providers, openrouter_rankings
+from orchestration.sources import (
+    openrouter_app_rankings,
+    openrouter_models,
+    openrouter_providers,
+    openrouter_rankings,
+    openrouter_task_classifications,
+)
 from orchestration.sources.base import Dump, ParsedDump, Source
 
 SOURCES: dict[str, Source] = {
     s.name: s
-    for s in (openrouter_rankings.SOURCE, openrouter_models.SOURCE, openrouter_providers.SOURCE)
+    for s in (
+        openrouter_rankings.SOURCE,
+        openrouter_models.SOURCE,
+        openrouter_providers.SOURCE,
+        openrouter_app_rankings.SOURCE,
+        openrouter_task_classifications.SOURCE,
+    )
 }
 
 

@@ -150,6 +150,7 @@ class ParsedDump:
     `row_numbers` are CSV lines (the header is line 1) or 1-based positions in a JSON array.
     `malformed` says by row number what is wrong with rows that have no such fields; they are
     among `rows` with the fields that can be told, so that their day is known.
+    `cited_as_of` is what the citation says where that is not the moment `as_of`.
     """
 
     layout: str
@@ -159,6 +160,7 @@ class ParsedDump:
     malformed: dict[int, str] = field(default_factory=dict)
     as_of: datetime | None = None
     window: tuple[date, date] | None = None
+    cited_as_of: str | None = None
 
 
 @dataclass(frozen=True)

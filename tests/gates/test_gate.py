@@ -79,6 +79,26 @@ def covered(share: str) -> str:
     )
 
 
+def task_rows(**spoiled: object) -> str:
+    """Two tags of one window, half of everything each; `spoiled` stands in the row of `math`."""
+    columns = {
+        "source": "'openrouter_task_classifications'", "window_start": "date '2026-06-11'",
+        "window_end": "date '2026-06-17'", "window_days": "7::int", "tag": "'math'",
+        "display_name": "'Math'", "macro_category": "'general'", "use": "'math'",
+        "has_map_row": "true", "usage_share": "0.5::double", "token_share": "0.5::double",
+        "category_usage_share": "0.5::double", "category_token_share": "0.5::double",
+        "macro_usage_share": "1::double", "macro_token_share": "1::double",
+        "models_listed": "3::int", "listed_usage_share": "0.9::double",
+        "listed_token_share": "0.9::double", "dump_sha256": "repeat('a', 64)",
+    }  # fmt: skip
+
+    def row(values: dict[str, str]) -> str:
+        return "select " + ", ".join(f"{v} as {c}" for c, v in values.items())
+
+    bad = {c: f"{v}::{'boolean' if isinstance(v, bool) else 'double'}" for c, v in spoiled.items()}
+    return f"{row({**columns, 'tag': repr('translation')})} union all {row({**columns, **bad})}"
+
+
 # (rule, table, query on it as `t`, what the message must name)
 POISON: list[tuple[str, str, str, str]] = [
     ("SCHEMA", "usage_daily", "select * exclude (author) from t", "usage_daily.author"),
@@ -263,6 +283,21 @@ POISON: list[tuple[str, str, str, str]] = [
         "select * replace (usage_date <> date '2026-01-20' as is_complete) from t",
         "2026-01-20",
     ),
+    ("TASK_SHARES", "task_usage", task_rows(token_share=0.49), "all tags, tokens add up to 0.99"),
+    ("TASK_SHARES", "task_usage", task_rows(usage_share=0.51), "all tags, requests add up to 1.01"),
+    (
+        "TASK_SHARES",
+        "task_usage",
+        task_rows(listed_token_share=1.2),
+        "models of math, tokens add up to 1.2",
+    ),
+    (
+        "TASK_SHARES",
+        "task_usage",
+        task_rows(listed_usage_share=1.2),
+        "models of math, requests add up to 1.2",
+    ),
+    ("TASK_TAG_UNMAPPED", "task_usage", task_rows(has_map_row=False), "math (general) holds 50"),
     (
         "QUARANTINED_ROWS",
         "quarantine",
@@ -285,6 +320,13 @@ def test_poison_is_caught(
     assert found.verdict in ("fail", "warn")
     assert found.failing > 0
     assert any(named in row for row in found.rows), found.rows
+
+
+def test_task_shares_that_add_up_are_no_poison(poison: Callable[[str, str], Path]) -> None:
+    verdicts = {v.rule: v for v in run_gate(poison("task_usage", task_rows()), None)}
+    assert verdicts["TASK_SHARES"].passed
+    assert verdicts["TASK_TAG_UNMAPPED"].passed
+    assert not blockers(list(verdicts.values()))
 
 
 def test_restatement_of_settled_days_is_caught(

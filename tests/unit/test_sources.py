@@ -110,6 +110,9 @@ def test_only_the_api_answer_says_its_own_time_and_window() -> None:
         *((content, "openrouter_rankings") for content in LAYOUTS.values()),
         (builders.catalogue({"a/b": ("0.1", "0.2")}), "openrouter_models"),
         (builders.providers({"a": "US"}), "openrouter_providers"),
+        (builders.app_rankings({7: 1}), "openrouter_app_rankings"),
+        (builders.app_archive([{}]), "openrouter_app_rankings"),
+        (builders.task_classifications({"math": {}}), "openrouter_task_classifications"),
     ],
 )
 def test_the_source_is_recognized_by_content_whatever_the_name(content: bytes, name: str) -> None:
@@ -218,6 +221,149 @@ def test_providers_are_typed_rows_and_what_is_not_stated_is_null() -> None:
     assert empty["datacenters"] is None
 
 
+def test_an_app_rankings_answer_is_typed_rows_that_carry_its_meta() -> None:
+    dump = Dump("apps.json", builders.app_rankings({7: 9007199254740993, 8: 9007199254740993}))
+    parsed = parse(dump, find_source(dump))
+    assert parsed.as_of == datetime.fromisoformat("2026-03-01T01:46:00.250Z")
+    assert parsed.window == (date(2026, 1, 30), date(2026, 2, 28))
+    first, second = typed("apps.json", dump.content)
+    assert first == {
+        "fetched_at": "2026-03-01T01:46:00.250Z",
+        "list_name": "popular",
+        "list_as_of": "2026-03-01T01:46:00.250Z",
+        "window_start": date(2026, 1, 30),
+        "window_end": date(2026, 2, 28),
+        "rank": 1,
+        "app_id": 7,
+        "app_name": "App 7",
+        "total_tokens": 9007199254740993,
+        "total_requests": 4,
+    }
+    assert (second["rank"], second["app_id"]) == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (builders.app_rankings({7: 5, 8: 6}), r"rank 2 has 6 tokens.*sort=trending"),
+        (
+            builders.app_rankings({7: 5}).replace(b'"rank": 1', b'"rank": 51'),
+            "begins at rank 51.*without `offset`",
+        ),
+        (builders.app_rankings({7: 5}, version="v2"), "meta.version is 'v2'"),
+        (
+            builders.app_rankings({7: 5}, start_date="2026-03-01"),
+            "2026-03-01 lies after meta.end_date 2026-02-28",
+        ),
+        (b'{"data": [{"app_id": 7}]}', "has no `meta`"),
+        (builders.task_classifications({"math": {}}, as_of="soon"), "data.as_of.*'soon'"),
+        (builders.task_classifications({"math": {}}, as_of="9999-12-31"), "no day of the data"),
+        (builders.task_classifications({"math": {}}, window_days="7d"), "window_days is '7d'"),
+        (builders.task_classifications({"math": {}}, window_days=0), "window_days is '0'"),
+        (
+            builders.task_classifications({"math": {}}, macro_categories=None),
+            "data.macro_categories` is NoneType",
+        ),
+    ],
+)
+def test_an_answer_about_uses_that_is_not_what_it_should_be_is_refused(
+    content: bytes, said: str
+) -> None:
+    dump = Dump("uses.json", content)
+    with pytest.raises(RefusedDumpError, match=said):
+        parse(dump, find_source(dump))
+
+
+def test_the_archive_of_app_rankings_is_as_new_as_its_newest_answer() -> None:
+    newest = "2026-07-02T12:05:48.752Z"
+    content = builders.app_archive(
+        [{}, {"list": "apps_today", "meta_as_of": newest}, {"rank": "2"}]
+    )
+    parsed = parse(Dump("apps.csv", content), find_source(Dump("apps.csv", content)))
+    assert parsed.as_of == datetime.fromisoformat(newest)
+    assert parsed.row_numbers == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"start_date": "2026-07-01"}, "malformed_row"),
+        ({"meta_as_of": "2026-13-45T12:00:00Z"}, "malformed_row"),
+        ({"meta_as_of": ""}, "missing_value"),
+        ({"end_date": "2026-07-01"}, "day_not_over"),
+        ({"list": "apps_year"}, "bad_form"),
+        ({"fetched_at": "yesterday"}, "bad_form"),
+        ({"total_tokens": "1e9"}, "not_an_integer"),
+        ({"rank": "0"}, "too_small"),
+        ({"app_name": ""}, "missing_value"),
+    ],
+)
+def test_a_row_of_the_archive_that_cannot_be_believed_is_quarantined(
+    cells: dict[str, str], code: str
+) -> None:
+    dump = Dump("apps.csv", builders.app_archive([{"app_id": "1"}, {"app_id": "2", **cells}]))
+    source = find_source(dump)
+    parsed = parse(dump, source)
+    assert parsed.as_of is not None
+    good, bad = split_rows(parsed, tables("raw")[source.contract], parsed.as_of)
+    assert good.column("app_id").to_pylist() == [1]
+    assert [r["code"] for r in bad.to_pylist()] == [code]
+
+
+def test_task_classifications_are_rows_for_tags_models_and_macro_categories() -> None:
+    content = builders.task_classifications(
+        {"code:general_impl": {}, "math": {"token_share": 1e-7}},
+        {"code:general_impl": {"openai/gpt-4.1-mini": (0.55, 0.75)}},
+    )
+    dump = Dump("tasks.json", content)
+    parsed = parse(dump, find_source(dump))
+    # Its as_of names the last day of the window: made when that day was over, cited by that day.
+    assert parsed.as_of == datetime.fromisoformat("2026-03-01T00:00:00Z")
+    assert parsed.cited_as_of == "2026-02-28"
+    rows = typed("tasks.json", content)
+    assert {(r["window_start"], r["window_end"]) for r in rows} == {
+        (date(2026, 2, 22), date(2026, 2, 28))
+    }
+    assert [(r["kind"], r["tag"], r["model_id"], r["macro_category"]) for r in rows] == [
+        ("tag", "code:general_impl", None, "code"),
+        ("model", "code:general_impl", "openai/gpt-4.1-mini", None),
+        ("tag", "math", None, "general"),
+        ("macro_category", "code", None, None),
+    ]
+    tag, model, math, macro = rows
+    assert (tag["usage_share"], tag["token_share"]) == (Decimal("0.25"), Decimal("0.5"))
+    assert (tag["category_usage_share"], tag["category_token_share"]) == (1, 1)
+    assert (model["tag_usage_share"], model["tag_token_share"]) == (
+        Decimal("0.55"),
+        Decimal("0.75"),
+    )
+    assert math["token_share"] == Decimal("0.0000001")
+    assert (macro["label"], macro["token_share"]) == ("Code", Decimal("0.5"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "models", "code"),
+    [
+        ({"token_share": None}, {}, "malformed_row"),
+        ({"token_share": 1.2}, {}, "out_of_range"),
+        ({"display_name": ["Math"]}, {}, "malformed_row"),
+        ({"models": None}, {}, "malformed_row"),
+        ({"models": ["openai/gpt-4o"]}, {}, "malformed_row"),
+        ({}, {"gpt-4o": (0.1, 0.1)}, "bad_form"),
+        ({}, {"openai/gpt-4o": (0.1, -0.1)}, "out_of_range"),
+    ],
+)
+def test_an_entry_of_a_task_answer_that_cannot_be_believed_is_quarantined(
+    tags: dict[str, Any], models: dict[str, tuple[float, float]], code: str
+) -> None:
+    dump = Dump("t.json", builders.task_classifications({"math": tags}, {"math": models}))
+    source = find_source(dump)
+    parsed = parse(dump, source)
+    good, bad = split_rows(parsed, tables("raw")[source.contract], builders.AS_OF)
+    assert [r["code"] for r in bad.to_pylist()] == [code]
+    assert good.num_rows + bad.num_rows == len(parsed.rows)
+
+
 def real_dumps(pattern: str) -> list[Path]:
     found = sorted(REAL_DUMPS.glob(pattern))
     if not found:
@@ -294,3 +440,15 @@ def test_the_real_provider_list_lands_whole_and_is_what_the_seed_says() -> None:
         assert sorted(seed) == sorted(
             (r["provider_slug"], r["provider_name"], r["headquarters"]) for r in rows
         )
+
+
+def test_the_real_archive_of_app_rankings_is_believed_whole() -> None:
+    (path,) = real_dumps("app-rankings/*.csv.gz")
+    as_of = datetime.fromisoformat("2026-08-22T16:00:13.220Z")
+    rows = typed(path.name, path.read_bytes(), as_of)
+    assert len(rows) == 7660
+    with gzip.open(path, "rt", newline="") as stream:
+        for row, entry in zip(rows, csv.DictReader(stream), strict=True):
+            assert (row["list_name"], row["app_name"], str(row["total_tokens"])) == (
+                entry["list"], entry["app_name"], entry["total_tokens"]
+            )  # fmt: skip

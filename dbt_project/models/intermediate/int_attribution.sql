@@ -2,11 +2,18 @@
 -- per slug and day, not per row of usage: request-level sources have thousands of rows for each.
 with slug_days as (
 
-    select distinct
+    select
         usage_date,
         base_slug,
         author
     from {{ ref('stg_usage') }}
+    union
+    -- Models that task classifications name: read as on the last day of their window.
+    select
+        window_end as usage_date,
+        base_slug,
+        author
+    from {{ ref('int_task_models') }}
 
 ),
 

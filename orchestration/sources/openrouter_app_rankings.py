@@ -1,0 +1,149 @@
+"""OpenRouter app-rankings: tokens and requests of the apps that identify themselves, by window.
+
+Two layouts, each plain or gzip: the API's JSON with `meta`, and an archive of many answers in one
+CSV. An answer does not say which sort, category or page was asked for: what can be seen not to be
+the start of the list in order of tokens is refused.
+"""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from orchestration.contracts.odcs import tables
+from orchestration.errors import RefusedDumpError
+from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
+
+_CONTRACT = tables("raw")["openrouter_app_rankings"]
+_CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
+_JSON_FIELDS: list[str] = _CONTRACT.properties["jsonFields"]
+_FIELDS = [f.source_name for f in _CONTRACT.fields]
+_SUPPORTED_VERSION = "v1"
+# What an answer of the API is taken to be: it repeats none of its parameters.
+_JSON_LIST = "popular"
+
+
+def _recognizes(dump: Dump) -> bool:
+    if dump.looks_like_json:
+        data = dump.json.get("data") if isinstance(dump.json, dict) else None
+        first = data[0] if isinstance(data, list) and data else None
+        return isinstance(first, dict) and "app_id" in first
+    return "app_id" in dump.text.lstrip().split("\n", 1)[0].rstrip("\r").split(",")
+
+
+def _utc_text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(row: dict[str, Any], name: str) -> int | None:
+    value = str(row.get(name))
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def _check_order(dump: Dump, data: list[Any]) -> None:
+    """Raise RefusedDumpError where the rows are not the first ones in order of tokens."""
+    ranked = sorted(
+        (rank, tokens)
+        for row in data
+        if isinstance(row, dict)
+        for rank, tokens in [(_number(row, "rank"), _number(row, "total_tokens"))]
+        if rank is not None and tokens is not None
+    )
+    if ranked and ranked[0][0] > 1:
+        raise RefusedDumpError(
+            f"{dump.name}: begins at rank {ranked[0][0]}; expected the list from rank 1 on, "
+            "an answer without `offset`"
+        )
+    for (_, above), (rank, tokens) in pairwise(ranked):
+        if tokens > above:
+            raise RefusedDumpError(
+                f"{dump.name}: rank {rank} has {tokens} tokens, more than the {above} above it; "
+                "expected an answer with sort=popular, this one looks like sort=trending"
+            )
+
+
+def _parse_json(dump: Dump) -> ParsedDump:
+    data = dump.json_data()
+    meta = dump.json.get("meta")
+    if not isinstance(meta, dict):
+        raise RefusedDumpError(
+            f"{dump.name}: has no `meta`; expected the API's answer with its as_of and window"
+        )
+    if meta.get("version") != _SUPPORTED_VERSION:
+        raise RefusedDumpError(
+            f"{dump.name}: meta.version is {meta.get('version')!r}; expected {_SUPPORTED_VERSION!r}"
+        )
+    as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
+    start = parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date()
+    end = parse_time(meta.get("end_date"), f"{dump.name}: meta.end_date").date()
+    if start > end:
+        raise RefusedDumpError(
+            f"{dump.name}: meta.start_date {start} lies after meta.end_date {end}"
+        )
+    _check_order(dump, data)
+    said = {
+        "fetched_at": _utc_text(as_of),
+        "list": _JSON_LIST,
+        "meta_as_of": _utc_text(as_of),
+        "start_date": start.isoformat(),
+        "end_date": end.isoformat(),
+    }
+    parsed = ParsedDump("json/api", _FIELDS, [], [], {}, as_of, (start, end))
+    for number, row in enumerate(data, start=1):
+        known = {f: row.get(f) for f in _JSON_FIELDS} if isinstance(row, dict) else {}
+        cells, wrong = json_cells(_FIELDS, [{**said, **known}.get(f) for f in _FIELDS])
+        if not isinstance(row, dict):
+            wrong = f"a {type(row).__name__}"
+        if wrong:
+            parsed.malformed[number] = wrong
+        parsed.rows.append(tuple(cells))
+        parsed.row_numbers.append(number)
+    return parsed
+
+
+def _parse_archive(dump: Dump) -> ParsedDump:
+    parsed = parse_csv(dump, _CSV_LAYOUTS, _FIELDS)
+    start, end, made = (_FIELDS.index(f) for f in ("start_date", "end_date", "meta_as_of"))
+    times = []
+    for number, row in zip(parsed.row_numbers, parsed.rows, strict=True):
+        # ISO dates compare as text; what is no date is quarantined by the contract.
+        if (row[start] or "") > (row[end] or "~"):
+            parsed.malformed.setdefault(number, "start_date lies after end_date")
+        if not row[made]:
+            continue
+        try:
+            times.append(parse_time(row[made], dump.name))
+        except RefusedDumpError:
+            parsed.malformed.setdefault(number, "meta_as_of is no time")
+    # An archive is as new as the newest answer in it.
+    return ParsedDump(
+        parsed.layout,
+        parsed.fields,
+        parsed.rows,
+        parsed.row_numbers,
+        parsed.malformed,
+        max(times, default=None),
+    )
+
+
+def _parse(dump: Dump) -> ParsedDump:
+    if dump.looks_like_json or ".json" in dump.name:
+        return _parse_json(dump)
+    return _parse_archive(dump)
+
+
+SOURCE = Source(
+    name="openrouter_app_rankings",
+    contract="openrouter_app_rankings",
+    kind="apps",
+    license="CC BY 4.0",
+    citation=(
+        "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}. Licensed under CC BY 4.0."
+    ),
+    url="https://openrouter.ai/api/v1/datasets/app-rankings",
+    layouts=(
+        "JSON with `data` (apps with `app_id`) and `meta`, or CSV with the columns "
+        + " or ".join(",".join(c) for c in _CSV_LAYOUTS.values())
+    ),
+    recognizes=_recognizes,
+    parse=_parse,
+)

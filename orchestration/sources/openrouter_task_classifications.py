@@ -1,0 +1,105 @@
+"""OpenRouter's task classifications (`/api/v1/classifications/task`): what sampled requests do.
+
+Written from OpenRouter's documentation alone: no real answer was at hand. One entry of the answer
+becomes one row for the tag and one for each model listed under it; macro categories are rows too.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from orchestration.contracts.odcs import tables
+from orchestration.errors import RefusedDumpError
+from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_time
+
+_CONTRACT = tables("raw")["openrouter_task_classifications"]
+_FIELDS = [f.source_name for f in _CONTRACT.fields]
+# What an entry must state, by kind; a missing one says that the format has changed.
+_STATED: dict[str, list[str]] = _CONTRACT.properties["statedFields"]
+
+
+def _recognizes(dump: Dump) -> bool:
+    if not dump.looks_like_json or not isinstance(dump.json, dict):
+        return False
+    data = dump.json.get("data")
+    return isinstance(data, dict) and "classifications" in data
+
+
+def _list(dump: Dump, data: dict[str, Any], name: str) -> list[Any]:
+    if not isinstance(data.get(name), list):
+        raise RefusedDumpError(
+            f"{dump.name}: field `data.{name}` is {type(data.get(name)).__name__}; expected a list"
+        )
+    return list(data[name])
+
+
+def _entries(dump: Dump, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(kind, fields, what is wrong) of every tag, model and macro category, in file order."""
+    for item in _list(dump, data, "classifications"):
+        if not isinstance(item, dict):
+            yield "tag", {}, f"a {type(item).__name__}"
+            continue
+        models = item.get("models")
+        wrong = "" if isinstance(models, list) else "an entry without a list `models`"
+        yield "tag", item, wrong
+        for model in models if isinstance(models, list) else []:
+            if isinstance(model, dict):
+                yield "model", {**model, "tag": item.get("tag")}, ""
+            else:
+                yield "model", {"tag": item.get("tag")}, f"a {type(model).__name__}"
+    for item in _list(dump, data, "macro_categories"):
+        if isinstance(item, dict):
+            yield "macro_category", {**item, "tag": item.get("key")}, ""
+        else:
+            yield "macro_category", {}, f"a {type(item).__name__}"
+
+
+def _parse(dump: Dump) -> ParsedDump:
+    document = dump.json
+    if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
+        # An API error, or no object `data` at all: the usual words for it.
+        dump.json_data()
+        raise RefusedDumpError(f"{dump.name}: field `data` is a list; expected an object")
+    data = document["data"]
+    where = f"{dump.name}: data.as_of"
+    window_end = parse_time(data.get("as_of"), where).date()
+    days = str(data.get("window_days"))
+    if not (days.isascii() and days.isdigit() and 1 <= int(days) <= 366):
+        raise RefusedDumpError(
+            f"{dump.name}: data.window_days is {data.get('window_days')!r}; expected a number of "
+            "days from 1 to 366"
+        )
+    try:
+        window_start = window_end - timedelta(days=int(days) - 1)
+        # `as_of` is the last day of the window: the answer was made when that day was over.
+        made = datetime.combine(window_end + timedelta(days=1), time(), UTC)
+    except OverflowError as error:
+        raise RefusedDumpError(f"{where}: {window_end} is no day of the data") from error
+    parsed = ParsedDump("json/task", _FIELDS, [], [], as_of=made, cited_as_of=f"{window_end}")
+    said = {"window_start": window_start.isoformat(), "window_end": window_end.isoformat()}
+    for number, (kind, fields, wrong) in enumerate(_entries(dump, data), start=1):
+        stated = _STATED[kind]
+        known = {f: fields.get(f) for f in stated}
+        cells, unreadable = json_cells(
+            _FIELDS, [{**known, **said, "kind": kind}.get(f) for f in _FIELDS]
+        )
+        missing = [f for f in stated if known[f] is None]
+        wrong = wrong or unreadable or (f"a {kind} without {missing[0]}" if missing else "")
+        if wrong:
+            parsed.malformed[number] = wrong
+        parsed.rows.append(tuple(cells))
+        parsed.row_numbers.append(number)
+    return parsed
+
+
+SOURCE = Source(
+    name="openrouter_task_classifications",
+    contract="openrouter_task_classifications",
+    kind="tasks",
+    license="citation required",
+    citation="Source: OpenRouter (openrouter.ai/rankings), as of {as_of}.",
+    url="https://openrouter.ai/api/v1/classifications/task",
+    layouts="JSON with `data`, an object with `classifications` and `macro_categories`",
+    recognizes=_recognizes,
+    parse=_parse,
+)
