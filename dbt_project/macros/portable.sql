@@ -33,3 +33,8 @@
     {#- The texts of a group as one, sorted. Spark: array_join(array_sort(collect_list(…)), …). -#}
     string_agg({{ column }}, '{{ separator }}' order by {{ column }})
 {%- endmacro %}
+
+{% macro days_between(from_day, to_day) -%}
+    {#- Whole days from one date to another. Spark: datediff(to_day, from_day). -#}
+    ({{ to_day }} - {{ from_day }})
+{%- endmacro %}

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
@@ -66,6 +67,7 @@ def create_working_database(ingested: Iterable[Ingested], settings: Settings) ->
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of",
             [settings.registry_view, settings.registry_as_of],
         )
+        load_configuration(connection)
         _view(
             connection,
             "quarantine",
