@@ -325,7 +325,7 @@ def claims(
     )
     for column, justify in (
         ("claim", "left"), ("window", "left"), ("published", "right"),
-        ("measured [low–high]", "right"), ("verdict", "left"),
+        ("measured [low to high]", "right"), ("verdict", "left"),
     ):  # fmt: skip
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
     for claim in found:
@@ -333,7 +333,7 @@ def claims(
         table.add_row(
             claim["claim_id"],
             claim["window"],
-            claims_of.figure(claim, "published"),
+            claims_of.published(claim),
             claims_of.measured(claim),
             Text(verdict.replace("_", " "), style=claims_of.VERDICTS[verdict]),
         )

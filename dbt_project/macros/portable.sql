@@ -34,6 +34,11 @@
     string_agg({{ column }}, '{{ separator }}' order by {{ column }})
 {%- endmacro %}
 
+{% macro quoted(name) -%}
+    {#- A name that is a word of SQL. Spark: `name`. -#}
+    "{{ name }}"
+{%- endmacro %}
+
 {% macro days_between(from_day, to_day) -%}
     {#- Whole days from one date to another. Spark: datediff(to_day, from_day). -#}
     ({{ to_day }} - {{ from_day }})

@@ -42,6 +42,11 @@
     {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
 {%- endmacro %}
 
+{% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}
+    {#- By how many per cent a mean price lies below another one. -#}
+    100 - 100 * {{ fraction(cost, tokens) }} / {{ fraction(rival_cost, rival_tokens) }}
+{%- endmacro %}
+
 {% macro share_by_rule_set(kinds) %}
 select
     source,

@@ -110,9 +110,7 @@ class Group(_Strict):
         for attribute in ("origin", "lab", "author", "model", "identification", "license"):
             for value in getattr(self, f"{attribute}s"):
                 yield attribute, value, False
-        if not any(
-            (self.origins, self.labs, self.authors, self.models, self.identifications)
-        ):
+        if not any((self.origins, self.labs, self.authors, self.models, self.identifications)):
             yield "any", "", False
         for attribute in ("origin", "lab", "author"):
             for value in getattr(self.excludes, f"{attribute}s"):
@@ -223,17 +221,15 @@ class Claim(_Strict):
             return self
         if self.metric == "none":
             raise ValueError("metric none needs measurable: false and a reason")
-        dated = self.metric == "first_lead_date"
-        needed = {
-            "group": self.group,
-            **({"tolerance": self.tolerance} if self.comparison == "equals" else {}),
-            **({"over": self.over} if self.metric in _PAIRED else {}),
-            **(
-                {"published_date": self.published_date}
-                if dated
-                else {"window": self.window, "published_value": self.published_value}
-            ),
-        }
+        needed: dict[str, object] = {"group": self.group}
+        if self.comparison == "equals":
+            needed["tolerance"] = self.tolerance
+        if self.metric in _PAIRED:
+            needed["over"] = self.over
+        if self.metric == "first_lead_date":
+            needed["published_date"] = self.published_date
+        else:
+            needed |= {"window": self.window, "published_value": self.published_value}
         if missing := [name for name, value in needed.items() if value is None]:
             raise ValueError(f"metric {self.metric} needs {', '.join(missing)}")
         if self.metric not in _PAIRED and self.over is not None:
@@ -247,7 +243,15 @@ class _ClaimFile(_Strict):
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
 
 
-_SHARED = ("published_by", "published_on", "url", "source", "rule_set", "rules_are_stated", "window")
+_SHARED = (
+    "published_by",
+    "published_on",
+    "url",
+    "source",
+    "rule_set",
+    "rules_are_stated",
+    "window",
+)
 
 
 def _problems(path: Path, error: ValidationError, document: Any, key: str) -> str:

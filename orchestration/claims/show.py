@@ -26,7 +26,8 @@ _TABLES = {
     "none": (),
 }
 # Digits after the point: as many as the press gives.
-_FORMS = {"percent": "{:.2f} %", "trillion_tokens": "{:.3f} T"}
+_DIGITS = {"percent": 2, "trillion_tokens": 3}
+_SIGNS = {"percent": "%", "trillion_tokens": "T"}
 
 Claim = dict[str, Any]
 
@@ -55,27 +56,35 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
     return found
 
 
-def figure(claim: Claim, kind: str) -> str:
-    """A figure of a claim in its unit, `–` where there is none.
-
-    kind: `published` or `measured`, or the end of a bound such as `measured_low`.
-    """
-    base, _, end = kind.partition("_")
+def _value(claim: Claim, column: str) -> str | None:
+    """A value or a date of a claim without its unit."""
+    base, _, end = column.partition("_")
     day = claim[f"{base}_date" + (f"_{end}" if end else "")]
+    value = claim[column if end else f"{base}_value"]
     if day is not None:
         return str(day)
-    value = claim[kind if end else f"{base}_value"]
-    if value is None:
-        return "–"
-    sign = {"above": "> ", "below": "< "}.get(claim["comparison"], "") if kind == "published" else ""
-    return sign + _FORMS[claim["unit"]].format(value)
+    return None if value is None else f"{value:.{_DIGITS[claim['unit']]}f}"
+
+
+def _with_unit(claim: Claim, text: str) -> str:
+    sign = _SIGNS.get(claim["unit"])
+    return f"{text} {sign}" if sign else text
+
+
+def published(claim: Claim) -> str:
+    """The published figure in its unit, `–` where there is none."""
+    text = _value(claim, "published")
+    sign = {"above": "> ", "below": "< "}.get(claim["comparison"], "")
+    return "–" if text is None else sign + _with_unit(claim, text)
 
 
 def measured(claim: Claim) -> str:
-    """What was measured, with its bounds."""
-    if (value := figure(claim, "measured")) == "–":
-        return value
-    return f"{value} [{figure(claim, 'measured_low')}–{figure(claim, 'measured_high')}]"
+    """What was measured, with its bounds; `–` where nothing was."""
+    text = _value(claim, "measured")
+    if text is None:
+        return "–"
+    low, high = (_value(claim, f"measured_{end}") or "never" for end in ("low", "high"))
+    return f"{_with_unit(claim, text)} [{low} to {high}]"
 
 
 def details(claim: Claim) -> list[tuple[str, str]]:
@@ -85,7 +94,9 @@ def details(claim: Claim) -> list[tuple[str, str]]:
     if claim["over_group"]:
         groups += f" over {claim['over_group']}"
     stated = "stated by the publisher" if claim["rules_are_stated"] else "ours, none are stated"
-    searched = f"{claim['rules_matched']} of {claim['rules_searched']} other rules and windows match"
+    searched = (
+        f"{claim['rules_matched']} of {claim['rules_searched']} other rules and windows match"
+    )
     lines = [
         ("claim", claim["claim_id"]),
         ("statement", claim["statement"]),
@@ -95,7 +106,7 @@ def details(claim: Claim) -> list[tuple[str, str]]:
         ("rules", f"{claim['rule_set']} ({stated}), universe {claim['universe']}, "
                   f"lens {claim['lens']}"),
         ("window", claim["window"]),
-        ("published", figure(claim, "published")),
+        ("published", published(claim)),
         ("measured", measured(claim)),
         ("difference", _difference(claim)),
         ("verdict", claim["verdict"]),

@@ -643,7 +643,9 @@ def _claim_rules() -> Iterator[Rule]:
         "blocker",
         "every configured claim has a verdict, and no other has",
         f"""
-        with configured as (select * from (values {listed}) as listed (claim_id) where claim_id <> '')
+        with configured as (
+            select * from (values {listed}) as listed (claim_id) where claim_id <> ''
+        )
         select claim_id, configured.claim_id is not null as is_configured,
             coalesce(claims.verdict, 'none') as verdict,
             configured.claim_id is not null and claims.verdict is not null as ok

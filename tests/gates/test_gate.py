@@ -282,17 +282,31 @@ POISON: list[tuple[str, str, str, str]] = [
         "select * from t where period_start <> date '2026-01-12'",
         "2026-01-12",
     ),
-    ("CLAIM_VERDICTS", "claims", "select * from t where claim_id <> 'cn_47_percent_june_2026'",
-     "cn_47_percent_june_2026"),
-    ("CLAIM_VERDICTS", "claims",
-     "select * replace ('made_up' as claim_id) from t where claim_id = 'us_startups_80_percent' "
-     "union all select * from t", "made_up"),
-    ("VALUE_SET", "claims",
-     f"select * replace (case when {FIRST_ROW} then 'true' else verdict end as verdict) from t",
-     "verdict=true"),
-    ("NOT_NULL", "claims",
-     f'select * replace (case when {FIRST_ROW} then null else t.window end as "window") from t',
-     "window=None"),
+    (
+        "CLAIM_VERDICTS",
+        "claims",
+        "select * from t where claim_id <> 'cn_47_percent_june_2026'",
+        "cn_47_percent_june_2026",
+    ),
+    (
+        "CLAIM_VERDICTS",
+        "claims",
+        "select * replace ('made_up' as claim_id) from t where claim_id = 'us_startups_80_percent' "
+        "union all select * from t",
+        "made_up",
+    ),
+    (
+        "VALUE_SET",
+        "claims",
+        f"select * replace (case when {FIRST_ROW} then 'true' else verdict end as verdict) from t",
+        "verdict=true",
+    ),
+    (
+        "NOT_NULL",
+        "claims",
+        f'select * replace (case when {FIRST_ROW} then null else t.window end as "window") from t',
+        "window=None",
+    ),
 ]
 
 

@@ -182,7 +182,7 @@ select
         when judged.metric = 'none' then 'none'
         when judged.metric = 'first_lead_date' then 'every ISO week'
         else {{ window_text('judged.window_kind', 'judged.window_start', 'judged.last_day') }}
-    end as window,
+    end as {{ quoted('window') }},
     judged.unit,
     judged.comparison,
     judged.published_value,

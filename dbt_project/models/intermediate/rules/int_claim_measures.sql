@@ -1,6 +1,6 @@
--- What is measured for each claim, under every rule set and window in which it is looked for, in the
--- unit of the claim. THE place for metrics: one branch each, all of the same columns. A claim whose
--- metric has no branch, or whose own window the data do not cover, has no stated row and is
+-- What is measured for each claim, under every rule set and window in which it is looked for, in
+-- the unit of the claim. THE place for metrics: one branch each, all of the same columns. A claim
+-- whose metric has no branch, or whose own window the data do not cover, has no stated row and is
 -- not_measurable.
 --   share, license_share, tokens, lead   int_rule_set_shares
 --   first_lead_date                      int_rule_set_shares, complete ISO weeks
@@ -265,11 +265,13 @@ gaps as (
         side.window_end,
         side.is_stated,
         side.days_away,
-        {% for cost in ['blend', 'prompt', 'completion'] -%}
-        100 - 100 * {{ fraction('side.' ~ cost ~ '_cost', 'side.tokens') }}
-        / {{ fraction('rival.' ~ cost ~ '_cost', 'rival.tokens') }} as {{ cost }}_gap
-        {{- ',' if not loop.last }}
-        {% endfor %}
+        {{ percent_less('side.blend_cost', 'side.tokens', 'rival.blend_cost', 'rival.tokens') }}
+            as blend_gap,
+        {{ percent_less('side.prompt_cost', 'side.tokens', 'rival.prompt_cost', 'rival.tokens') }}
+            as prompt_gap,
+        {{ percent_less(
+            'side.completion_cost', 'side.tokens', 'rival.completion_cost', 'rival.tokens'
+        ) }} as completion_gap
     from costs as side
     inner join costs as rival
         on

@@ -1,4 +1,4 @@
--- Which kinds of rows a rule set counts, before any choice of the largest: all that its reading has,
+-- Which kinds of rows a rule set counts, before any choice of the largest: all of its reading,
 -- without free variants where it leaves them out, and of a list of labs those that are, or may be,
 -- of one of them.
 with kinds as (

@@ -55,7 +55,7 @@ asked as (
     inner join rule_set_windows on rule_sets.rule_set = rule_set_windows.rule_set
     inner join windows
         on
-            windows.window_kind = rule_set_windows.window_kind
+            rule_set_windows.window_kind = windows.window_kind
             or (
                 windows.window_kind in ('span', 'span_mean_of_weeks')
                 and rule_set_windows.window_kind = 'iso_week'

@@ -1,5 +1,5 @@
--- The kinds of rows that the rule sets tell apart, in each reading (lens and registry view) that one
--- of them asks for: a model whose attribution changes is another kind from that day on.
+-- The kinds of rows that the rule sets tell apart, in each reading (lens and registry view) that
+-- one of them asks for: a model whose attribution changes is another kind from that day on.
 with usage as (
 
     select distinct
@@ -45,32 +45,50 @@ attributed as (
     group by all
     {{ 'union all' if not loop.last }}
     {% endfor %}
+
+),
+
+kinds as (
+
+    select
+        attributed.*,
+        usage.model_permaslug,
+        usage.author,
+        usage.variant = 'free' as is_free
+    from usage
+    inner join attributed on usage.base_slug = attributed.base_slug
+
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            order by
+                lens asc,
+                registry_view asc,
+                model_permaslug asc,
+                first_day asc,
+                identification asc,
+                origin asc,
+                lab_id asc,
+                license asc
+        ) as place
+    from kinds
+
 )
 
 select
-    cast(
-        row_number() over (
-            order by
-                attributed.lens asc,
-                attributed.registry_view asc,
-                usage.model_permaslug asc,
-                attributed.first_day asc,
-                attributed.identification asc,
-                attributed.origin asc,
-                attributed.lab_id asc,
-                attributed.license asc
-        )
-        as integer
-    ) as kind_id,
-    attributed.lens,
-    attributed.registry_view,
-    usage.model_permaslug,
-    usage.base_slug,
-    usage.author,
-    usage.variant = 'free' as is_free,
-    attributed.identification,
-    attributed.origin,
-    attributed.lab_id,
-    attributed.license
-from usage
-inner join attributed on usage.base_slug = attributed.base_slug
+    cast(place as integer) as kind_id,
+    lens,
+    registry_view,
+    model_permaslug,
+    base_slug,
+    author,
+    is_free,
+    identification,
+    origin,
+    lab_id,
+    license
+from numbered

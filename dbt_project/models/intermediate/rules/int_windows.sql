@@ -42,32 +42,39 @@ windows as (
         {{ window_end('window_kind', 'window_start', 'stated_end') }} as window_end
     from wanted
 
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            order by source asc, window_kind asc, window_start asc, window_end asc
+        ) as place,
+        {{ days_between('window_start', 'window_end') }} + 1 as days_in_window
+    from windows
+
 )
 
 select
-    cast(
-        row_number() over (
-            order by
-                windows.source asc,
-                windows.window_kind asc,
-                windows.window_start asc,
-                windows.window_end asc
-        )
-        as integer
-    ) as window_id,
-    windows.source,
-    windows.window_kind,
-    windows.window_start,
-    windows.window_end,
+    cast(numbered.place as integer) as window_id,
+    numbered.source,
+    numbered.window_kind,
+    numbered.window_start,
+    numbered.window_end,
     cast(count(days.usage_date) as integer) as days_present,
-    cast({{ days_between('windows.window_start', 'windows.window_end') }} + 1 as integer)
-        as days_in_window,
+    cast(numbered.days_in_window as integer) as days_in_window,
     coalesce(bool_and(days.is_complete), false)
-    and count(days.usage_date)
-    = {{ days_between('windows.window_start', 'windows.window_end') }} + 1 as is_complete
-from windows
+    and count(days.usage_date) = numbered.days_in_window as is_complete
+from numbered
 left join days
     on
-        windows.source = days.source
-        and days.usage_date between windows.window_start and windows.window_end
-group by windows.source, windows.window_kind, windows.window_start, windows.window_end
+        numbered.source = days.source
+        and days.usage_date between numbered.window_start and numbered.window_end
+group by
+    numbered.place,
+    numbered.source,
+    numbered.window_kind,
+    numbered.window_start,
+    numbered.window_end,
+    numbered.days_in_window
