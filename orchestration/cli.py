@@ -7,21 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestration import __version__
 from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError
 from orchestration.files import format_time
-from orchestration.settings import Settings
-
-_EXIT_CODES = """
-Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wrong usage ·
-3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
-7 another run holds the lock · 8 dbt failed.
-"""
+from orchestration.registry.cli import registry_app
+from orchestration.terminal import EXIT_CODES as _EXIT_CODES
+from orchestration.terminal import DataDir, console, output
+from orchestration.terminal import settings_of as _settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,30 +29,7 @@ app = typer.Typer(
     ),
     epilog=_EXIT_CODES,
 )
-console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-# No markup and no emoji: names come from files, and `:free` is a variant.
-output = Console(highlight=False, markup=False, emoji=False)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        help="Folder below which everything is written.",
-        show_default="TOKENSHARE_DATA_DIR or data/",
-    ),
-]
-
-
-def _settings(data_dir: Path | None, **given: object) -> Settings:
-    """Settings from the environment, and from flags where they were given."""
-    chosen = {"data_dir": data_dir, **given}
-    try:
-        return Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]  # validated by pydantic
-    except ValidationError as error:
-        problems = "; ".join(
-            f"TOKENSHARE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
-        )
-        raise TokenshareError(f"the settings are wrong: {problems}") from error
+app.add_typer(registry_app, name="registry")
 
 
 class _Progress:
@@ -161,14 +133,15 @@ def _say_landed(landed: object) -> None:
 @app.command(
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
-    "tokenshare land models.json --source openrouter_models" + _EXIT_CODES
+    "tokenshare land models.json --source openrouter_models · "
+    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
     source: Annotated[
         str | None,
         typer.Option(
-            help="openrouter_rankings or openrouter_models.",
+            help="openrouter_rankings, openrouter_models or openrouter_providers.",
             show_default="recognized by its content",
         ),
     ] = None,

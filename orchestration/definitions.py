@@ -5,6 +5,7 @@ import dagster as dg
 from orchestration.assets.landing import landed_dumps, raw_tables
 from orchestration.assets.models import build_models_asset
 from orchestration.assets.publication import candidate, vintage
+from orchestration.assets.registry import authors_have_rows
 from orchestration.automation.nightly import inbox, nightly, publish_vintage
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
@@ -20,6 +21,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     data_dir = str(settings.data_dir) if settings else ""
     return dg.Definitions(
         assets=[landed_dumps, raw_tables, build_models_asset(manifest), candidate, vintage],
+        asset_checks=[authors_have_rows],
         jobs=[publish_vintage],
         schedules=[nightly],
         sensors=[inbox],

@@ -50,3 +50,9 @@ class TransformError(TokenshareError):
     """dbt failed: a model did not build or a data test found bad rows."""
 
     exit_code = 8
+
+
+class RegistryFindingsError(TokenshareError):
+    """`registry check` found what the registry must not leave as it is."""
+
+    exit_code = 9

@@ -71,8 +71,11 @@ def api_json(rows: Sequence[Row], as_of: str = "2026-03-01T01:46:00Z", **meta: A
     return json.dumps(document).encode()
 
 
-def catalogue(prices: dict[str, tuple[str | None, str | None]]) -> bytes:
-    """`/api/v1/models` with (prompt, completion) US dollars per token by id."""
+def catalogue(
+    prices: dict[str, tuple[str | None, str | None]], facts: dict[str, dict[str, Any]] | None = None
+) -> bytes:
+    """`/api/v1/models` with (prompt, completion) US dollars per token by id; `facts` by id stand in
+    for what is said of every model."""
     data = []
     for model_id, (prompt, completion) in prices.items():
         pricing = {"prompt": prompt, "completion": completion}
@@ -81,9 +84,33 @@ def catalogue(prices: dict[str, tuple[str | None, str | None]]) -> bytes:
                 "id": model_id,
                 "canonical_slug": model_id.split(":")[0],
                 "name": model_id,
+                "created": 1764547200,
+                "hugging_face_id": "",
+                "context_length": 131072,
+                "architecture": {"modality": "text->text", "instruct_type": None},
+                "expiration_date": None,
                 "pricing": {k: v for k, v in pricing.items() if v is not None},
+                **(facts or {}).get(model_id, {}),
             }
         )
+    return json.dumps({"data": data}).encode()
+
+
+def providers(headquarters: dict[str, str | None], **facts: Any) -> bytes:
+    """`/api/v1/providers` with headquarters by slug; `facts` stand in the entry of every one."""
+    data = [
+        {
+            "name": slug.title(),
+            "slug": slug,
+            "privacy_policy_url": f"https://{slug}.example/privacy",
+            "terms_of_service_url": None,
+            "status_page_url": None,
+            "headquarters": country,
+            "datacenters": [country, "NL"] if country else None,
+            **facts,
+        }
+        for slug, country in headquarters.items()
+    ]
     return json.dumps({"data": data}).encode()
 
 

@@ -39,7 +39,37 @@
     "{{ name }}"
 {%- endmacro %}
 
-{% macro days_between(from_day, to_day) -%}
-    {#- Whole days from one date to another. Spark: datediff(to_day, from_day). -#}
-    ({{ to_day }} - {{ from_day }})
+{% macro days_between(first_day, last_day) -%}
+    {#- Whole days from one date to another. Outside dbt (sqlfluff) there is no target. -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        datediff({{ last_day }}, {{ first_day }})
+    {%- else -%}
+        cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro fail_with(message) -%}
+    {#- Stops the run with this message as soon as the row is computed. -#}
+    {%- if target is defined and target.type == 'spark' -%} raise_error({{ message }})
+    {%- else -%} error({{ message }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro corrects(correction, source, key, field) -%}
+    {#- Whether a row of data_contracts/corrections.yml speaks of this field of this source. -#}
+    {{ correction }}.source = {{ source }}
+    and {{ correction }}.key = {{ key }}
+    and {{ correction }}.field = {{ field }}
+{%- endmacro %}
+
+{% macro covers(outer_from, outer_to, inner_from, inner_to) -%}
+    {#- Whether a validity lies whole within another one. -#}
+    ({{ outer_from }} is null or {{ outer_from }} <= {{ inner_from }})
+    and ({{ outer_to }} is null or {{ inner_to }} <= {{ outer_to }})
+{%- endmacro %}
+
+{% macro overlaps(first_from, first_to, second_from, second_to) -%}
+    {#- Whether two validities share a day. -#}
+    ({{ first_from }} is null or {{ second_to }} is null or {{ first_from }} < {{ second_to }})
+    and ({{ second_from }} is null or {{ first_to }} is null or {{ second_from }} < {{ first_to }})
 {%- endmacro %}

@@ -11,9 +11,12 @@ Source: facts of OpenRouter's catalogue as collected by jvrck/openrouterlist. Li
 What a row says
     The catalogue's base list price of one kind (prompt, completion, input_cache_read,
     input_cache_write) in USD per million tokens, exact: the published decimal string times
-    1,000,000, without a float on the way. Request, image, audio and search prices are left out
-    because they are not prices per text token; so are `overrides` (a dearer tier above a prompt
-    length) and the one-hour cache write. Before 2025-03-07 no cache price was published.
+    1,000,000, without a float on the way. `request` is USD per million requests, for the few
+    models that charge per request; a request price of "0" says no more than its absence and is
+    left out. Image, audio and search prices are left out because they are not prices per text
+    token; so are `overrides` (a dearer tier above a prompt length) and the one-hour cache write.
+    Before 2025-03-07 no cache price was published. source_model_id is the catalogue id that spoke,
+    the last one where several did in turn.
     valid_from is inclusive, valid_to exclusive, empty where the price still held when last seen.
     A price holds from the UTC day on which it was first seen to the UTC day on which another one
     was seen or the model had gone; of several observations on one day the last one wins.
@@ -66,7 +69,8 @@ LOAD_EVENTS = """
         price_prompt as prompt,
         price_completion as completion,
         price_input_cache_read as input_cache_read,
-        price_input_cache_write as input_cache_write
+        price_input_cache_write as input_cache_write,
+        nullif(price_request, '0') as request
     from read_parquet(?)
 """
 
@@ -181,7 +185,8 @@ PRICES = """
     create table prices as
     with spoken as (
         select
-            model_permaslug, match_rank, piece_from, piece_to, prompt, completion,
+            model_permaslug, model_id, match_rank, piece_from, piece_to,
+            prompt, completion, request,
             if(is_filler, null, input_cache_read) as input_cache_read,
             if(is_filler, null, input_cache_write) as input_cache_write
         from (
@@ -196,7 +201,7 @@ PRICES = """
     -- unpivot drops nulls: a kind without a price is not offered, which is not a price of zero
     unpivoted as (
         unpivot spoken
-        on prompt, completion, input_cache_read, input_cache_write
+        on prompt, completion, request, input_cache_read, input_cache_write
         into name price_kind value price_per_token
     ),
     marked as (
@@ -229,7 +234,8 @@ PRICES = """
         nullif(max(piece_to), date '9999-12-31') as valid_to,
         'openrouter_catalogue' as price_source,
         ['canonical_slug', 'canonical_slug_later', 'same_created', 'id'][max(match_rank)]
-            as match_kind
+            as match_kind,
+        max_by(model_id, piece_from) as source_model_id
     from numbered
     group by model_permaslug, price_kind, interval_number
 """
@@ -253,7 +259,8 @@ LOAD_SNAPSHOTS = """
             'prompt=' || (model ->> '$.pricing.prompt'),
             'completion=' || (model ->> '$.pricing.completion'),
             'read=' || (model ->> '$.pricing.input_cache_read'),
-            'write=' || (model ->> '$.pricing.input_cache_write')
+            'write=' || (model ->> '$.pricing.input_cache_write'),
+            'request=' || nullif(model ->> '$.pricing.request', '0')
         ) as facts
     from models
 """
@@ -285,7 +292,8 @@ CROSS_CHECK = """
                 'prompt=' || prompt,
                 'completion=' || completion,
                 'read=' || input_cache_read,
-                'write=' || input_cache_write
+                'write=' || input_cache_write,
+                'request=' || request
             ) as facts
         from as_of
         where event = 'set'
@@ -326,9 +334,13 @@ CONFLICTS = """
         on winner.model_permaslug = other.model_permaslug
         and winner.piece_from = other.piece_from
         and winner.precedence = 1 and other.precedence > 1
-    where (winner.prompt, winner.completion, winner.input_cache_read, winner.input_cache_write)
-        is distinct from
-        (other.prompt, other.completion, other.input_cache_read, other.input_cache_write)
+    where (
+        winner.prompt, winner.completion, winner.request,
+        winner.input_cache_read, winner.input_cache_write
+    ) is distinct from (
+        other.prompt, other.completion, other.request,
+        other.input_cache_read, other.input_cache_write
+    )
     group by all
     order by all
 """
@@ -361,7 +373,8 @@ def derive(catalogue_dir: Path, output: Path) -> None:
 
     published = connection.execute(
         "select distinct price from (unpivot pieces"
-        " on prompt, completion, input_cache_read, input_cache_write into name kind value price)"
+        " on prompt, completion, request, input_cache_read, input_cache_write"
+        " into name kind value price)"
     ).fetchall()
     connection.execute(
         "create table exact_prices (price_per_token varchar, usd_per_million_tokens varchar)"

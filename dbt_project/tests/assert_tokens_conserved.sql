@@ -6,6 +6,7 @@
 {% set tables = [
     ('usage_daily', 'usage_date', 'daily', none),
     ('identification_daily', 'usage_date', 'daily', none),
+    ('price_coverage_monthly', 'period_start', 'monthly', none),
 ] %}
 {% for subject, lenses in [
     ('origin', ['author_hq', 'base_lineage']),

@@ -1,6 +1,6 @@
 """What every asset shares: owner, retry policy, the writer's pool, and errors as Failures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -25,3 +25,14 @@ def told_plainly() -> Iterator[None]:
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
             allow_retries=isinstance(error, RunLockedError),
         ) from error
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table as the UI shows it; None is an empty cell."""
+    lines = [
+        columns,
+        ["---"] * len(columns),
+        # Names come from dumps and may hold what ends a cell.
+        *(["" if v is None else str(v).replace("|", "\\|") for v in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

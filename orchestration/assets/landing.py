@@ -14,6 +14,7 @@ from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
+from orchestration.transformation.corrections import read_corrections
 from orchestration.transformation.raw_tables import create_working_database
 
 _RAW_TABLES = ["dumps", "quarantine", *(s.contract for s in SOURCES.values())]
@@ -87,6 +88,7 @@ def _tokens(items: list[Ingested]) -> int:
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),
             ("quarantine", "One row per refused row of a dump, with the reason."),
+            ("corrections", "One row per known error of an upstream source, as corrected."),
             *(
                 (s.contract, tables("raw")[s.contract].description)
                 for s in SOURCES.values()
@@ -124,6 +126,10 @@ def raw_tables(
     )
     yield dg.MaterializeResult(
         asset_key=["raw", "quarantine"], metadata={"dagster/row_count": quarantined}
+    )
+    yield dg.MaterializeResult(
+        asset_key=["raw", "corrections"],
+        metadata={"dagster/row_count": read_corrections().num_rows},
     )
     for source in SOURCES.values():
         own = [i for i in ingested if i.record.source == source.name]

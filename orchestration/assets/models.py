@@ -9,7 +9,14 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from orchestration import pipeline
-from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.assets.common import (
+    OWNERS,
+    RETRY,
+    WRITER_POOL,
+    markdown_table,
+    told_plainly,
+)
+from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
@@ -49,8 +56,7 @@ def _preview(connection: duckdb.DuckDBPyConnection, table: str) -> str:
          for v in row]
         for row in relation.fetchall()
     ]  # fmt: skip
-    lines = [relation.columns, ["---"] * len(relation.columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(relation.columns, rows)
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> dict[str, Any]:
@@ -63,6 +69,8 @@ def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> 
         metadata["tokens"] = str(tokens)  # as text: the UI rounds integers above 2^53
     if name in _PREVIEWED:
         metadata["newest_complete_period"] = dg.MetadataValue.md(_preview(connection, table))
+    if name in CHANGES:
+        metadata["newest_changes"] = dg.MetadataValue.md(newest_changes(connection, CHANGES[name]))
     return metadata
 
 

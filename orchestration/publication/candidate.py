@@ -63,6 +63,7 @@ def build_fingerprint() -> str:
             DBT_PROJECT_DIR,
             CONTRACTS_DIR / "raw",
             CONTRACTS_DIR / "published",
+            CONTRACTS_DIR / "corrections.yml",
             CONTRACTS_DIR / "claims",
             CONTRACTS_DIR / "rule_sets.yml",
         )

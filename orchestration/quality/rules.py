@@ -22,7 +22,14 @@ from orchestration.settings import CONTRACTS_DIR
 Severity = Literal["blocker", "warning"]
 _SUM_TOLERANCE = 1e-9
 # Rules on days, whose findings a human may accept in gate.yml.
-ACCEPTABLE = ("MISSING_DAY", "DAY_TOTAL", "RESTATEMENT", "ROWS_DROP", "TAIL_MISSING")
+ACCEPTABLE = (
+    "MISSING_DAY",
+    "DAY_TOTAL",
+    "RESTATEMENT",
+    "ROWS_DROP",
+    "TAIL_MISSING",
+    "PRICE_COVERAGE_FLOOR",
+)
 
 
 @dataclass(frozen=True)
@@ -532,6 +539,44 @@ def _attribution_rules() -> Iterator[Rule]:
         "ExpectColumnValuesToBeBetween",
         {"column": "ratio", "min_value": catalogue["min_open_ratio"]},
         "{models_before} models had a price that holds, now {models_now}: was a catalogue cut?",
+    )
+    coverage = limits["price_coverage"]
+    covered_months = """
+        select source, period_start as usage_date, attributed_tokens - priced_attributed_tokens
+            as unpriced_tokens, priced_attributed_tokens / attributed_tokens as priced_share
+        from price_coverage_monthly where is_complete and attributed_tokens > 0
+    """
+    yield Rule(
+        "PRICE_COVERAGE_FLOOR",
+        "blocker",
+        f"at least {coverage['min_monthly_share']:.0%} of the attributed tokens of a complete "
+        "month before the newest catalogue have a price on their day",
+        # Months after it bring models that no landed catalogue can price: a warning, no stop.
+        f"""
+        with catalogue as (
+            select max(greatest(valid_from, coalesce(valid_to, valid_from))) as newest_day
+            from price_history
+            where price_source in ('openrouter_models', 'openrouter_catalogue')
+        )
+        select months.* from ({covered_months}) as months
+        inner join catalogue on last_day(months.usage_date) <= catalogue.newest_day
+        where {_accepted("PRICE_COVERAGE_FLOOR")}
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "priced_share", "min_value": coverage["min_monthly_share"]},
+        "month of {usage_date}: {priced_share:.4f} of the attributed tokens have a price; land the "
+        "catalogue /api/v1/models of these days",
+    )
+    yield Rule(
+        "PRICE_COVERAGE",
+        "warning",
+        f"at least {coverage['warn_monthly_share']:.0%} of a complete month's attributed tokens "
+        "have a price on their day",
+        covered_months,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "priced_share", "min_value": coverage["warn_monthly_share"]},
+        "month of {usage_date}: {priced_share:.4f} of the attributed tokens have a price, "
+        "{unpriced_tokens:,} have none; model_match says which models",
     )
     yield Rule(
         "UNPRICED_SHARE",

@@ -2,11 +2,12 @@
 but the form of the file; values are judged against the contract in `ingestion/`."""
 
 from orchestration.errors import RefusedDumpError
-from orchestration.sources import openrouter_models, openrouter_rankings
+from orchestration.sources import openrouter_models, openrouter_providers, openrouter_rankings
 from orchestration.sources.base import Dump, ParsedDump, Source
 
 SOURCES: dict[str, Source] = {
-    s.name: s for s in (openrouter_rankings.SOURCE, openrouter_models.SOURCE)
+    s.name: s
+    for s in (openrouter_rankings.SOURCE, openrouter_models.SOURCE, openrouter_providers.SOURCE)
 }
 
 

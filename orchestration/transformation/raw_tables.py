@@ -17,6 +17,7 @@ from orchestration.ingestion.ingest import Ingested
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
+from orchestration.transformation.corrections import read_corrections
 
 _DUMPS_SCHEMA = pa.schema(
     [
@@ -44,6 +45,7 @@ def _view(
 def create_working_database(ingested: Iterable[Ingested], settings: Settings) -> Path:
     """Replace the working database by one that holds only `raw.*`; gives its path."""
     ingested = list(ingested)
+    corrections = read_corrections()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -67,6 +69,8 @@ def create_working_database(ingested: Iterable[Ingested], settings: Settings) ->
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of",
             [settings.registry_view, settings.registry_as_of],
         )
+        connection.register("known_corrections", corrections)
+        connection.execute("create table raw.corrections as select * from known_corrections")
         load_configuration(connection)
         _view(
             connection,

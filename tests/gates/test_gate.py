@@ -71,6 +71,14 @@ def on_day(expression: str, day: str, column: str = "tokens") -> str:
     )
 
 
+def covered(share: str) -> str:
+    """A query that prices this share of the attributed tokens of every month."""
+    return (
+        f"select * replace (cast(ceil(attributed_tokens * {share}) as bigint) "
+        "as priced_attributed_tokens) from t"
+    )
+
+
 # (rule, table, query on it as `t`, what the message must name)
 POISON: list[tuple[str, str, str, str]] = [
     ("SCHEMA", "usage_daily", "select * exclude (author) from t", "usage_daily.author"),
@@ -240,6 +248,8 @@ POISON: list[tuple[str, str, str, str]] = [
         "limit 1)",
         "next from",
     ),
+    ("PRICE_COVERAGE_FLOOR", "price_coverage_monthly", covered("0.5999"), "2026-01-01: 0.5999"),
+    ("PRICE_COVERAGE", "price_coverage_monthly", covered("0.9699"), "2026-01-01: 0.9699"),
     (
         "UNPRICED_SHARE",
         "share_by_price_band_monthly",
@@ -358,6 +368,17 @@ def test_a_catalogue_that_lost_most_of_its_models_is_caught(
     found = verdict(cut, "CATALOGUE_SHRANK", previous=healthy)
     assert not found.passed
     assert "was a catalogue cut?" in found.rows[0]
+
+
+def test_price_coverage_is_judged_at_its_bounds_and_in_complete_months_only(
+    poison: Callable[[str, str], Path],
+) -> None:
+    """January 2026 is complete in the small feed, February is not."""
+    found = verdict(poison("price_coverage_monthly", covered("0.97")), "PRICE_COVERAGE")
+    assert found.passed, found.rows
+    assert "1 rows" in found.observed
+    found = verdict(poison("price_coverage_monthly", covered("0.601")), "PRICE_COVERAGE_FLOOR")
+    assert found.passed, found.rows
 
 
 def test_an_incomplete_day_is_not_judged_by_its_shape(

@@ -147,6 +147,14 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     assert "HTML" in str(checks["inbox_accepted"].metadata["page.json"].value)
     assert checks["gate_day_total"].passed
     assert checks["assert_tokens_conserved"].passed
+    assert checks["authors_have_rows"].passed
+    assert checks["authors_have_rows"].metadata["catalogue"].value == "none is landed"
+    (changes,) = (
+        e.step_materialization_data.materialization
+        for e in result.get_asset_materialization_events()
+        if e.asset_key == dg.AssetKey("catalogue_changes")
+    )
+    assert changes.metadata["newest_changes"].value == "No catalogue is landed."
     (made,) = result.asset_materializations_for_node("vintage")
     assert made.metadata["published_by_this_run"].value is True
     assert "| CN |" in str(made.metadata["shares"].value)
@@ -154,6 +162,66 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     again = job.execute_in_process(instance=instance)
     (same,) = again.asset_materializations_for_node("vintage")
     assert same.metadata["published_by_this_run"].value is False
+
+
+def test_the_ui_shows_what_the_newest_catalogue_and_provider_list_changed(small: Settings) -> None:
+    from orchestration.assets.registry import CHANGES
+
+    small.inbox_dir.mkdir()
+    before = {
+        "openai/gpt-4o": ("0.000001", "0.000002"),
+        "openai/gone": ("0.000001", "0.000002"),
+        "nobody-knows/a": ("0.000001", "0.000002"),
+    }
+    after = {
+        "openai/gpt-4o": ("0.0000005", "0.000002"),
+        "nobody-knows/a": ("0.000001", "0.000002"),
+        "nobody-knows/b": ("0.000001", "0.000002"),
+        "a|b/piped": ("0.000001", "0.000002"),
+        **{f"openai/variant:{i:02}": ("0", "0") for i in range(40)},
+    }
+    for day, prices in (("2026-02-01", before), ("2026-02-15", after)):
+        builders.write(small.inbox_dir, f"{day}.json", builders.catalogue(prices))
+    stated = {"anthropic": "US", "mistral": "DE", "newcomer": None}
+    builders.write(small.inbox_dir, "2026-06-01.json", builders.providers(stated))
+    job = of(small).resolve_job_def("publish_vintage")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance)
+        assert result.success
+        shown = {}
+        for name in CHANGES:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event is not None
+            assert event.asset_materialization is not None
+            shown[name] = str(event.asset_materialization.metadata["newest_changes"].value)
+    catalogue = shown["catalogue_changes"]
+    assert catalogue.startswith(
+        "The catalogue of 2026-02-15 against that of 2026-02-01: 42 new, 1 price_changed, "
+        "1 removed. 20 of 44 rows:"
+    )
+    lines = catalogue.splitlines()[4:]
+    assert len(lines) == 20
+    note = "author without a row"
+    assert lines[:3] == [
+        f"| new | a\\|b/piped | model |  | a\\|b/piped | a\\|b | {note} |",
+        f"| new | nobody-knows/b | model |  | nobody-knows/b | nobody-knows | {note} |",
+        "| new | openai/variant:00 | model |  | openai/variant | openai |  |",
+    ]
+    assert lines[-2:] == [
+        "| price_changed | openai/gpt-4o | prompt | 1 | 0.5 | openai |  |",
+        "| removed | openai/gone | model | openai/gone |  | openai |  |",
+    ]
+    providers = shown["provider_changes"]
+    assert providers.startswith("The provider list of 2026-06-01 against that of 2026-05-22: 1 he")
+    assert "| headquarters_changed | mistral | Mistral | FR | DE |" in providers
+    assert "| new | newcomer | Newcomer |  |  |" in providers
+    checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
+    found = checks["authors_have_rows"]
+    assert not found.passed
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert found.metadata["catalogue"].value == "2026-02-15"
+    missing = str(found.metadata["without_a_row"].value)
+    assert missing.splitlines()[2:] == ["| a\\|b | 1 |", "| nobody-knows | 2 |"]
 
 
 def test_a_refusal_fails_the_run_and_shows_the_rule(

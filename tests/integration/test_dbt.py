@@ -7,14 +7,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.errors import TransformError
 from orchestration.settings import Settings
-from orchestration.transformation.dbt import ensure_manifest, run_dbt
+from orchestration.transformation.dbt import ensure_manifest, raise_on_failure, run_dbt
 
 DATA_TESTS = {
     "assert_tokens_conserved",
     "assert_shares_add_up",
     "assert_registry_periods_do_not_overlap",
     "assert_registry_is_consistent",
+    "assert_provider_periods_do_not_overlap",
     "assert_prices_do_not_overlap",
 }
 
@@ -146,6 +148,19 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             id="mapped and deliberately unmapped",
         ),
         pytest.param(
+            "assert_provider_periods_do_not_overlap",
+            "insert into registry.providers (provider_slug, headquarters, valid_from, known_from) "
+            "values ('moonshotai', 'CN', date '2026-01-01', date '2026-05-22')",
+            id="a provider in two countries",
+        ),
+        pytest.param(
+            "assert_provider_periods_do_not_overlap",
+            "insert into registry.providers (provider_slug, headquarters, valid_from, valid_to, "
+            "known_from) values ('new', 'CA', date '2026-01-02', date '2026-01-01', "
+            "date '2026-05-22')",
+            id="a provider's period without a day",
+        ),
+        pytest.param(
             "assert_prices_do_not_overlap",
             "insert into marts.price_history select * replace (date '2024-01-01' as valid_from, "
             "null as valid_to) from marts.price_history limit 1",
@@ -159,6 +174,68 @@ def test_data_tests_can_fail(untouched: Settings, test: str, spoil: str) -> None
     (result,) = run_dbt(untouched, ["test", "--select", test])
     assert result.status == "fail"
     assert result.failures > 0
+
+
+LAND = (
+    "insert into raw.dumps select 'd' || n, 'openrouter_models', t, t from (values "
+    "(1, timestamp '2026-09-01'), (2, timestamp '2026-09-05')) as v(n, t);"
+    "insert into raw.openrouter_models "
+    "(dump_sha256, model_id, canonical_slug, usd_per_token_prompt) "
+    "values ('d1', 'a/m', 'a/m-1', {}), ('d2', 'a/m', 'a/m-1', {});"
+    "insert into raw.corrections values ('open-ended', 'openrouter_catalogue', 'a/m-1', 'prompt', "
+    "'9', '5', date '2026-09-01', null, 'r', 'e', date '2026-11-25')"
+)
+SEED = (
+    "update registry.price_seed set {} where model_permaslug = 'z-ai/glm-5.1-20260406' "
+    "and price_kind = 'prompt' and valid_from = date '2026-05-20'"
+)
+
+
+@pytest.mark.parametrize(
+    ("mend", "says"),
+    [
+        pytest.param(
+            SEED.format("usd_per_million_tokens = 0.98"),
+            r"correction zero-glm-5.1-prompt .* z-ai/glm-5.1-20260406 prompt: expected 0 .* 0.98",
+            id="the snapshots say something else",
+        ),
+        pytest.param(
+            SEED.format("valid_to = date '2026-05-25'"),
+            r"correction zero-glm-5.1-prompt .* over whole validities",
+            id="a validity reaches beyond the correction",
+        ),
+        pytest.param(
+            "delete from registry.price_seed_other where price_source = 'models_dev' "
+            "and model_permaslug = 'openai/gpt-5.4-nano-20260317'",
+            r"correction unit-models-dev-gpt-5.4-nano-\w+ .* found nothing",
+            id="the list no longer has the model",
+        ),
+        pytest.param(
+            LAND.format("0.000009", "0.000005"),
+            r"correction open-ended .* expected 9 .* found 5",
+            id="the newest catalogue is right",
+        ),
+    ],
+)
+def test_a_correction_that_upstream_no_longer_needs_stops_the_run(
+    untouched: Settings, mend: str, says: str
+) -> None:
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        connection.execute(mend)
+    with pytest.raises(TransformError, match=says):
+        raise_on_failure(run_dbt(untouched, ["run", "--select", "int_corrections"]))
+
+
+def test_a_correction_holds_while_the_newest_catalogue_is_wrong(untouched: Settings) -> None:
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        connection.execute(LAND.format("0.000001", "0.000009"))
+    raise_on_failure(run_dbt(untouched, ["run", "--select", "int_corrections", "+price_history"]))
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        rows = connection.execute(
+            "select valid_from::varchar, usd_per_million_tokens::integer, correction_id "
+            "from marts.price_history where model_permaslug = 'a/m-1' order by 1"
+        ).fetchall()
+    assert rows == [("2026-09-01", 1, None), ("2026-09-05", 5, "open-ended")]
 
 
 def test_shares_do_not_depend_on_the_order_of_rows(untouched: Settings) -> None:

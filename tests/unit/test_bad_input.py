@@ -369,6 +369,27 @@ def test_a_bad_json_row_is_quarantined_and_the_others_stay(
         # A price too small for the contract's type would otherwise read as free.
         ('{"id": "a/b", "pricing": {"prompt": "1e-31"}}', "too_precise", "1e-31"),
         ('{"id": "z/z", "pricing": {"prompt": "0.1"}}', "duplicate_row", "z/z"),
+        ('{"id": "a/b", "pricing": {}, "name": {}}', "malformed_row", "name is a dict"),
+        ('{"id": "a/b", "pricing": {}, "created": 1.5}', "not_an_integer", "1.5"),
+        ('{"id": "a/b", "pricing": {}, "created": 1787336476000}', "too_large", "1787336476000"),
+        ('{"id": "a/b", "pricing": {}, "context_length": -1}', "too_small", "-1"),
+        (
+            '{"id": "a/b", "pricing": {}, "architecture": {"modality": ["text"]}}',
+            "malformed_row",
+            "architecture.modality is a list",
+        ),
+        (
+            '{"id": "a/b", "pricing": {}, "benchmarks": {"artificial_analysis": '
+            '{"coding_index": 1287}}}',
+            "out_of_range",
+            "1287",
+        ),
+        (
+            '{"id": "a/b", "pricing": {}, "benchmarks": {"artificial_analysis": '
+            '{"agentic_index": "n/a"}}}',
+            "not_a_number",
+            "n/a",
+        ),
     ],
 )
 def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
@@ -378,6 +399,73 @@ def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
     (good,), (bad,), _ = landed_rows(drop("models.json", content.encode()), settings)
     assert good["model_id"] == "z/z"
     assert (bad["row_number"], bad["code"], bad["value"]) == (2, code, value)
+
+
+PROVIDER = '{"slug": "z", "name": "Z", "headquarters": "US"}'
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "value"),
+    [
+        ('{"slug": "a", "name": "A"}', "malformed_row", "an entry without `headquarters`"),
+        ('"a"', "malformed_row", "an entry without `headquarters`"),
+        ('{"slug": null, "name": "A", "headquarters": "US"}', "missing_value", None),
+        ('{"slug": "a", "name": "", "headquarters": "US"}', "missing_value", None),
+        ('{"slug": "A b", "name": "A", "headquarters": "US"}', "bad_form", "A b"),
+        ('{"slug": "a", "name": " A", "headquarters": "US"}', "bad_form", " A"),
+        ('{"slug": "a", "name": "A", "headquarters": "us"}', "bad_form", "us"),
+        ('{"slug": "a", "name": "A", "headquarters": "USA"}', "too_long", "USA"),
+        ('{"slug": "a", "name": "A", "headquarters": "U1"}', "bad_form", "U1"),
+        ('{"slug": "a", "name": "A", "headquarters": ["US"]}', "malformed_row",
+         "headquarters is a list"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": ["US", "Ohio"]}',
+         "bad_form", "US,Ohio"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [1]}', "bad_form", "1"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [null]}',
+         "malformed_row", "datacenters is a list"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "status_page_url": "javascript:x"}',
+         "bad_form", "javascript:x"),
+        (PROVIDER, "duplicate_row", "z"),
+    ],
+)  # fmt: skip
+def test_a_bad_provider_is_quarantined_and_the_others_stay(
+    entry: str, code: str, value: str | None, settings: Settings, drop: Drop
+) -> None:
+    content = f'{{"data": [{PROVIDER}, {entry}]}}'
+    (good,), (bad,), _ = landed_rows(drop("providers.json", content.encode()), settings)
+    assert good["provider_slug"] == "z"
+    assert (bad["row_number"], bad["code"], bad["value"]) == (2, code, value)
+
+
+def test_a_provider_in_two_countries_is_believed_in_neither(settings: Settings, drop: Drop) -> None:
+    moved = PROVIDER.replace("US", "SG")
+    other = PROVIDER.replace('"z"', '"y"')
+    content = f'{{"data": [{PROVIDER}, {moved}, {other}]}}'
+    (good,), bad, _ = landed_rows(drop("providers.json", content.encode()), settings)
+    assert good["provider_slug"] == "y"
+    assert [(b["row_number"], b["code"]) for b in bad] == [
+        (1, "conflicting_rows"),
+        (2, "conflicting_rows"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"data": [{"slug": "a", "name": "A"}]}', "which no source recognizes"),
+        (b'{"data": [{"name": "A", "headquarters": "US"}]}', "which no source recognizes"),
+        (b'{"providers": [{"slug": "a", "headquarters": "US"}]}', "which no source recognizes"),
+        (b'{"data": [{"slug": "a", "name": "A", "headquarters": "usa"}]}',
+         "none of its 1 rows can be believed; the first, row 1, field headquarters, value 'usa': "
+         "too_long, expected at most 2 characters"),
+    ],
+)  # fmt: skip
+def test_what_is_no_provider_list_is_refused(
+    content: bytes, message: str, settings: Settings, drop: Drop
+) -> None:
+    with pytest.raises(RefusedDumpError, match=message):
+        land(drop("providers.json", content), settings)
+    assert not settings.data_dir.exists()
 
 
 # Any text or JSON in any cells of a healthy feed.

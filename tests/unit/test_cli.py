@@ -45,7 +45,7 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_commands_are_the_documented_ones() -> None:
-    assert COMMANDS == ["claims", "land", "publish", "run", "show", "verify", "version"]
+    assert COMMANDS == ["claims", "land", "publish", "registry", "run", "show", "verify", "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -54,7 +54,7 @@ def test_help_shows_an_example_and_the_exit_codes(command: str) -> None:
     text = " ".join(result.output.split())
     assert result.exit_code == 0
     assert f"tokenshare {command}" in text.split("Example", 1)[1]
-    assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(9))
+    assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(10))
 
 
 def test_help_says_the_defaults_that_are_not_values() -> None:

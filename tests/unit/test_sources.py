@@ -1,5 +1,6 @@
 """Every real layout gives the same typed rows, and numbers arrive exactly as they were written."""
 
+import csv
 import gzip
 import json
 from datetime import date, datetime
@@ -13,7 +14,7 @@ from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
 from orchestration.ingestion.checks import split_rows
 from orchestration.landing.store import time_in_name
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 from orchestration.sources import Dump, find_source, parse
 from tests import builders
 
@@ -108,6 +109,7 @@ def test_only_the_api_answer_says_its_own_time_and_window() -> None:
     [
         *((content, "openrouter_rankings") for content in LAYOUTS.values()),
         (builders.catalogue({"a/b": ("0.1", "0.2")}), "openrouter_models"),
+        (builders.providers({"a": "US"}), "openrouter_providers"),
     ],
 )
 def test_the_source_is_recognized_by_content_whatever_the_name(content: bytes, name: str) -> None:
@@ -120,21 +122,24 @@ def test_an_unknown_source_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_an_unrecognized_dump_is_refused_with_the_layouts_that_would_do() -> None:
-    with pytest.raises(RefusedDumpError, match=r"x\.csv: begins with 'a,b'.*rankings.*models"):
+    with pytest.raises(
+        RefusedDumpError, match=r"x\.csv: begins with 'a,b'.*rankings.*models.*providers"
+    ):
         find_source(Dump("x.csv", b"a,b\n1,2\n"))
 
 
 def test_a_missing_price_is_null_and_not_free() -> None:
     given, *missing = prices(
         '{"id": "a/given", "canonical_slug": "a/given-1", "pricing": {"prompt": "0", '
-        '"completion": "0.5", "input_cache_read": "0.25", "input_cache_write": "1"}}',
+        '"completion": "0.5", "input_cache_read": "0.25", "input_cache_write": "1", '
+        '"request": "0.01"}}',
         '{"id": "a/absent", "pricing": {}}',
         '{"id": "a/null", "canonical_slug": null, "pricing": {"prompt": null}}',
         '{"id": "a/empty", "canonical_slug": "", "pricing": {"prompt": "", "completion": ""}}',
     )
     assert given["canonical_slug"] == "a/given-1"
     assert [v for k, v in given.items() if k.startswith("usd")] == [
-        Decimal("0"), Decimal("0.5"), Decimal("0.25"), Decimal("1"),
+        Decimal("0"), Decimal("0.5"), Decimal("0.25"), Decimal("1"), Decimal("0.01"),
     ]  # fmt: skip
     for row in missing:
         assert {v for k, v in row.items() if k != "model_id"} == {None}, row["model_id"]
@@ -171,6 +176,48 @@ def test_catalogue_variants_and_aliases_are_rows_of_their_own() -> None:
     assert [r["canonical_slug"] for r in rows] == ["a/b", "a/b", "a/b", "~a/b-latest"]
 
 
+def test_what_the_catalogue_says_of_a_model_is_kept_as_it_stands() -> None:
+    facts = {
+        "name": "A: B", "created": 1685232000, "hugging_face_id": "A/B", "context_length": 0,
+        "architecture": {"modality": "text+image->text"}, "expiration_date": "2098-12-31",
+        "benchmarks": {
+            "design_arena": [],
+            "artificial_analysis": {
+                "intelligence_index": 59.5, "coding_index": 52, "agentic_index": None,
+            },
+        },
+    }  # fmt: skip
+    given = {"a/b": ("0.1", "0.2"), "a/c": ("0.1", "0.2")}
+    full, plain = typed("models.json", builders.catalogue(given, {"a/b": facts}))
+    names = [
+        "model_name", "created_unix", "hugging_face_id", "context_length", "modality",
+        "expiration_date", "intelligence_index", "coding_index", "agentic_index",
+    ]  # fmt: skip
+    assert [full[n] for n in names] == [
+        "A: B", 1685232000, "A/B", 0, "text+image->text", "2098-12-31", Decimal("59.5"),
+        Decimal("52"), None,
+    ]  # fmt: skip
+    assert [plain[n] for n in names] == [
+        "a/c", 1764547200, None, 131072, "text->text", None, None, None, None,
+    ]  # fmt: skip
+
+
+def test_providers_are_typed_rows_and_what_is_not_stated_is_null() -> None:
+    stated, silent = typed("providers.json", builders.providers({"a-b": "SG", "c": None}))
+    assert stated == {
+        "provider_slug": "a-b",
+        "provider_name": "A-B",
+        "headquarters": "SG",
+        "datacenters": "SG,NL",
+        "privacy_policy_url": "https://a-b.example/privacy",
+        "terms_of_service_url": None,
+        "status_page_url": None,
+    }
+    assert (silent["headquarters"], silent["datacenters"]) == (None, None)
+    (empty,) = typed("providers.json", builders.providers({"a": None}, datacenters=[]))
+    assert empty["datacenters"] is None
+
+
 def real_dumps(pattern: str) -> list[Path]:
     found = sorted(REAL_DUMPS.glob(pattern))
     if not found:
@@ -198,3 +245,52 @@ def test_real_prices_keep_every_digit() -> None:
                 given = entry["pricing"].get(name) or None
                 expected = None if given is None else Decimal(given)
                 assert row[f"usd_per_token_{name}"] == expected, (path.name, row["model_id"], name)
+
+
+def test_every_real_catalogue_lands_whole_with_what_it_says_of_its_models() -> None:
+    paths = real_dumps("models/*.json.gz")
+    assert len(paths) == 25
+    for path in paths:
+        document = json.loads(gzip.decompress(path.read_bytes()))
+        rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
+        for row, entry in zip(rows, document["data"], strict=True):
+            indexes = (entry.get("benchmarks") or {}).get("artificial_analysis") or {}
+            expected = {
+                "model_id": entry["id"],
+                "canonical_slug": entry.get("canonical_slug"),
+                "model_name": entry["name"],
+                "created_unix": entry["created"],
+                "hugging_face_id": entry.get("hugging_face_id") or None,
+                "modality": entry["architecture"]["modality"],
+                "context_length": entry["context_length"],
+                "expiration_date": entry.get("expiration_date"),
+                **{
+                    name: None if indexes.get(name) is None else Decimal(str(indexes[name]))
+                    for name in ("intelligence_index", "coding_index", "agentic_index")
+                },
+            }
+            assert {k: row[k] for k in expected} == expected, path.name
+
+
+def test_the_real_provider_list_lands_whole_and_is_what_the_seed_says() -> None:
+    for path in real_dumps("providers/2026-05-22.json"):
+        entries = json.loads(path.read_bytes())["data"]
+        rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
+        assert len(rows) == len(entries) == 82
+        for row, entry in zip(rows, entries, strict=True):
+            assert row == {
+                "provider_slug": entry["slug"],
+                "provider_name": entry["name"],
+                "headquarters": entry["headquarters"],
+                "datacenters": ",".join(entry["datacenters"] or []) or None,
+                **{k: v for k, v in entry.items() if k.endswith("_url")},
+            }
+        with (DBT_PROJECT_DIR / "seeds" / "providers.csv").open(newline="") as stream:
+            seed = [
+                (r["provider_slug"], r["provider_name"], r["headquarters"] or None)
+                for r in csv.DictReader(stream)
+                if r["known_from"] == "2026-05-22"
+            ]
+        assert sorted(seed) == sorted(
+            (r["provider_slug"], r["provider_name"], r["headquarters"]) for r in rows
+        )

@@ -1,36 +1,6 @@
-with usage as (
+with priced as (
 
-    select * from {{ ref('int_usage_identified') }}
-
-),
-
-prices as (
-
-    select * from {{ ref('price_history') }}
-
-),
-
-priced as (
-
-    select
-        usage.source,
-        usage.usage_date,
-        usage.variant,
-        usage.tokens,
-        -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
-        -- undivided so that it stays an exact decimal
-        3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
-    from usage
-    left join prices as prompts
-        on
-            usage.model_permaslug = prompts.model_permaslug
-            and prompts.price_kind = 'prompt'
-            and {{ valid_on('usage.usage_date', 'prompts.valid_from', 'prompts.valid_to') }}
-    left join prices as completions
-        on
-            usage.model_permaslug = completions.model_permaslug
-            and completions.price_kind = 'completion'
-            and {{ valid_on('usage.usage_date', 'completions.valid_from', 'completions.valid_to') }}
+    select * from {{ ref('int_usage_priced') }}
 
 )
 

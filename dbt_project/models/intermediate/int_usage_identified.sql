@@ -20,9 +20,15 @@ attribution as (
 
 ),
 
+provider_names as (
+
+    select * from {{ ref('int_provider_names') }}
+
+),
+
 providers as (
 
-    select * from {{ ref('providers') }}
+    select * from {{ ref('stg_providers') }}
 
 )
 
@@ -45,7 +51,7 @@ select
     attribution.base_headquarters,
     attribution.license,
     -- A provider without a registry row keeps its name: served by somebody, origin unidentified.
-    coalesce(providers.provider_slug, lower(usage.provider_name)) as provider_id,
+    coalesce(provider_names.provider_slug, lower(usage.provider_name)) as provider_id,
     coalesce(providers.provider_name, usage.provider_name) as provider_name,
     providers.headquarters as serving_headquarters
 from usage
@@ -58,7 +64,8 @@ inner join attribution
     on
         usage.usage_date = attribution.usage_date
         and usage.base_slug = attribution.base_slug
+left join provider_names on lower(usage.provider_name) = provider_names.lookup_name
 left join providers
     on
-        lower(usage.provider_name) = lower(providers.provider_name)
+        provider_names.provider_slug = providers.provider_slug
         and {{ valid_on('usage.usage_date', 'providers.valid_from', 'providers.valid_to') }}

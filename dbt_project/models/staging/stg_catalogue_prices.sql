@@ -1,4 +1,10 @@
-{% set kinds = ['prompt', 'completion', 'input_cache_read', 'input_cache_write'] %}
+{% set columns = {
+    'prompt': 'usd_per_token_prompt',
+    'completion': 'usd_per_token_completion',
+    'input_cache_read': 'usd_per_token_input_cache_read',
+    'input_cache_write': 'usd_per_token_input_cache_write',
+    'request': 'usd_per_request',
+} %}
 
 with models as (
 
@@ -9,6 +15,12 @@ with models as (
 dumps as (
 
     select * from {{ source('raw', 'dumps') }}
+
+),
+
+corrections as (
+
+    select * from {{ source('raw', 'corrections') }}
 
 ),
 
@@ -50,24 +62,45 @@ entries as (
 ),
 
 kinds as (
-    {% for kind in kinds %}
+    {% for kind, column in columns.items() %}
     select
         seen_on,
         model_permaslug,
         match_kind,
+        model_id as matched_id,
         '{{ kind }}' as price_kind,
         -- NULL from 1 US dollar per token on, which the column does not hold: that is no price
-        try_cast(usd_per_token_{{ kind }} * 1000000 as decimal(24, 18)) as usd_per_million_tokens
+        try_cast({{ column }} * 1000000 as decimal(24, 18)) as usd_per_million_tokens
     from entries
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
+),
+
+-- -1 marks a router. A request price of 0 says no more than its absence.
+prices as (
+
+    select * from kinds
+    where usd_per_million_tokens > 0 or (usd_per_million_tokens = 0 and price_kind <> 'request')
+
 )
 
 select
-    seen_on,
-    model_permaslug,
-    price_kind,
-    match_kind,
-    usd_per_million_tokens
-from kinds
-where usd_per_million_tokens >= 0
+    prices.seen_on,
+    prices.model_permaslug,
+    prices.price_kind,
+    prices.match_kind,
+    prices.matched_id,
+    prices.usd_per_million_tokens as stated_usd_per_million_tokens,
+    case
+        when corrections.id is null then prices.usd_per_million_tokens
+        else try_cast(corrections.value as decimal(24, 18))
+    end as usd_per_million_tokens,
+    corrections.id as correction_id
+from prices
+left join corrections
+    on
+        {{ corrects(
+            'corrections', "'openrouter_catalogue'", 'prices.model_permaslug', 'prices.price_kind'
+        ) }}
+        and prices.usd_per_million_tokens = try_cast(corrections.expect as decimal(24, 18))
+        and {{ valid_on('prices.seen_on', 'corrections.valid_from', 'corrections.valid_to') }}

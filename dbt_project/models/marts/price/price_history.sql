@@ -1,203 +1,187 @@
-with seed as (
+with catalogue as (
 
-    select * from {{ ref('price_seed') }}
-
-),
-
-catalogue as (
-
-    select * from {{ ref('stg_catalogue_prices') }}
+    select * from {{ ref('int_catalogue_prices') }}
 
 ),
 
-catalogue_days as (
+seeds as (
 
-    select distinct seen_on from catalogue
-
-),
-
-seed_end as (
-
-    select
-        coalesce(
-            max(greatest(valid_from, coalesce(valid_to, valid_from))), date '0001-01-01'
-        ) as seed_end
-    from seed
+    select * from {{ ref('stg_price_seeds') }}
+    where price_source <> 'openrouter_catalogue' and usd_per_million_tokens is not null
 
 ),
 
-seeded as (
+sources as (
 
-    select distinct model_permaslug from seed
-
-),
-
--- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
--- landed catalogue only speaks of models that the seed does not know, and only by their slug. A
--- kind of price that the seed lacks was left out of it on purpose.
-seen as (
-
-    select catalogue.*
-    from catalogue
-    cross join seed_end
-    left join seeded on catalogue.model_permaslug = seeded.model_permaslug
-    where
-        catalogue.seen_on > seed_end.seed_end
-        or (seeded.model_permaslug is null and catalogue.match_kind = 'canonical_slug')
+    select * from {{ ref('price_sources') }}
 
 ),
 
--- Who was in the catalogue when: every landed catalogue, and the seed on its last day.
-present as (
+usage_days as (
 
-    select
-        seen_on,
+    select distinct
         model_permaslug,
-        price_kind
-    from seen
+        usage_date
+    from {{ ref('stg_usage') }}
+
+),
+
+-- `tier` 0 is the catalogue, landed or as a seed: one source that is already one history.
+offered as (
+
+    select
+        catalogue.model_permaslug,
+        catalogue.price_kind,
+        catalogue.usd_per_million_tokens,
+        catalogue.valid_from,
+        catalogue.valid_to,
+        catalogue.price_source,
+        sources.precedence,
+        catalogue.matched_id,
+        catalogue.match_kind,
+        catalogue.correction_id,
+        0 as tier
+    from catalogue
+    inner join sources on catalogue.price_source = sources.price_source
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        usd_per_million_tokens,
+        valid_from,
+        valid_to,
+        price_source,
+        precedence,
+        matched_id,
+        match_kind,
+        correction_id,
+        precedence as tier
+    from seeds
+
+),
+
+-- Cut the life of a model at every day on which any source said something new of any kind.
+cuts as (
+
+    select
+        model_permaslug,
+        valid_from as cut
+    from offered
     union
     select
-        seed_end.seed_end as seen_on,
-        seed.model_permaslug,
-        seed.price_kind
-    from seed
-    cross join seed_end
-    where seed.valid_to is null
-
-),
-
-next_catalogue as (
-
-    select
-        present.model_permaslug,
-        present.price_kind,
-        min(catalogue_days.seen_on) as next_seen_on
-    from present
-    cross join seed_end
-    inner join catalogue_days
-        on
-            present.seen_on < catalogue_days.seen_on
-            and seed_end.seed_end < catalogue_days.seen_on
-    group by present.seen_on, present.model_permaslug, present.price_kind
-
-),
-
-removed as (
-
-    select
-        next_catalogue.next_seen_on as valid_from,
-        next_catalogue.model_permaslug,
-        next_catalogue.price_kind
-    from next_catalogue
-    left join present
-        on
-            next_catalogue.next_seen_on = present.seen_on
-            and next_catalogue.model_permaslug = present.model_permaslug
-            and next_catalogue.price_kind = present.price_kind
-    where present.seen_on is null
-
-),
-
--- What was learned on which day; NULL is "no longer offered". Smaller precedence speaks first.
-events as (
-
-    select
         model_permaslug,
-        price_kind,
-        seen_on as event_date,
-        usd_per_million_tokens,
-        'openrouter_models' as price_source,
-        match_kind,
-        1 as precedence
-    from seen
-    union all
-    select
-        model_permaslug,
-        price_kind,
-        valid_from as event_date,
-        usd_per_million_tokens,
-        price_source,
-        match_kind,
-        2 as precedence
-    from seed
-    union all
-    select
-        model_permaslug,
-        price_kind,
-        valid_to as event_date,
-        cast(null as decimal(24, 18)) as usd_per_million_tokens,
-        price_source,
-        match_kind,
-        3 as precedence
-    from seed
+        valid_to as cut
+    from offered
     where valid_to is not null
-    union all
-    select
-        model_permaslug,
-        price_kind,
-        valid_from as event_date,
-        cast(null as decimal(24, 18)) as usd_per_million_tokens,
-        'openrouter_models' as price_source,
-        'removed' as match_kind,
-        4 as precedence
-    from removed
 
 ),
 
-one_a_day as (
+pieces as (
 
-    select *
-    from events
+    select
+        model_permaslug,
+        cut as piece_from,
+        lead(cut) over (partition by model_permaslug order by cut) as piece_to
+    from cuts
+
+),
+
+first_listed as (
+
+    select
+        model_permaslug,
+        min(valid_from) as listed_from
+    from catalogue
+    group by model_permaslug
+
+),
+
+used_pieces as (
+
+    select distinct
+        pieces.model_permaslug,
+        pieces.piece_from
+    from pieces
+    inner join usage_days
+        on
+            pieces.model_permaslug = usage_days.model_permaslug
+            and {{ valid_on('usage_days.usage_date', 'pieces.piece_from', 'pieces.piece_to') }}
+
+),
+
+-- One source speaks for all kinds of a piece, so that prices of two sources are never mixed. What
+-- the catalogue once listed and then took down has no price there, unless it was used all the same.
+spoken as (
+
+    select
+        pieces.piece_from,
+        pieces.piece_to,
+        offered.*
+    from pieces
+    inner join offered
+        on
+            pieces.model_permaslug = offered.model_permaslug
+            and {{ valid_on('pieces.piece_from', 'offered.valid_from', 'offered.valid_to') }}
+    left join first_listed on pieces.model_permaslug = first_listed.model_permaslug
+    left join used_pieces
+        on
+            pieces.model_permaslug = used_pieces.model_permaslug
+            and pieces.piece_from = used_pieces.piece_from
+    where
+        offered.tier = 0
+        or first_listed.listed_from is null
+        or pieces.piece_from < first_listed.listed_from
+        or used_pieces.piece_from is not null
     qualify
-        row_number() over (
-            partition by model_permaslug, price_kind, event_date
-            order by precedence
+        rank() over (
+            partition by pieces.model_permaslug, pieces.piece_from
+            order by offered.tier
         ) = 1
 
 ),
 
-with_previous as (
+marked as (
 
     select
         *,
-        lag(usd_per_million_tokens) over (
-            partition by model_permaslug, price_kind order by event_date
-        ) as previous_usd,
-        row_number() over (
-            partition by model_permaslug, price_kind order by event_date
-        ) as event_number
-    from one_a_day
+        case
+            when
+                lag(piece_to) over kind_history = piece_from
+                and lag(valid_from) over kind_history = valid_from
+                and lag(price_source) over kind_history = price_source
+                then 0
+            else 1
+        end as starts
+    from spoken
+    window kind_history as (
+        partition by model_permaslug, price_kind
+        order by piece_from
+    )
 
 ),
 
-changes as (
-
-    select *
-    from with_previous
-    where
-        event_number = 1
-        or usd_per_million_tokens is distinct from previous_usd
-
-),
-
-intervals as (
+numbered as (
 
     select
         *,
-        lead(event_date) over (
-            partition by model_permaslug, price_kind order by event_date
-        ) as next_date
-    from changes
+        sum(starts) over (
+            partition by model_permaslug, price_kind
+            order by piece_from
+        ) as interval_number
+    from marked
 
 )
 
 select
     model_permaslug,
     price_kind,
-    usd_per_million_tokens,
-    event_date as valid_from,
-    next_date as valid_to,
-    price_source,
-    match_kind
-from intervals
-where usd_per_million_tokens is not null
+    max(usd_per_million_tokens) as usd_per_million_tokens,
+    min(piece_from) as valid_from,
+    case when bool_and(piece_to is not null) then max(piece_to) end as valid_to,
+    max(price_source) as price_source,
+    max(precedence) as precedence,
+    max(matched_id) as matched_id,
+    max(match_kind) as match_kind,
+    max(correction_id) as correction_id
+from numbered
+group by model_permaslug, price_kind, interval_number

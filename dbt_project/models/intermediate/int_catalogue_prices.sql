@@ -1,0 +1,227 @@
+with seed as (
+
+    select * from {{ ref('stg_price_seeds') }}
+    where price_source = 'openrouter_catalogue' and usd_per_million_tokens is not null
+
+),
+
+landed as (
+
+    select * from {{ ref('stg_catalogue_prices') }}
+
+),
+
+-- A day on which a correction drops a price is still a day on which the catalogue was seen.
+catalogue_days as (
+
+    select distinct seen_on from landed
+
+),
+
+catalogue as (
+
+    select * from landed
+    where usd_per_million_tokens is not null
+
+),
+
+seed_end as (
+
+    select
+        coalesce(
+            max(greatest(valid_from, coalesce(valid_to, valid_from))), date '0001-01-01'
+        ) as seed_end
+    from seed
+
+),
+
+seeded as (
+
+    select distinct model_permaslug from seed
+
+),
+
+-- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
+-- landed catalogue only speaks of models that the seed does not know, and only by their slug. A
+-- kind of price that the seed lacks was left out of it on purpose.
+seen as (
+
+    select catalogue.*
+    from catalogue
+    cross join seed_end
+    left join seeded on catalogue.model_permaslug = seeded.model_permaslug
+    where
+        catalogue.seen_on > seed_end.seed_end
+        or (seeded.model_permaslug is null and catalogue.match_kind = 'canonical_slug')
+
+),
+
+-- Who was in the catalogue when: every landed catalogue, and the seed on its last day.
+present as (
+
+    select
+        seen_on,
+        model_permaslug,
+        price_kind
+    from seen
+    union
+    select
+        seed_end.seed_end as seen_on,
+        seed.model_permaslug,
+        seed.price_kind
+    from seed
+    cross join seed_end
+    where seed.valid_to is null
+
+),
+
+next_catalogue as (
+
+    select
+        present.model_permaslug,
+        present.price_kind,
+        min(catalogue_days.seen_on) as next_seen_on
+    from present
+    cross join seed_end
+    inner join catalogue_days
+        on
+            present.seen_on < catalogue_days.seen_on
+            and seed_end.seed_end < catalogue_days.seen_on
+    group by present.seen_on, present.model_permaslug, present.price_kind
+
+),
+
+removed as (
+
+    select
+        next_catalogue.next_seen_on as valid_from,
+        next_catalogue.model_permaslug,
+        next_catalogue.price_kind
+    from next_catalogue
+    left join present
+        on
+            next_catalogue.next_seen_on = present.seen_on
+            and next_catalogue.model_permaslug = present.model_permaslug
+            and next_catalogue.price_kind = present.price_kind
+    where present.seen_on is null
+
+),
+
+-- What was learned on which day; NULL is "no longer offered". The smaller `speaks` goes first.
+events as (
+
+    select
+        model_permaslug,
+        price_kind,
+        seen_on as event_date,
+        usd_per_million_tokens,
+        'openrouter_models' as price_source,
+        match_kind,
+        matched_id,
+        correction_id,
+        1 as speaks
+    from seen
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_from as event_date,
+        usd_per_million_tokens,
+        price_source,
+        match_kind,
+        matched_id,
+        correction_id,
+        2 as speaks
+    from seed
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_to as event_date,
+        cast(null as decimal(24, 18)) as usd_per_million_tokens,
+        price_source,
+        match_kind,
+        matched_id,
+        correction_id,
+        3 as speaks
+    from seed
+    where valid_to is not null
+    union all
+    select
+        model_permaslug,
+        price_kind,
+        valid_from as event_date,
+        cast(null as decimal(24, 18)) as usd_per_million_tokens,
+        'openrouter_models' as price_source,
+        'removed' as match_kind,
+        cast(null as varchar) as matched_id,
+        cast(null as varchar) as correction_id,
+        4 as speaks
+    from removed
+
+),
+
+one_a_day as (
+
+    select *
+    from events
+    qualify
+        row_number() over (
+            partition by model_permaslug, price_kind, event_date
+            order by speaks
+        ) = 1
+
+),
+
+with_previous as (
+
+    select
+        *,
+        lag(usd_per_million_tokens) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as previous_usd,
+        lag(correction_id) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as previous_correction_id,
+        row_number() over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as event_number
+    from one_a_day
+
+),
+
+changes as (
+
+    select *
+    from with_previous
+    where
+        event_number = 1
+        or usd_per_million_tokens is distinct from previous_usd
+        -- what was corrected stays visible, also where it now equals its neighbors
+        or correction_id is distinct from previous_correction_id
+
+),
+
+intervals as (
+
+    select
+        *,
+        lead(event_date) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as next_date
+    from changes
+
+)
+
+select
+    model_permaslug,
+    price_kind,
+    usd_per_million_tokens,
+    event_date as valid_from,
+    next_date as valid_to,
+    price_source,
+    matched_id,
+    match_kind,
+    correction_id
+from intervals
+where usd_per_million_tokens is not null

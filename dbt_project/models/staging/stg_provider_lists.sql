@@ -1,0 +1,27 @@
+with providers as (
+
+    select * from {{ source('raw', 'openrouter_providers') }}
+
+),
+
+dumps as (
+
+    select * from {{ source('raw', 'dumps') }}
+
+)
+
+select
+    cast(dumps.as_of as date) as seen_on,
+    providers.dump_sha256,
+    providers.provider_slug,
+    providers.provider_name,
+    providers.headquarters,
+    providers.datacenters
+from providers
+inner join dumps on providers.dump_sha256 = dumps.dump_sha256
+-- Of several lists of one day the last one counts, also where it lacks a provider.
+qualify
+    rank() over (
+        partition by cast(dumps.as_of as date)
+        order by dumps.as_of desc, dumps.pulled_at desc, dumps.dump_sha256 desc
+    ) = 1

@@ -1,0 +1,350 @@
+"""Derive second_opinions.csv: what others say about the labs and models of the registry.
+
+    python derive_second_opinions.py --data-dir DIR [--history FILE] [--output FILE]
+
+Kept to show how the facts were derived; a run of the pipeline needs only the CSV. Run it again
+after labs.csv or authors.csv has changed. DIR holds
+    attribution/epoch_notable_models_2026-07.csv
+    attribution/third_party_open_closed_labels_2026-09.csv
+    prices/models-dev/monthly.csv.gz and models_by_lab_2026-07-02.csv
+    openrouter/models/YYYY-MM-DD.json.gz (catalogue snapshots: names, and ids of permaslugs)
+    openrouter/providers/2026-05-22.json
+FILE is the usage history: only slugs that are in it, and labs of labs.csv, are kept.
+
+Sources
+    epoch_ai              Epoch AI, "Data on AI Models", https://epoch.ai/data/ai-models, CC BY 4.0
+    models_dev            models.dev, MIT
+    third_party_labels    github.com/aadhavr/open-router, facts; one reader's labels, partly "from
+                          knowledge"
+    openrouter_providers  OpenRouter's /api/v1/providers, facts; of the entity that serves, which
+                          may sit elsewhere than the lab
+
+What a row says
+    headquarters   ISO 3166-1 alpha-2. Epoch AI: the country beside the organization on its newest
+                   model, where names and countries pair up; older ones that differ are in detail.
+    license        open_weight or closed, as the source had it when last seen.
+    weights_since  first day on which weights could be downloaded.
+    base_lab       lab of the base model.
+
+How subjects are matched
+    A lab by lab_id, author slug, lab_name or alias, case aside, nothing else.
+    A model of Epoch AI or of models.dev's list by lab: the name's runs of letters and of digits,
+    sorted ("Claude Sonnet 4" = "claude-4-sonnet"), must be those of the slug or of the catalogue's
+    name, and the lab must be the same. A full date or -MM-DD at the slug's end counts for nothing
+    (-2411 is a version); where several slugs then share a name, the one without a date has it, or
+    else the one that was used first.
+    A model of models.dev's OpenRouter list by id: the permaslug that the catalogue gave the id at
+    that time; else the id, where it is a slug itself.
+    Where one source speaks twice of one thing, it is taken at its newest word.
+"""
+
+import argparse
+from pathlib import Path
+
+import duckdb
+
+HERE = Path(__file__).resolve().parent
+HISTORY = HERE.parent.parent / "data" / "landing" / "openrouter_rankings"
+# The file's newest model: it cannot be older.
+EPOCH_SEEN_ON = "2026-07-15"
+# Its newest slug is of 2026-09-17; the month is in its name.
+LABELS_SEEN_ON = "2026-09-30"
+BY_LAB_SEEN_ON = "2026-07-02"
+PROVIDERS_SEEN_ON = "2026-05-22"
+
+COUNTRIES = {
+    "China": "CN", "United States of America": "US", "France": "FR", "Canada": "CA",
+    "Israel": "IL", "Korea (Republic of)": "KR", "United Arab Emirates": "AE", "Japan": "JP",
+    "United Kingdom of Great Britain and Northern Ireland": "GB", "Germany": "DE",
+}  # fmt: skip
+
+MACROS = r"""
+    create macro name_key(name) as array_to_string(
+        list_sort(regexp_extract_all(lower(name), '[a-z]+|[0-9]+(?:\.[0-9]+)*')), ' '
+    );
+    create macro undated(slug) as regexp_replace(
+        slug, '-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2})$', ''
+    );
+    create macro base_slug(permaslug) as split_part(
+        lower(regexp_replace(permaslug, '^~', '')), ':', 1
+    );
+    create macro license_of(open_weights) as if(open_weights, 'open_weight', 'closed');
+"""
+
+REGISTRY = """
+    create table labs as select * from read_csv($labs, all_varchar = true, header = true);
+    create table authors as select * from read_csv($authors, all_varchar = true, header = true);
+    create table lab_names as
+    select distinct lower(trim(name)) as name, lab_id
+    from (
+        select lab_id, lab_id as name from labs
+        union all select lab_id, lab_name from labs
+        union all select lab_id, unnest(string_split(aliases, ';')) from labs
+        union all select lab_id, author from authors
+    )
+    where trim(name) <> '';
+"""
+
+SLUGS = """
+    create table slugs as
+    select
+        base_slug(model_permaslug) as slug,
+        split_part(base_slug(model_permaslug), '/', 1) as author,
+        min(date) as first_used
+    from read_csv($history)
+    where model_permaslug <> 'other'
+    group by all;
+
+    create table catalogue as
+    with entries as (
+        select
+            regexp_extract(parse_filename(filename), '^\\d{4}-\\d{2}-\\d{2}')::date as taken_on,
+            unnest(data) as model
+        from read_json(
+            $catalogue, columns = {'data': 'JSON[]'}, filename = true,
+            maximum_object_size = 100000000
+        )
+    )
+    select distinct
+        taken_on,
+        base_slug(model ->> 'id') as id,
+        base_slug(coalesce(model ->> 'canonical_slug', model ->> 'id')) as slug,
+        regexp_replace(model ->> 'name', '^[^:]*: ', '') as name
+    from entries;
+
+    create table model_names as
+    with named as (
+        select slugs.*, name_key(undated(split_part(slug, '/', 2))) as key from slugs
+        union
+        select slugs.*, name_key(regexp_replace(catalogue.name, ' \\(free\\)$', '')) as key
+        from slugs inner join catalogue using (slug)
+    )
+    select named.key, authors.lab_id, named.slug
+    from named
+    inner join authors using (author)
+    qualify row_number() over (
+        partition by named.key, authors.lab_id
+        order by undated(named.slug) <> named.slug, named.first_used, named.slug
+    ) = 1;
+"""
+
+EPOCH = """
+    create table epoch as
+    select
+        row_number() over () as id,
+        trim(regexp_replace(Model, '\\s+', ' ', 'g')) as model,
+        Organization as organization,
+        "Country (of organization)" as country,
+        "Publication date" as published,
+        "Open model weights?" as open_weights,
+        "Model accessibility" as accessibility,
+        trim("Base model") as base_model,
+        Link as link
+    from read_csv($epoch);
+
+    create table epoch_labs as
+    with pairs as (
+        select
+            id, published,
+            unnest(string_split(organization, ',')) as organization,
+            unnest(string_split(country, ',')) as country
+        from epoch
+        where len(string_split(organization, ',')) = len(string_split(country, ','))
+    )
+    select pairs.id, pairs.published, lab_names.lab_id, countries.code as country
+    from pairs
+    inner join lab_names on lower(trim(pairs.organization)) = lab_names.name
+    left join countries on trim(pairs.country) = countries.name;
+
+    create table epoch_models as
+    select epoch.*, model_names.slug, model_names.lab_id
+    from epoch
+    inner join (select distinct id, lab_id from epoch_labs) as of_lab using (id)
+    inner join model_names
+        on name_key(epoch.model) = model_names.key and of_lab.lab_id = model_names.lab_id;
+"""
+
+OPINIONS = """
+    create table opinions as
+    with headquarters as (
+        select
+            lab_id,
+            max_by(country, published) as country,
+            count(distinct id) as models,
+            max(published) as newest
+        from epoch_labs where country is not null
+        group by lab_id
+    ),
+    older as (
+        select
+            lab_id,
+            string_agg(said, ', ' order by said) as said
+        from (
+            select
+                epoch_labs.lab_id,
+                epoch_labs.country || ' until ' || max(epoch_labs.published) as said
+            from epoch_labs inner join headquarters using (lab_id)
+            where epoch_labs.country <> headquarters.country
+            group by epoch_labs.lab_id, epoch_labs.country
+        )
+        group by lab_id
+    ),
+    dev_ids as (
+        select snapshot, base_slug(model_id) as id, open_weights
+        from read_csv($models_dev)
+        where provider = 'openrouter' and open_weights is not null
+    ),
+    dev_slugs as (
+        select
+            dev_ids.*,
+            coalesce(
+                (
+                    select max_by(slug, taken_on) from catalogue
+                    where catalogue.id = dev_ids.id and catalogue.taken_on <= dev_ids.snapshot
+                ),
+                dev_ids.id
+            ) as slug
+        from dev_ids
+    ),
+    all_opinions as (
+        select
+            'lab' as subject_kind, lab_id as subject, 'headquarters' as field, country as value,
+            'epoch_ai' as opinion_source, date '{epoch_seen_on}' as seen_on,
+            'https://epoch.ai/data/ai-models' as evidence_url,
+            models || ' notable models, newest ' || newest || coalesce('; ' || older.said, '')
+                as detail
+        from headquarters left join older using (lab_id)
+        union all
+        select
+            'model', slug, 'license', license_of(open_weights), 'epoch_ai',
+            date '{epoch_seen_on}', 'https://epoch.ai/data/ai-models',
+            model || ': ' || accessibility
+        from epoch_models where open_weights is not null
+        union all
+        select
+            'model', made.slug, 'base_lab', base_lab.lab_id, 'epoch_ai', date '{epoch_seen_on}',
+            'https://epoch.ai/data/ai-models', made.model || ': base ' || made.base_model
+        from epoch_models as made
+        inner join epoch as base on lower(made.base_model) = lower(base.model)
+        inner join (select distinct id, lab_id from epoch_labs) as base_lab on base.id = base_lab.id
+        union all
+        select
+            'model', slug, 'license', license_of(max_by(open_weights, snapshot)), 'models_dev',
+            max(snapshot), 'https://models.dev',
+            'openrouter/' || max_by(id, snapshot)
+            || case when count(distinct open_weights) > 1
+                then '; the other until '
+                || max(snapshot) filter (where open_weights <> (
+                    select max_by(l.open_weights, l.snapshot) from dev_slugs as l
+                    where l.slug = dev_slugs.slug
+                ))
+                else '' end
+        from dev_slugs
+        group by slug
+        union all
+        select
+            'model', model_names.slug, 'license', license_of(by_lab.open_weights), 'models_dev',
+            date '{by_lab_seen_on}', coalesce(by_lab.weights_url, 'https://models.dev'),
+            'list by lab: ' || by_lab.lab || '/' || by_lab.model
+            || coalesce(', ' || by_lab.license, '')
+        from read_csv($by_lab, types = {{'release_date': 'varchar'}}) as by_lab
+        inner join lab_names on lower(by_lab.lab) = lab_names.name
+        inner join model_names
+            on lab_names.lab_id = model_names.lab_id
+            and model_names.key in (name_key(undated(by_lab.model)), name_key(by_lab.name))
+        where by_lab.open_weights is not null
+        union all
+        select
+            'model', base_slug(slug), 'license',
+            case coalesce(revealed_as, label) when 'open' then 'open_weight' else 'closed' end,
+            'third_party_labels', date '{labels_seen_on}',
+            coalesce(
+                nullif(regexp_extract(note, 'https://[^ ]+'), ''),
+                'https://github.com/aadhavr/open-router'
+            ),
+            case when label = 'stealth' then 'stealth, said to be a model that is ' || revealed_as
+                || '; ' else '' end
+            || case when note like '%[verified by search]%' then 'verified by search'
+                else 'from knowledge' end
+        from read_csv($labels)
+        where coalesce(revealed_as, label) in ('open', 'closed')
+        union all
+        select
+            'model', base_slug(slug), 'weights_since', cast(open_from as varchar),
+            'third_party_labels', date '{labels_seen_on}',
+            coalesce(
+                nullif(regexp_extract(note, 'https://[^ ]+'), ''),
+                'https://github.com/aadhavr/open-router'
+            ),
+            'closed before'
+        from read_csv($labels)
+        where open_from is not null
+        union all
+        select
+            'lab', lab_names.lab_id, 'headquarters', provider ->> 'headquarters',
+            'openrouter_providers', date '{providers_seen_on}',
+            'https://openrouter.ai/api/v1/providers',
+            'provider ' || (provider ->> 'slug') || ', the entity that serves'
+        from (
+            select unnest(data) as provider
+            from read_json($providers, columns = {{'data': 'JSON[]'}})
+        )
+        inner join lab_names
+            on lab_names.name in (lower(provider ->> 'slug'), lower(provider ->> 'name'))
+        where provider ->> 'headquarters' is not null
+    )
+    select distinct all_opinions.*
+    from all_opinions
+    where subject_kind = 'lab' or subject in (select slug from slugs)
+    qualify row_number() over (
+        partition by subject_kind, subject, field, opinion_source
+        order by seen_on desc, evidence_url = 'https://models.dev', detail
+    ) = 1
+"""
+
+
+def main() -> None:
+    """Write the seed and say what is in it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--history", type=Path, default=next(HISTORY.glob("*/dump.csv.gz"), None))
+    parser.add_argument("--output", type=Path, default=HERE / "second_opinions.csv")
+    arguments = parser.parse_args()
+    data = arguments.data_dir
+    files = {
+        "labs": HERE / "labs.csv",
+        "authors": HERE / "authors.csv",
+        "history": arguments.history,
+        "catalogue": data / "openrouter" / "models" / "????-??-??.json.gz",
+        "epoch": data / "attribution" / "epoch_notable_models_2026-07.csv",
+        "models_dev": data / "prices" / "models-dev" / "monthly.csv.gz",
+        "by_lab": data / "prices" / "models-dev" / f"models_by_lab_{BY_LAB_SEEN_ON}.csv",
+        "labels": data / "attribution" / "third_party_open_closed_labels_2026-09.csv",
+        "providers": data / "openrouter" / "providers" / f"{PROVIDERS_SEEN_ON}.json",
+    }
+    with duckdb.connect() as connection:
+        connection.execute("create table countries (name varchar, code varchar)")
+        connection.executemany("insert into countries values (?, ?)", list(COUNTRIES.items()))
+        seen_on = {
+            "epoch_seen_on": EPOCH_SEEN_ON,
+            "by_lab_seen_on": BY_LAB_SEEN_ON,
+            "labels_seen_on": LABELS_SEEN_ON,
+            "providers_seen_on": PROVIDERS_SEEN_ON,
+        }
+        for script in (MACROS, REGISTRY, SLUGS, EPOCH, OPINIONS.format(**seen_on)):
+            for name, path in files.items():
+                script = script.replace(f"${name}", f"'{path}'")
+            connection.execute(script)
+        connection.execute(
+            f"copy (select * from opinions order by all) to '{arguments.output}' (header)"
+        )
+        print(
+            connection.sql(
+                "select opinion_source, subject_kind, field, value, count(*) as opinions "
+                "from opinions group by all order by all"
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,495 @@
+"""`tokenshare registry …`: how the three answers look in a terminal, and as JSON."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestration.errors import RegistryFindingsError, TokenshareError
+from orchestration.files import to_json
+from orchestration.registry import DEFAULT_SOURCE, View
+from orchestration.terminal import EXIT_CODES, DataDir, console, output, settings_of
+
+registry_app = typer.Typer(
+    no_args_is_help=True,
+    help="Whose model is it? What the registry says, what it lacks, what a change of it moves.",
+    epilog="Examples: tokenshare registry check · tokenshare registry explain "
+    "deepseek/deepseek-v4-pro-20260423 · tokenshare registry diff latest working" + EXIT_CODES,
+)
+
+WhichRegistry = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        help="working (the seeds of this checkout), latest, a vintage, or a folder of seeds.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")]
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    # Not through rich, which would wrap it.
+    typer.echo(to_json(document).decode(), nl=False)
+
+
+def _say_notices(notices: Iterable[str]) -> None:
+    for notice in notices:
+        console.print("[yellow]note[/]", Text(notice))
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table; a column that starts with > is set to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+        )
+    return table
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
+
+
+def _usd(price: Decimal | None) -> str:
+    return "" if price is None else f"{price.normalize():f}"
+
+
+def _period(first: object, until: object) -> str:
+    return f"{first or 'always'} → {until or 'open'}"
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry explain minimax/minimax-m3-20260531 · "
+    "tokenshare registry explain '~Deepseek/DeepSeek-V4-Pro-20260423:free' · "
+    "tokenshare registry explain openrouter/hunter-alpha --json" + EXIT_CODES
+)
+def explain(
+    slug: Annotated[
+        str,
+        typer.Argument(
+            help="author/model, in any case, with or without ~ and a variant such as :free; "
+            "without its date where only one dated model has that name."
+        ),
+    ],
+    registry: WhichRegistry = "working",
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Everything known about a slug, with its evidence.
+
+    Class, lab, origin under each lens, license and price over time, stealth reveal, second
+    opinions.
+    """
+    from orchestration.registry.explain import explain as ask
+    from orchestration.registry.registry import find_version
+
+    settings = settings_of(data_dir)
+    answer = ask(slug, settings, _today(), find_version(registry, settings))
+    if as_json:
+        _print_json(answer)
+        return
+    _say_notices(answer["notices"])
+    _show_now(answer)
+    _show_periods(answer)
+    _show_evidence(answer)
+    _show_prices(answer["prices"])
+    _show_opinions(answer["second_opinions"])
+    where = f"vintage {answer['vintage']}" if answer["vintage"] else "no vintage"
+    output.print(f"\nregistry: {answer['registry']} · usage and prices: {where}", style="dim")
+
+
+def _show_now(answer: dict[str, Any]) -> None:
+    now = answer["today"]
+    table = _table(f"{answer['slug']}, as known now", "what", "answer", "from")
+    reason = next((r["reason"] for r in answer["rows"]["unattributed_authors"]), None)
+    said = now["identification"] + (f" ({reason})" if reason else "")
+    table.add_row("class", said, _by_what(answer))
+    table.add_row("lab", f"{now['lab_name']} ({now['lab_id']})" if now["lab_id"] else "", "")
+    table.add_row("origin by author_hq", now["headquarters"] or "unidentified", "headquarters")
+    base = f"base by {now['base_lab_id']}" if now["base_lab_id"] else "no base lab in the registry"
+    table.add_row("origin by base_lineage", now["base_headquarters"] or "unidentified", base)
+    # By slug no published table says it: usage_daily adds up over providers.
+    table.add_row("origin by serving_hq", "not known", "usage_daily does not say who served a slug")
+    table.add_row("license", now["license"], _license_name(answer))
+    for row in answer["stealth"]:
+        table.add_row(
+            "stealth", f"{row['base_slug']} = {row['revealed_as']}",
+            f"revealed {_text(row['revealed_on'])}, known from {row['known_from'] or 'always'}",
+        )  # fmt: skip
+    for usage in answer["usage"]:
+        table.add_row(
+            "use", f"{usage['tokens']:,} tokens",
+            f"{usage['first_day']} to {usage['last_day']}, {usage['days']} days; "
+            f"{_percent(usage['share_of_window'])} of {usage['source']}, "
+            f"{_percent(usage['best_month_share'])} of {usage['best_month']:%Y-%m}",
+        )  # fmt: skip
+    output.print(table)
+
+
+def _by_what(answer: dict[str, Any]) -> str:
+    if answer["rows"]["routers"]:
+        return "row of routers.csv"
+    if any(row["lab_id"] for row in answer["rows"]["models"]):
+        return "row of models.csv"
+    if answer["rows"]["authors"]:
+        return f"author {answer['author']}"
+    return "no row of the registry"
+
+
+def _license_name(answer: dict[str, Any]) -> str:
+    names = [row["license_name"] for row in answer["rows"]["models"] if row["license_name"]]
+    return names[-1] if names else ""
+
+
+def _show_periods(answer: dict[str, Any]) -> None:
+    by_view = {
+        view: [p for p in answer["periods"] if p["registry_view"] == view]
+        for view in ("then", "now")
+    }
+    said = [
+        [{k: v for k, v in p.items() if k != "registry_view"} for p in by_view[v]] for v in by_view
+    ]
+    if said[0] == said[1]:
+        if len(said[0]) < 2:
+            return
+        views = {"then and now": by_view["now"]}
+    else:
+        views = {"then": by_view["then"], "now": by_view["now"]}
+    table = _table(
+        "\nOver time (days of use, borders of rows, today)",
+        "as known", "days", "class", "lab", "author_hq", "base_lineage", "license",
+    )  # fmt: skip
+    for view, periods in views.items():
+        for p in periods:
+            table.add_row(
+                view, f"{p['first_day']} to {p['last_day']}", p["identification"],
+                _text(p["lab_id"]), p["headquarters"] or "–", p["base_headquarters"] or "–",
+                p["license"],
+            )  # fmt: skip
+    output.print(table)
+
+
+def _show_evidence(answer: dict[str, Any]) -> None:
+    """Blocks in place of a table: an address that is folded cannot be opened."""
+    found = [(name, row) for name, listed in answer["rows"].items() for row in listed]
+    if not found:
+        return
+    output.print("\nRows of the registry", style="bold")
+    for name, row in found:
+        facts = [
+            _says(name, row),
+            _period(row.get("valid_from"), row.get("valid_to")) if "valid_from" in row else None,
+            f"known from {row['known_from']}" if row.get("known_from") else None,
+            f"checked {row['checked_on']}",
+            f"confidence {row['confidence']}" if row.get("confidence") else None,
+        ]
+        output.print(Padding(Text(f"{name}: " + " · ".join(f for f in facts if f)), (0, 0, 0, 2)))
+        if row.get("evidence_url"):
+            output.print(Text("      " + row["evidence_url"], style="dim"), soft_wrap=True)
+        if row.get("note"):
+            output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
+
+
+def _says(table: str, row: dict[str, Any]) -> str:
+    if table == "labs":
+        return f"{row['lab_name']}: {row['headquarters'] or 'headquarters unknown'}"
+    if table == "authors":
+        return f"{row['author']} is {row['lab_id']}"
+    if table == "models":
+        name = f" ({row['license_name']})" if row["license_name"] else ""
+        base = (
+            f", base {row['base_model'] or 'model'} by {row['base_lab_id']}"
+            if row["base_lab_id"]
+            else ""
+        )
+        return f"{row['lab_id'] or 'no lab'}, {row['license'] or 'license unknown'}{name}{base}"
+    return _text(row.get("reason")) or "router"
+
+
+_PRICES_SHOWN = 12
+
+
+def _show_prices(prices: list[dict[str, Any]]) -> None:
+    if not prices:
+        return
+    table = _table(
+        "\nList price, US dollars per million tokens",
+        "variant", "valid", ">prompt", ">completion", ">cache read", ">cache write", "source",
+    )  # fmt: skip
+    for row in prices[-_PRICES_SHOWN:]:
+        _, _, variant = row["model_permaslug"].partition(":")
+        table.add_row(
+            variant or "standard", _period(row["valid_from"], row["valid_to"]),
+            _usd(row["prompt"]), _usd(row["completion"]),
+            _usd(row["input_cache_read"]), _usd(row["input_cache_write"]), row["price_source"],
+        )  # fmt: skip
+    output.print(table)
+    if (left_out := len(prices) - _PRICES_SHOWN) > 0:
+        output.print(f"and {left_out} before these: --json", style="dim")
+
+
+def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinions") -> None:
+    if not compared:
+        return
+    table = _table(title, "about", "field", "they say", "registry", "who, when seen", "verdict")
+    for o in compared:
+        verdict = o["verdict"] + (f", judged: {o['judgement']}" if o["judgement"] else "")
+        table.add_row(
+            o["subject"], o["field"], o["value"], o["registry_says"] or "–",
+            f"{o['opinion_source']} {o['seen_on']}",
+            Text(verdict, style="yellow" if verdict == "contradicts" else ""),
+        )  # fmt: skip
+    output.print(table)
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry check · tokenshare registry check --strict "
+    "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
+    "--strict exits 9 where a slug of an author that no seed names holds more than 0.1 % of a "
+    "month, where a contradiction is not judged in data_contracts/registry_judgements.yml, or "
+    "where a row is stale. A judgement that is no longer about what both sides say exits 9 always."
+    + EXIT_CODES
+)
+def check(
+    max_age_days: Annotated[
+        int, typer.Option(min=0, help="Evidence that was read longer ago is stale.")
+    ] = 180,
+    strict: Annotated[bool, typer.Option("--strict", help="For CI: exit 9 on findings.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Judged contradictions and whole lists too.")
+    ] = False,
+    source: Annotated[str, typer.Option(help="Whose usage is looked at.")] = DEFAULT_SOURCE,
+    registry: WhichRegistry = "working",
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """What the registry lacks, heaviest first.
+
+    Unmapped slugs, models without a row, unknown licenses, stale evidence, contradictions with
+    second opinions.
+    """
+    from orchestration.registry.check import check as look
+    from orchestration.registry.registry import find_version
+
+    settings = settings_of(data_dir)
+    version = find_version(registry, settings)
+    found = look(settings, _today(), max_age_days, source, version)
+    if as_json:
+        _print_json(found)
+    else:
+        _say_notices(found["notices"])
+        _show_check(found, everything)
+    if found["outdated_judgements"]:
+        raise RegistryFindingsError(
+            f"{version.judgements}: judge again:\n" + "\n".join(found["outdated_judgements"])
+        )
+    if strict and found["vintage"] is None:
+        raise TokenshareError("--strict needs usage; `tokenshare run` publishes a vintage")
+    if strict and found["failures"]:
+        raise RegistryFindingsError("the registry needs work: " + "; ".join(found["failures"]))
+
+
+_ROWS_SHOWN = 15
+
+
+def _show_check(found: dict[str, Any], everything: bool) -> None:
+    if found["vintage"]:
+        _show_slugs("Unmapped slugs", found["unmapped"], everything)
+        _show_slugs(
+            "Models without a row that held 0.1 % of a day", found["models_without_row"], everything
+        )
+        _show_slugs("Unknown license", found["unknown_license"], everything)
+        _show_slugs("Lab known, its country not", found["headquarters_unknown"], everything)
+        _show_slugs("Country of the base model unknown", found["base_lineage_unknown"], everything)
+    stale = found["stale"]
+    title = f"Rows whose evidence is older than {found['max_age_days']} days: {len(stale)}"
+    table = _table("\n" + title, "seed", "row", "valid from", "checked", ">days ago")
+    for row in _shown(stale, everything):
+        table.add_row(
+            row["registry_table"], row["name"], _text(row["valid_from"]),
+            _text(row["checked_on"]), _text(row["age_days"]),
+        )  # fmt: skip
+    _print_listed(table, title, stale, everything)
+    judged = [o for o in found["contradictions"] if o["judgement"]]
+    new = (
+        found["contradictions"]
+        if everything
+        else [o for o in found["contradictions"] if not o["judgement"]]
+    )
+    title = f"Contradictions with second opinions: {len(found['contradictions'])}"
+    _show_opinions(new, f"\n{title}, {len(judged)} of them judged")
+    if not new:
+        output.print(f"\n{title}, {len(judged)} of them judged", style="bold")
+    counts = found["opinions"]
+    output.print(
+        f"{counts['agrees']} opinions agree, {counts['silent']} speak where the registry says "
+        "nothing (--json lists them)", style="dim",
+    )  # fmt: skip
+    where = f"{found['source']} of vintage {found['vintage']}" if found["vintage"] else "none"
+    output.print(f"\nregistry: {found['registry']} · usage: {where}", style="dim")
+
+
+def _show_slugs(title: str, slugs: list[dict[str, Any]], everything: bool) -> None:
+    share = sum(slug["share_of_window"] for slug in slugs)
+    title = f"{title}: {len(slugs)}, together {share:.2%} of all tokens"
+    table = _table(
+        "\n" + title, "slug", "class", ">of all", ">best day", ">best month", ">last day"
+    )
+    # Slugs are up to 47 characters long, reasons 21: these two fold, numbers do not.
+    table.columns[0].min_width, table.columns[1].max_width = 36, 12
+    for column in table.columns[2:]:
+        column.no_wrap = True
+    for slug in _shown(slugs, everything):
+        table.add_row(
+            slug["base_slug"], slug["left_unmapped_because"] or slug["identification"],
+            _percent(slug["share_of_window"]), _percent(slug["best_day_share"]),
+            f"{_percent(slug['best_month_share'])} {slug['best_month']:%Y-%m}",
+            _text(slug["last_day"]),
+        )  # fmt: skip
+    _print_listed(table, title, slugs, everything)
+
+
+def _shown(listed: list[dict[str, Any]], everything: bool) -> list[dict[str, Any]]:
+    return listed if everything else listed[:_ROWS_SHOWN]
+
+
+def _print_listed(table: Table, title: str, listed: list[dict[str, Any]], everything: bool) -> None:
+    if not listed:
+        output.print(f"\n{title}", style="bold")
+        return
+    output.print(table)
+    if left_out := len(listed) - len(_shown(listed, everything)):
+        output.print(f"and {left_out} more: --all", style="dim")
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry diff latest working · tokenshare registry diff "
+    "20261124T120000Z-1a2b3c4d latest · tokenshare registry diff old/dbt_project/seeds working "
+    "--view then --json" + EXIT_CODES
+)
+def diff(
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="A vintage (id or folder), a folder of seeds, latest, or working: the seeds of "
+            "this checkout."
+        ),
+    ],
+    b: Annotated[str, typer.Argument(help="The version to compare it with.")],
+    view: Annotated[
+        View,
+        typer.Option(
+            help="Both as known today (now), or as known on each day of use (then), as a run "
+            "publishes where it was not told otherwise.",
+        ),
+    ] = "now",
+    source: Annotated[str, typer.Option(help="Whose usage is moved.")] = DEFAULT_SOURCE,
+    everything: Annotated[bool, typer.Option("--all", help="Whole lists.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """What differs between two versions of the registry.
+
+    Rows, and the share points that they move per lens, origin and license, on the usage of the
+    newest vintage.
+    """
+    from orchestration.registry.diff import diff as compare
+
+    found = compare(a, b, settings_of(data_dir), _today(), view, source)
+    if as_json:
+        _print_json(found)
+        return
+    _say_notices(found["notices"])
+    _show_row_changes(found, everything)
+    if found["vintage"]:
+        _show_moves(found, everything)
+    where = f"{found['source']} of vintage {found['vintage']}" if found["vintage"] else "none"
+    output.print(
+        f"\nA: {found['a']['version']} · B: {found['b']['version']} · as known "
+        f"{found['view']} · usage: {where}",
+        style="dim",
+    )
+
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
+    changes = found["rows"]
+    counts = ", ".join(f"{sum(c['change'] == what for c in changes)} {what}" for what in _SIGNS)
+    title = f"Rows from A to B: {counts}"
+    table = _table("\n" + title, "", "seed", "row", "what")
+    table.columns[2].min_width = 30
+    for change in _shown(sorted(changes, key=_changes_little), everything):
+        since = f" from {change['valid_from']}" if change["valid_from"] else ""
+        known = f", known from {change['known_from']}" if change["known_from"] else ""
+        table.add_row(
+            _SIGNS[change["change"]], change["table"], f"{change['name']}{since}{known}",
+            _what_changed(change),
+        )  # fmt: skip
+    _print_listed(table, title, changes, everything)
+
+
+# Where a row came from; what it says is shown first, this only where nothing else differs.
+_PROVENANCE = ("evidence_url", "checked_on", "note")
+
+
+_SAYS_LITTLE = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}
+
+
+def _changes_little(change: dict[str, Any]) -> bool:
+    """Whether a row says of every day what it said before: such rows are listed last."""
+    return change["change"] == "changed" and set(change["columns"]) <= _SAYS_LITTLE
+
+
+def _what_changed(change: dict[str, Any]) -> str:
+    side = 0 if change["change"] == "removed" else 1
+    said = {c: v for c, v in change["columns"].items() if c not in _PROVENANCE}
+    if change["change"] == "changed":
+        parts = [
+            f"{c}: {_text(old) or 'empty'} → {_text(new) or 'empty'}"
+            for c, (old, new) in said.items()
+        ]
+        return "; ".join(parts) or ", ".join(change["columns"]) + " only"
+    shown = ("lab_id", "headquarters", "license", "base_lab_id", "revealed_as", "reason")
+    return ", ".join(f"{c} {said[c][side]}" for c in shown if c in said and said[c][side])
+
+
+def _show_moves(found: dict[str, Any], everything: bool) -> None:
+    shares = found["shares"]
+    title = "Share points moved over the whole window"
+    if not shares:
+        output.print(f"\n{title}: none", style="bold")
+        return
+    table = _table("\n" + title, "cut", "value", ">A", ">B", ">points", "months most affected")
+    for row in shares:
+        table.add_row(
+            row["cut"], row["value"], _percent(row["old_share"]), _percent(row["new_share"]),
+            f"{row['points']:+.3f}",
+            ", ".join(f"{m['month']:%Y-%m} {m['points']:+.2f}" for m in row["months"]),
+        )  # fmt: skip
+    output.print(table)
+    slugs = found["slugs"]
+    title = f"Slugs that moved: {len({s['base_slug'] for s in slugs})}"
+    table = _table("\n" + title, "cut", "slug", "from", "to", ">points", "days")
+    for slug in _shown(slugs, everything):
+        table.add_row(
+            slug["cut"], slug["base_slug"], slug["old_value"], slug["new_value"],
+            f"{slug['points']:.3f}", f"{slug['first_day']} to {slug['last_day']}",
+        )  # fmt: skip
+    _print_listed(table, title, slugs, everything)

@@ -1,0 +1,125 @@
+"""Second opinions, the seed `second_opinions`, beside what the registry says."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.registry.attribution import attribute, render
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.registry.judgements import Judgement
+
+# What the registry answers to an opinion on the day on which the opinion was seen. `silent` is no
+# contradiction: the registry claims nothing there.
+_COMPARE = """
+    create or replace table {schema}.compared as
+    with lab_days as (
+        select distinct
+            seen_on as usage_date,
+            date '{known_on}' as known_on,
+            subject as lab_id
+        from {schema}.opinions
+        where subject_kind = 'lab'
+    ),
+    labs as ({lab_rows}),
+    weights_since as (
+        select base_slug, coalesce(cast(max(valid_from) as varchar), 'always') as open_from
+        from {schema}.models
+        where license = 'open_weight'
+        group by base_slug
+    ),
+    answered as (
+        select
+            opinion.*,
+            case opinion.field
+                when 'headquarters' then labs.headquarters
+                when 'license' then nullif(model.license, 'unknown')
+                when 'base_lab' then model.base_lab_id
+                when 'weights_since' then weights_since.open_from
+            end as registry_says
+        from {schema}.opinions as opinion
+        left join labs
+            on opinion.subject = labs.lab_id and opinion.seen_on = labs.usage_date
+            and opinion.subject_kind = 'lab'
+        left join {schema}.attribution as model
+            on opinion.subject = model.base_slug and opinion.seen_on = model.usage_date
+            and opinion.subject_kind = 'model' and model.registry_view = 'now'
+        left join weights_since
+            on opinion.subject = weights_since.base_slug and opinion.subject_kind = 'model'
+    )
+    select
+        *,
+        case
+            when registry_says is null then 'silent'
+            when registry_says = value then 'agrees'
+            else 'contradicts'
+        end as verdict
+    from answered
+"""
+
+
+def compare(
+    connection: "duckdb.DuckDBPyConnection",
+    schema: str,
+    known_on: date,
+    judgements: "list[Judgement] | Path",
+    subjects: tuple[str, ...] | None = None,
+    attributed: bool = False,
+) -> list[dict[str, Any]]:
+    """Every opinion with what the registry says, its verdict and its judgement's id.
+
+    A file of judgements is read only where there is something to judge. `<schema>.attribution` is
+    made anew for the days on which opinions were seen, unless it has them already.
+    """
+    subjects_too = "" if subjects is None else "where list_contains(?, subject)"
+    connection.execute(
+        f"create or replace table {schema}.opinions as "
+        f"select * from {schema}.second_opinions {subjects_too}",
+        [] if subjects is None else [list(subjects)],
+    )
+    if not connection.execute(f"select 1 from {schema}.opinions limit 1").fetchall():
+        return []
+    if not attributed:
+        connection.execute(
+            f"create or replace table {schema}.opinion_days as "
+            "select distinct seen_on as usage_date, subject as base_slug, "
+            "split_part(subject, '/', 1) as author "
+            f"from {schema}.opinions where subject_kind = 'model'"
+        )
+        attribute(connection, schema, f"{schema}.opinion_days", known_on)
+    lab_rows = render(
+        "{{ registry_rows(ref('labs'), 'lab_id', 'lab_days', ['headquarters']) }}", schema
+    )
+    connection.execute(_COMPARE.format(schema=schema, known_on=known_on, lab_rows=lab_rows))
+    compared = rows(
+        connection,
+        f"select * from {schema}.compared "
+        "order by verdict = 'contradicts' desc, subject_kind, subject, field, opinion_source",
+    )
+    if isinstance(judgements, Path):
+        contradicted = any(o["verdict"] == "contradicts" for o in compared)
+        judgements = _read(judgements) if contradicted else []
+    ids = {j.about: j.id for j in judgements}
+    for opinion in compared:
+        about = (opinion["opinion_source"], opinion["subject"], opinion["field"])
+        opinion["judgement"] = ids.get(about)
+    return compared
+
+
+def _read(path: Path) -> "list[Judgement]":
+    from orchestration.registry.judgements import read_judgements
+
+    return read_judgements(path)
+
+
+def rows(
+    connection: "duckdb.DuckDBPyConnection",
+    sql: str,
+    values: list[Any] | dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of a query as dictionaries."""
+    cursor = connection.execute(sql, values or [])
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

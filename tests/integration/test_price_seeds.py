@@ -1,0 +1,218 @@
+"""The scripts that derived the price seeds: how names are matched, and that they give the seeds."""
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
+
+SEEDS = DBT_PROJECT_DIR / "seeds"
+DATA = PROJECT_ROOT.parent / "shared" / "data"
+USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b/renamed-1"]
+Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
+
+
+def script(name: str, *arguments: object) -> str:
+    """Run a script of the seeds; gives what it reports."""
+    done = subprocess.run(
+        [sys.executable, str(SEEDS / name), *map(str, arguments)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stderr
+
+
+def events(rows: Sequence[tuple[str, str, str, str | None, int, str | None]], path: Path) -> None:
+    """(id, day, event, canonical slug, created, prompt price) as a file of price events."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table e (model_id varchar, observed_at varchar, event varchar, "
+            "canonical_slug varchar, created double, price_prompt varchar, "
+            "price_completion varchar, price_request varchar, "
+            "price_input_cache_read varchar, price_input_cache_write varchar)"
+        )
+        for model_id, day, event, slug, created, price in rows:
+            request = "0.005" if model_id == "a/plain" else "0"
+            connection.execute(
+                "insert into e values (?, ?, ?, ?, ?, ?, ?, ?, null, null)",
+                [model_id, f"{day}T00:30:00+00:00", event, slug, created, price, price, request],
+            )
+        connection.execute(f"copy e to '{path}' (format parquet)")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """Dated and undated slugs, a variant, an id that stood for two models, a renamed author."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    events(
+        [
+            ("a/dated", "2026-01-02", "set", "a/dated-20260101", 11, "0.000001"),
+            ("a/dated:free", "2026-01-02", "set", "a/dated-20260101", 11, "0"),
+            ("a/dated", "2026-03-02", "removed", None, 11, None),
+            ("a/plain", "2026-01-02", "set", "a/plain", 12, "0.000002"),
+            ("a/reused", "2026-01-02", "set", "a/reused-1", 13, "0.000003"),
+            ("a/reused", "2026-02-10", "set", "a/reused-2", 14, "0.000004"),
+            ("b/new-name", "2026-01-02", "set", "b/renamed-1", 15, "0.000005"),
+        ],
+        folder / "price_events_test.parquet",
+    )
+    return folder
+
+
+@pytest.fixture
+def derive(tmp_path: Path, catalogue: Path) -> Derive:
+    """Run derive_other_prices.py on lists written by the test."""
+
+    def run(
+        models_dev: Sequence[tuple[str, str, str, str]] = (),
+        genai: dict[str, object] | None = None,
+        litellm: dict[str, dict[str, object]] | None = None,
+        used: Sequence[str] = USED,
+    ) -> dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]:
+        folder = tmp_path / "prices"
+        for name in ("models-dev", "genai-prices", "litellm"):
+            (folder / name).mkdir(parents=True)
+        header = (
+            "snapshot,provider,model_id,cost_input,cost_output,cost_cache_read,cost_cache_write"
+        )
+        lines = [f"{d},{p},{m},{price},{price},," for d, p, m, price in models_dev]
+        with gzip.open(folder / "models-dev" / "monthly.csv.gz", "wt") as file:
+            file.write("\n".join([header, *lines]) + "\n")
+        for day, document in (genai or {}).items():
+            with gzip.open(folder / "genai-prices" / f"{day}_x.json.gz", "wt") as file:
+                json.dump(document, file)
+        for day, document in (litellm or {}).items():
+            with gzip.open(folder / "litellm" / f"{day}_x.json.gz", "wt") as file:
+                file.write(json.dumps(document))
+        usage = tmp_path / "usage.csv"
+        usage.write_text("model_permaslug\n" + "\n".join(used) + "\n")
+        script(
+            "derive_other_prices.py",
+            "--catalogue-dir", catalogue, "--prices-dir", folder,
+            "--usage-file", usage, "--output-dir", tmp_path,
+        )  # fmt: skip
+        found: dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]] = {}
+        with (tmp_path / "price_seed_other.csv").open() as file:
+            for r in csv.DictReader(file):
+                found.setdefault(
+                    (r["price_source"], r["model_permaslug"], r["price_kind"]), []
+                ).append(
+                    (r["usd_per_million_tokens"], r["valid_from"], r["valid_to"], r["match_kind"],
+                     r["source_model_id"])
+                )  # fmt: skip
+        return found
+
+    return run
+
+
+def test_names_are_matched_by_equality_on_their_day(derive: Derive) -> None:
+    found = derive(
+        [
+            ("2026-02-01", "openrouter", "a/dated", "1"),
+            ("2026-02-01", "openrouter", "a/dated:free", "0"),
+            ("2026-02-01", "openrouter", "a/reused", "3"),
+            ("2026-02-01", "openrouter", "b/new-name", "5"),
+            ("2026-02-01", "openrouter", "b/renamed-1", "9"),
+            ("2026-02-01", "openrouter", "a/plain-turbo", "7"),
+            ("2026-02-01", "openrouter", "A/Plain", "7"),
+            ("2026-02-01", "elsewhere", "a/plain", "7"),
+            ("2026-03-01", "openrouter", "a/reused", "4"),
+            ("2026-04-01", "openrouter", "a/dated", "1"),
+        ]
+    )
+    prompts = {key[1]: rows for key, rows in found.items() if key[2] == "prompt"}
+    assert prompts == {
+        # gone from the catalogue on 2026-03-02, but the id never stood for anything else
+        "a/dated-20260101": [
+            ("1", "2026-02-01", "2026-03-01", "catalogue_id", "openrouter/a/dated"),
+            ("1", "2026-04-01", "", "catalogue_id_other_day", "openrouter/a/dated"),
+        ],
+        "a/dated-20260101:free": [
+            ("0", "2026-02-01", "2026-03-01", "catalogue_id", "openrouter/a/dated:free")
+        ],
+        # the id of another model until 2026-02-10
+        "a/reused-2": [("4", "2026-03-01", "2026-04-01", "catalogue_id", "openrouter/a/reused")],
+        # the catalogue's own id before the permaslug
+        "b/renamed-1": [("5", "2026-02-01", "2026-03-01", "catalogue_id", "openrouter/b/new-name")],
+    }
+
+
+def test_an_id_that_stood_for_two_models_is_no_match_outside_its_days(derive: Derive) -> None:
+    assert derive([("2026-01-01", "openrouter", "a/reused", "3")]) == {}
+
+
+def test_prices_are_exact_and_end_where_the_next_state_differs(derive: Derive) -> None:
+    cost = {"input_cost_per_token": 3.3e-08, "output_cost_per_token": 0.0}
+    found = derive(
+        litellm={
+            "2026-02-01": {"openrouter/a/plain": cost, "sample_spec": cost},
+            "2026-03-01": {"openrouter/a/plain": cost},
+            "2026-04-01": {"openrouter/a/plain": {**cost, "input_cost_per_token": 3.4e-08}},
+            "2026-05-01": {},
+        }
+    )
+    match = ("catalogue_id", "openrouter/a/plain")
+    assert found["litellm", "a/plain", "prompt"] == [
+        ("0.033", "2026-02-01", "2026-04-01", *match),
+        ("0.034", "2026-04-01", "2026-05-01", *match),
+    ]
+    assert found["litellm", "a/plain", "completion"] == [("0", "2026-02-01", "2026-05-01", *match)]
+
+
+def test_of_prices_with_a_start_the_one_that_has_begun(derive: Derive) -> None:
+    prices = [
+        {"prices": {"input_mtok": 2, "output_mtok": {"base": 10, "tiers": []}}},
+        {"constraint": {"start_date": "2026-03-01"}, "prices": {"input_mtok": 3}},
+        {"constraint": {"start_time": "00:00"}, "prices": {"input_mtok": 4}},
+    ]
+    state = [{"id": "openrouter", "models": [{"id": "a/plain", "prices": prices}]}]
+    found = derive(genai={"2026-02-01": state, "2026-04-01": state})
+    rows = [r[:3] for r in found["genai_prices", "a/plain", "prompt"]]
+    assert rows == [("2", "2026-02-01", "2026-04-01"), ("3", "2026-04-01", "")]
+    assert found["genai_prices", "a/plain", "completion"][0][0] == "10"
+
+
+def test_a_labs_own_list_speaks_only_for_models_of_the_table(derive: Derive) -> None:
+    small = "openai/text-embedding-3-small"
+    cost = {"input_cost_per_token": 2e-08, "output_cost_per_token": 0.0}
+    found = derive(
+        litellm={"2026-02-01": {"text-embedding-3-small": cost, "gpt-4o": cost}},
+        used=[small, "openai/gpt-4o"],
+    )
+    assert found["litellm", small, "prompt"] == [
+        ("0.02", "2026-02-01", "", "first_party_id", "text-embedding-3-small")
+    ]
+    assert {key[1] for key in found} == {small}
+
+
+def test_request_prices_are_per_request_and_zero_is_none(catalogue: Path, tmp_path: Path) -> None:
+    with gzip.open(catalogue / "2026-01-02.json.gz", "wt") as file:
+        json.dump({"data": []}, file)
+    output = tmp_path / "seed.csv"
+    script("derive_prices.py", "--catalogue-dir", catalogue, "--output", output)
+    with output.open() as file:
+        rows = [r for r in csv.DictReader(file) if r["price_kind"] == "request"]
+    assert [(r["model_permaslug"], r["usd_per_million_tokens"]) for r in rows] == [
+        ("a/plain", "5000")
+    ]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
+def test_the_scripts_give_the_committed_seeds(tmp_path: Path) -> None:
+    models = DATA / "openrouter" / "models"
+    script("derive_prices.py", "--catalogue-dir", models, "--output", tmp_path / "price_seed.csv")
+    (usage,) = (PROJECT_ROOT / "data" / "landing" / "openrouter_rankings").glob("*/dump.csv.gz")
+    script(
+        "derive_other_prices.py",
+        "--catalogue-dir", models, "--prices-dir", DATA / "prices",
+        "--usage-file", usage, "--output-dir", tmp_path,
+    )  # fmt: skip
+    for name in ("price_seed.csv", "price_seed_other.csv", "price_source_readings.csv"):
+        assert (tmp_path / name).read_bytes() == (SEEDS / name).read_bytes(), name

@@ -1,0 +1,431 @@
+"""check, explain and diff on a registry whose numbers can be checked on paper."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.errors import TokenshareError, TransformError
+from orchestration.registry.attribution import render
+from orchestration.registry.check import check
+from orchestration.registry.diff import diff
+from orchestration.registry.explain import explain
+from orchestration.registry.registry import Version, find_version
+from orchestration.settings import Settings
+from tests import registries
+
+TODAY = date(2026, 12, 1)
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> Version:
+    """The registry of tests/registries.py."""
+    return Version("seeds", registries.write_registry(tmp_path / "seeds"), is_vintage=False)
+
+
+@pytest.fixture
+def published(settings: Settings) -> Settings:
+    """An installation whose latest vintage has the usage of tests/registries.py."""
+    registries.publish_usage(settings)
+    return settings
+
+
+# -- explain
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "alpha/one-20260101", "ALPHA/One-20260101", "~alpha/one-20260101", " alpha/one-20260101 ",
+        "alpha/one-20260101:free", "~Alpha/ONE-20260101:free", "alpha/one",
+    ],
+)  # fmt: skip
+def test_a_slug_is_found_however_it_is_written(
+    asked: str, published: Settings, seeds: Version
+) -> None:
+    answer = explain(asked, published, TODAY, seeds)
+    assert answer["slug"] == "alpha/one-20260101"
+    assert ("alpha/one is the undated name of" in str(answer["notices"])) == (asked == "alpha/one")
+
+
+def test_explain_has_every_answer_over_time(published: Settings, seeds: Version) -> None:
+    answer = explain("alpha/one-20260101", published, TODAY, seeds)
+    now = answer["today"]
+    assert (now["identification"], now["lab_id"], now["headquarters"]) == ("attributed", "aa", "CN")
+    assert [
+        (p["first_day"], p["last_day"], p["license"])
+        for p in answer["periods"]
+        if p["registry_view"] == "now"
+    ] == [
+        (date(2026, 1, 31), date(2026, 1, 31), "closed"),
+        (date(2026, 2, 1), TODAY, "open_weight"),
+    ]
+    assert [
+        (p["valid_from"], p["valid_to"], p["prompt"], p["completion"]) for p in answer["prices"]
+    ] == [
+        (date(2026, 1, 1), date(2026, 2, 1), Decimal("1.5"), Decimal(6)),
+        (date(2026, 2, 1), None, Decimal(1), Decimal(6)),
+    ]
+    (usage,) = answer["usage"]
+    assert usage["tokens"] == 1100
+    assert usage["share_of_window"] == pytest.approx(0.55)
+    assert (usage["best_month"], usage["days"]) == (date(2026, 1, 1), 2)
+    assert usage["best_month_share"] == pytest.approx(0.6)
+    assert {name: len(rows) for name, rows in answer["rows"].items()} == {
+        "models": 2, "authors": 1, "labs": 1, "routers": 0, "unattributed_authors": 0,
+    }  # fmt: skip
+
+
+def test_a_revealed_stealth_model_has_two_answers(published: Settings, seeds: Version) -> None:
+    answer = explain("openrouter/ghost", published, TODAY, seeds)
+    said = [
+        (p["registry_view"], p["first_day"], p["identification"], p["lab_id"])
+        for p in answer["periods"]
+    ]
+    assert said == [
+        ("now", date(2026, 1, 31), "attributed", "bb"),
+        ("then", date(2026, 1, 31), "stealth", None),
+        ("then", date(2026, 2, 10), "attributed", "bb"),
+    ]
+    assert [s["revealed_as"] for s in answer["stealth"]] == ["beta/next"]
+
+
+def test_the_lenses_are_told_apart(published: Settings, seeds: Version) -> None:
+    now = explain("beta/tune", published, TODAY, seeds)["today"]
+    assert (now["headquarters"], now["base_headquarters"]) == ("US", "CN")
+
+
+def test_explain_shows_the_second_opinions_of_model_and_lab(
+    published: Settings, seeds: Version
+) -> None:
+    answer = explain("alpha/one-20260101", published, TODAY, seeds)
+    assert {
+        (o["subject"], o["opinion_source"], o["registry_says"], o["verdict"])
+        for o in answer["second_opinions"]
+    } == {
+        ("aa", "epoch_ai", "CN", "agrees"),
+        # It was closed on 2026-01-15 and open on 2026-03-01.
+        ("alpha/one-20260101", "models_dev", "closed", "agrees"),
+        ("alpha/one-20260101", "third_party_labels", "open_weight", "contradicts"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("alpha/won", "alpha/one-20260101"),
+        ("alfa/one", "alpha/one-20260101"),
+        ("one", "alpha/one-20260101"),
+        ("tune-beta", "beta/tune"),
+        ("alpha/two", "alpha/two-20260101, alpha/two-20260201"),
+    ],
+)
+def test_an_unknown_slug_is_answered_with_near_ones(
+    asked: str, near: str, published: Settings, seeds: Version
+) -> None:
+    with pytest.raises(TokenshareError) as refused:
+        explain(asked, published, TODAY, seeds)
+    assert near in str(refused.value)
+    assert repr(asked) in str(refused.value)
+
+
+def test_an_unknown_slug_that_is_near_to_none(published: Settings, seeds: Version) -> None:
+    with pytest.raises(TokenshareError, match=r"expected author/model$"):
+        explain("qqqqq/zzzzz", published, TODAY, seeds)
+
+
+def test_explain_without_a_vintage_says_so(settings: Settings, seeds: Version) -> None:
+    answer = explain("beta/tune", settings, TODAY, seeds)
+    assert answer["today"]["lab_id"] == "bb"
+    assert answer["usage"] == []
+    assert any("nothing is published yet" in n for n in answer["notices"])
+
+
+# -- check
+
+
+def slugs(listed: list[dict[str, Any]]) -> dict[str, int]:
+    return {row["base_slug"]: row["tokens"] for row in listed}
+
+
+def test_check_weighs_what_is_missing(published: Settings, seeds: Version) -> None:
+    found = check(published, TODAY, 180, version=seeds)
+    (gamma,) = found["unmapped"]
+    assert (gamma["base_slug"], gamma["tokens"]) == ("gamma/x", 50)
+    assert gamma["share_of_window"] == pytest.approx(0.025)
+    assert gamma["best_day_share"] == pytest.approx(0.05)
+    assert gamma["best_month_share"] == pytest.approx(0.05)
+    assert slugs(found["models_without_row"]) == {"gamma/x": 50}
+    # As known now the ghost is closed; neither the tail nor a router has a license to know.
+    assert slugs(found["unknown_license"]) == {"gamma/x": 50}
+    assert found["headquarters_unknown"] == found["base_lineage_unknown"] == []
+    assert "1 unmapped slugs above 0.1% of a month" in found["failures"]
+
+
+def test_check_names_what_has_a_lab_but_no_country(published: Settings, tmp_path: Path) -> None:
+    labs = registries.LABS.replace("Gamma Lab,,FR", "Gamma Lab,,")
+    folder = registries.write_registry(
+        tmp_path / "r", labs=labs, authors=registries.AUTHORS + registries.GAMMA
+    )
+    found = check(published, TODAY, 180, version=Version("r", folder, is_vintage=False))
+    assert found["unmapped"] == []
+    assert slugs(found["headquarters_unknown"]) == {"gamma/x": 50}
+    assert slugs(found["base_lineage_unknown"]) == {"gamma/x": 50}
+
+
+def test_the_heaviest_come_first(published: Settings, tmp_path: Path) -> None:
+    text = registries.AUTHORS.replace("beta,bb", "delta,bb")
+    models = "\n".join(r for r in registries.MODELS.splitlines() if "beta/tune" not in r) + "\n"
+    folder = registries.write_registry(tmp_path / "r", authors=text, models=models)
+    found = check(published, TODAY, 180, version=Version("r", folder, is_vintage=False))
+    assert list(slugs(found["unmapped"]).items()) == [("beta/tune", 500), ("gamma/x", 50)]
+    assert found["unmapped"][0]["best_month"] == date(2026, 2, 1)
+
+
+def test_an_author_that_is_left_unmapped_on_purpose_fails_nothing(
+    published: Settings, tmp_path: Path
+) -> None:
+    folder = registries.write_registry(
+        tmp_path / "r",
+        unattributed_authors="author,reason,checked_on,note\ngamma,no_evidence,2026-11-01,\n",
+    )
+    found = check(published, TODAY, 180, version=Version("r", folder, is_vintage=False))
+    assert found["unmapped"][0]["left_unmapped_because"] == "no_evidence"
+    assert not any("unmapped" in failure for failure in found["failures"])
+
+
+@pytest.mark.parametrize(("max_age_days", "stale"), [(30, False), (29, True)])
+def test_evidence_grows_old(
+    max_age_days: int, stale: bool, published: Settings, seeds: Version
+) -> None:
+    found = check(published, TODAY, max_age_days, version=seeds)  # checked on 2026-11-01
+    assert len(found["stale"]) == (11 if stale else 0)
+    assert any("older than" in f for f in found["failures"]) == stale
+
+
+JUDGED = """
+- {id: one, source: epoch_ai, key: bb, field: headquarters, expect: GB, value: US, reason: r,
+   evidence: e, checked_on: 2026-11-01}
+- {id: two, source: third_party_labels, key: alpha/one-20260101, field: license, expect: closed,
+   value: open_weight, reason: r, evidence: e, checked_on: 2026-11-01}
+"""
+
+
+def test_contradictions_are_new_until_they_are_judged(published: Settings, seeds: Version) -> None:
+    found = check(published, TODAY, 180, version=seeds)
+    assert [(o["subject"], o["judgement"]) for o in found["contradictions"]] == [
+        ("bb", None),
+        ("alpha/one-20260101", None),
+    ]
+    assert found["opinions"] == {"agrees": 2, "contradicts": 2, "silent": 1}
+    assert "2 contradictions that nobody judged" in found["failures"]
+    seeds.judgements.write_text(JUDGED)
+    found = check(published, TODAY, 180, version=seeds)
+    assert [o["judgement"] for o in found["contradictions"]] == ["one", "two"]
+    assert not any("contradictions" in f for f in found["failures"])
+    assert found["outdated_judgements"] == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "old", "new", "said"),
+    [
+        ("second_opinions", "US,epoch", "US,epoch", None),
+        ("second_opinions", "lab,bb,headquarters,GB",
+         "lab,bb,headquarters,DE", "epoch_ai says DE"),
+        ("second_opinions", "lab,bb,headquarters,GB",
+         "lab,cc,headquarters,GB", "says nothing on bb"),
+        ("second_opinions", "lab,bb,headquarters,GB",
+         "lab,bb,headquarters,US", "epoch_ai says US"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,FR", "the registry says FR on bb headquarters"),
+    ],
+)  # fmt: skip
+def test_a_judgement_fails_once_either_side_says_something_else(
+    seed: str, old: str, new: str, said: str | None, published: Settings, seeds: Version
+) -> None:
+    seeds.judgements.write_text(JUDGED)
+    path = seeds.folder / f"{seed}.csv"
+    path.write_text(path.read_text().replace(old, new))
+    outdated = check(published, TODAY, 180, version=seeds)["outdated_judgements"]
+    if said is None:
+        assert outdated == []
+    else:
+        assert len(outdated) == 1
+        assert outdated[0].startswith("one: ")
+        assert said in outdated[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1", "holds a dict; expected a list"),
+        ("- {id: x", "not readable as YAML"),
+        ("- {id: x}", "judgement 1: source: value"),
+        (JUDGED.replace("field: license", "field: licence"), "judgement 2: field: value 'licence'"),
+        (JUDGED + JUDGED, "epoch_ai bb headquarters is judged twice"),
+    ],
+)
+def test_a_wrong_judgement_is_named(
+    text: str, said: str, published: Settings, seeds: Version
+) -> None:
+    seeds.judgements.write_text(text)
+    with pytest.raises(TokenshareError) as refused:
+        check(published, TODAY, 180, version=seeds)
+    assert str(refused.value).startswith(f"{seeds.judgements}: ")
+    assert said in str(refused.value)
+
+
+def test_check_of_a_source_that_was_never_used(published: Settings, seeds: Version) -> None:
+    with pytest.raises(TokenshareError, match="'mine' has no rows; expected openrouter_rankings"):
+        check(published, TODAY, 180, "mine", seeds)
+
+
+# -- diff
+
+
+def shares(found: dict[str, Any]) -> dict[tuple[str, str], float]:
+    return {(s["cut"], s["value"]): round(s["points"], 6) for s in found["shares"]}
+
+
+def write(folder: Path, **texts: str) -> str:
+    return str(registries.write_registry(folder, **texts))
+
+
+def test_a_new_author_moves_its_tokens(published: Settings, tmp_path: Path) -> None:
+    a = write(tmp_path / "a")
+    b = write(tmp_path / "b", authors=registries.AUTHORS + registries.GAMMA)
+    found = diff(a, b, published, TODAY)
+    assert [(r["table"], r["name"], r["change"]) for r in found["rows"]] == [
+        ("authors", "gamma", "added")
+    ]
+    # 50 of 2000 tokens; of January they were 50 of 1000. Its base lab is not known.
+    assert shares(found) == {("author_hq", "FR"): 2.5, ("author_hq", "unidentified"): -2.5}
+    france = next(s for s in found["shares"] if s["value"] == "FR")
+    assert (france["old_tokens"], france["new_tokens"]) == (0, 50)
+    assert france["months"] == [{"month": date(2026, 1, 1), "points": pytest.approx(5.0)}]
+    (slug,) = found["slugs"]
+    assert (slug["base_slug"], slug["old_value"], slug["new_value"]) == (
+        "gamma/x", "unidentified", "FR",
+    )  # fmt: skip
+    assert (slug["tokens"], slug["points"]) == (50, 2.5)
+    back = diff(b, a, published, TODAY)
+    assert shares(back) == {("author_hq", "FR"): -2.5, ("author_hq", "unidentified"): 2.5}
+    assert [r["change"] for r in back["rows"]] == ["removed"]
+
+
+def test_a_lab_that_moves_takes_both_lenses_along(published: Settings, tmp_path: Path) -> None:
+    b = write(tmp_path / "b", labs=registries.LABS.replace("Alpha; A,CN", "Alpha; A,SG"))
+    found = diff(write(tmp_path / "a"), b, published, TODAY)
+    (change,) = found["rows"]
+    assert (change["change"], change["columns"]) == ("changed", {"headquarters": ["CN", "SG"]})
+    assert shares(found) == {
+        ("author_hq", "CN"): -55.0, ("author_hq", "SG"): 55.0,
+        # With the 500 tokens that were tuned on its model.
+        ("base_lineage", "CN"): -80.0, ("base_lineage", "SG"): 80.0,
+    }  # fmt: skip
+
+
+def test_the_date_of_a_license_moves_only_the_days_between(
+    published: Settings, tmp_path: Path
+) -> None:
+    models = registries.MODELS.replace("2026-02-01", "2026-01-31")
+    found = diff(write(tmp_path / "a"), write(tmp_path / "b", models=models), published, TODAY)
+    assert shares(found) == {("license", "closed"): -30.0, ("license", "open_weight"): 30.0}
+    assert {m["month"] for s in found["shares"] for m in s["months"]} == {date(2026, 1, 1)}
+
+
+@pytest.mark.parametrize(("view", "moved"), [("now", True), ("then", False)])
+def test_what_is_learned_later_moves_only_the_view_of_now(
+    view: Any, moved: bool, published: Settings, tmp_path: Path
+) -> None:
+    late = registries.GAMMA.replace(",cc,,,,", ",cc,,,2026-06-01,")
+    b = write(tmp_path / "b", authors=registries.AUTHORS + late)
+    assert bool(diff(write(tmp_path / "a"), b, published, TODAY, view)["shares"]) == moved
+
+
+def test_the_same_registry_moves_nothing(published: Settings, tmp_path: Path) -> None:
+    found = diff(write(tmp_path / "a"), write(tmp_path / "b"), published, TODAY)
+    assert (found["rows"], found["shares"], found["slugs"]) == ([], [], [])
+
+
+def test_a_vintage_is_compared_by_id_folder_or_as_the_latest(
+    published: Settings, tmp_path: Path
+) -> None:
+    seeds = registries.write_registry(tmp_path / "a")
+    (tables,) = published.vintages_dir.glob("*/tables")
+    with pytest.raises(TokenshareError, match="has no table registry_labs, registry_authors"):
+        find_version("latest", published)
+    registries.publish_registry(seeds, tables)
+    b = write(tmp_path / "b", authors=registries.AUTHORS + registries.GAMMA)
+    for name in ("latest", tables.parent.name, str(tables.parent)):
+        found = diff(name, b, published, TODAY)
+        assert found["a"]["version"] == tables.parent.name
+        assert [(r["table"], r["name"]) for r in found["rows"]] == [("authors", "gamma")]
+        assert ("author_hq", "FR") in shares(found)
+        assert any("does not hold routers, unattr" in notice for notice in found["notices"])
+
+
+def test_an_older_seed_without_later_columns_can_be_compared(
+    published: Settings, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "labs.csv").write_text("lab_id,lab_name,headquarters\naa,Alpha Lab,CN\n")
+    (old / "authors.csv").write_text("author,lab_id\nalpha,aa\n")
+    found = diff(str(old), write(tmp_path / "b"), published, TODAY)
+    assert shares(found)["author_hq", "US"] == 30.0  # 500 of beta, 100 of the ghost
+    assert ("author_hq", "CN") not in shares(found)
+
+
+def test_diff_without_a_vintage_compares_rows_only(settings: Settings, tmp_path: Path) -> None:
+    b = write(tmp_path / "b", authors=registries.AUTHORS + registries.GAMMA)
+    found = diff(write(tmp_path / "a"), b, settings, TODAY)
+    assert len(found["rows"]) == 1
+    assert found["shares"] == []
+    assert any("no share points" in notice for notice in found["notices"])
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "20260101T000000Z-00000000"])
+def test_what_is_no_version_says_what_would_be(
+    name: str, published: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TokenshareError, match="is no version of the registry; expected `working`"):
+        find_version(name, published)
+
+
+# -- reading
+
+
+@pytest.mark.parametrize(
+    ("seed", "old", "new", "said"),
+    [
+        ("models", "MIT,2026-02-01", "MIT,2026-02-31", "row 2: valid_from: value '2026-02-31'"),
+        ("models", "aa,closed", "aa,shut", "row 1: license: value 'shut'; expected open_weight or"),
+        ("labs", "cc,Gamma Lab", ",Gamma Lab", "row 3: lab_id: value None; expected a value"),
+        ("authors", "high", "sure", "row 1: confidence: value 'sure'; expected high or medium"),
+        ("authors", "author,lab_id", "author,lab", "line 1: has no column lab_id; expected author"),
+    ],
+)
+def test_a_wrong_seed_names_file_row_field_and_value(
+    seed: str, old: str, new: str, said: str, published: Settings, seeds: Version
+) -> None:
+    path = seeds.folder / f"{seed}.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(TokenshareError) as refused:
+        explain("beta/tune", published, TODAY, seeds)
+    assert str(refused.value).startswith(f"{path}: {said}")
+
+
+def test_a_seed_that_is_no_csv_is_refused(published: Settings, seeds: Version) -> None:
+    (seeds.folder / "labs.csv").write_bytes(b"lab_id,lab_name\n\xff\xfe,x\n")
+    with pytest.raises(TokenshareError, match=r"labs\.csv: not readable"):
+        explain("beta/tune", published, TODAY, seeds)
+
+
+def test_a_model_that_needs_more_of_dbt_is_refused() -> None:
+    with pytest.raises(TransformError, match="reads int_days; expected one of authors, labs"):
+        render("{{ ref('int_days') }}", "registry")
+    with pytest.raises(TransformError, match="cannot be rendered without dbt"):
+        render("{{ nothing_of_the_kind() }}", "registry")
