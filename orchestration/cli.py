@@ -356,6 +356,65 @@ def _say_difference(found: "Difference", limit: int) -> None:
         output.print(rows)
 
 
+@app.command(
+    epilog="Examples: tokenshare claims · tokenshare claims cn_47_percent_june_2026 · "
+    "tokenshare claims --json" + _EXIT_CODES
+)
+def claims(
+    claim_id: Annotated[str | None, typer.Argument(help="Show all about this one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The rows of the table as JSON.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """What the latest vintage says of published claims: measured value, bounds and verdict."""
+    import json
+
+    from orchestration.claims import show as claims_of
+    from orchestration.publication.vintage import latest_vintage
+
+    vintage = latest_vintage(_settings(data_dir))
+    if vintage is None:
+        raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
+    found = claims_of.read(vintage.path, claim_id)
+    if as_json:
+        document = {
+            "vintage_id": vintage.vintage_id,
+            "citations": vintage.manifest["citations"],
+            "claims": [claims_of.as_json(claim) for claim in found],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    citation = "\n".join(vintage.manifest["citations"])
+    if claim_id is not None:
+        table = Table(show_header=False, caption=f"vintage {vintage.vintage_id}\n{citation}")
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for label, text in claims_of.details(found[0]):
+            table.add_row(label, text)
+        output.print(table)
+        return
+    table = Table(
+        title=f"Published claims, vintage {vintage.vintage_id}",
+        caption="measured under the rules that the publisher states, else on all rows · bounds: "
+        "none or all of the unidentified tokens · `tokenshare claims CLAIM_ID` says more\n"
+        + citation,
+    )
+    for column, justify in (
+        ("claim", "left"), ("window", "left"), ("published", "right"),
+        ("measured [low to high]", "right"), ("verdict", "left"),
+    ):  # fmt: skip
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
+    for claim in found:
+        verdict = claim["verdict"]
+        table.add_row(
+            claim["claim_id"],
+            claim["window"],
+            claims_of.published(claim),
+            claims_of.measured(claim),
+            Text(verdict.replace("_", " "), style=claims_of.VERDICTS[verdict]),
+        )
+    output.print(table)
+
+
 @app.command(epilog="Example: tokenshare version" + _EXIT_CODES)
 def version() -> None:
     """The version of the code and today's date in UTC, for bug reports."""

@@ -34,6 +34,11 @@
     string_agg({{ column }}, '{{ separator }}' order by {{ column }})
 {%- endmacro %}
 
+{% macro quoted(name) -%}
+    {#- A name that is a word of SQL. Spark: `name`. -#}
+    "{{ name }}"
+{%- endmacro %}
+
 {% macro days_between(first_day, last_day) -%}
     {#- Whole days from one date to another. Outside dbt (sqlfluff) there is no target. -#}
     {%- if target is defined and target.type == 'spark' -%}

@@ -26,6 +26,8 @@ def _model(table: Table) -> dict[str, Any]:
             "data_type": field.sql_type,
             "description": field.description,
         }
+        if field.sql_name != field.name:
+            column["quote"] = True
         if field.required:
             column["constraints"] = [{"type": "not_null"}]
         columns.append(column)

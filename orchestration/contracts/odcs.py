@@ -28,6 +28,10 @@ _ARROW_TYPES = {
 }
 
 
+# Published names that SQL would take for its own words.
+_RESERVED = frozenset({"window"})
+
+
 @dataclass(frozen=True)
 class Field:
     """One column of a boundary. `source_name` is its name in the dump, `name` in our tables."""
@@ -44,6 +48,11 @@ class Field:
     pattern: str | None
     max_length: int | None
     enum: tuple[str, ...]
+
+    @property
+    def sql_name(self) -> str:
+        """The name as SQL takes it: a few published names are words of SQL."""
+        return f'"{self.name}"' if self.name in _RESERVED else self.name
 
     @property
     def arrow_type(self) -> pa.DataType:

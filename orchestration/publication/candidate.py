@@ -65,6 +65,8 @@ def build_fingerprint() -> str:
             CONTRACTS_DIR / "raw",
             CONTRACTS_DIR / "published",
             CONTRACTS_DIR / "corrections.yml",
+            CONTRACTS_DIR / "claims",
+            CONTRACTS_DIR / "rule_sets.yml",
         )
     )
 
@@ -110,7 +112,7 @@ def _read_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table
     ).fetchall()
     if len(located) != 1:
         raise TokenshareError(f"table {table.name} was built {len(located)} times; expected once")
-    columns = ", ".join(f.name for f in table.fields)
+    columns = ", ".join(f.sql_name for f in table.fields)
     order = ", ".join(table.key)
     result = connection.sql(f"select {columns} from {located[0][0]}.{table.name} order by {order}")
     return result.to_arrow_table().cast(table.arrow_schema())
@@ -143,7 +145,8 @@ def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
             connection.execute(f"comment on table {table.name} is {comment}")
             for field in table.fields:
                 connection.execute(
-                    f"comment on column {table.name}.{field.name} is {sql_text(field.description)}"
+                    f"comment on column {table.name}.{field.sql_name} is "
+                    f"{sql_text(field.description)}"
                 )
     # A reader who forgets read_only would checkpoint the file and so break its hash.
     path.chmod(0o444)

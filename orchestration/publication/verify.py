@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.claims.config import DEFAULT_RULE_SET
 from orchestration.errors import VerificationError
 from orchestration.files import sha256_bytes, sha256_file, to_json
 from orchestration.publication.candidate import DATABASE_NAME
@@ -92,7 +93,8 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
             if differing:
                 problems.append(f"{name}: tokenshare.duckdb and Parquet differ in {differing} rows")
         ((usage,),) = connection.execute("select sum(tokens) from usage_daily").fetchall()
-        for name in (n for n in names if n.startswith("share_by_")):
+        as_others_count = [n for n in names if n.startswith("share_by_rule_set_")]
+        for name in (n for n in names if n.startswith("share_by_") and n not in as_others_count):
             # Each lens counts every token once; serving_hq only those of sources with providers.
             for lens, tokens, off in connection.execute(
                 f"select lens, sum(tokens), count(*) filter (where not "
@@ -103,6 +105,16 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
                         f"{name}: counts {tokens} tokens by {lens}, usage_daily {usage}; "
                         f"{off} rows out of bounds"
                     )
+        for name in as_others_count:
+            # Rule sets leave rows out and groups overlap; ours, taken whole, counts each token once.
+            ((tokens,),) = connection.execute(
+                f"select sum(tokens) from {name} where rule_set = '{DEFAULT_RULE_SET}' "
+                "and group_name = 'all' and window_kind <> 'month_mean_of_weeks'"
+            ).fetchall()
+            if tokens != usage:
+                problems.append(
+                    f"{name}: rule set {DEFAULT_RULE_SET} counts {tokens} tokens, usage_daily {usage}"
+                )
         relation = connection.sql("select * from headline order by source, period_start, figure")
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
         # Through JSON and back, as the manifest's own rows went.

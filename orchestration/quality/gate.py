@@ -136,16 +136,16 @@ def rule_titles() -> dict[str, str]:
 def contract_terms(table: Table) -> Iterator[_Term]:
     """What the contract says of the values of one table."""
     for column in table.fields:
-        name = column.name
+        name, sql = column.name, column.sql_name
         if column.required:
-            yield _Term("NOT_NULL", table, name, "never NULL", f"{name} is null")
+            yield _Term("NOT_NULL", table, name, "never NULL", f"{sql} is null")
         if column.minimum is not None or column.maximum is not None:
             low, high = column.minimum, column.maximum
             inside = " and ".join(
                 part
                 for part in (
-                    f"{name} >= {low}" if low is not None else "",
-                    f"{name} <= {high}" if high is not None else "",
+                    f"{sql} >= {low}" if low is not None else "",
+                    f"{sql} <= {high}" if high is not None else "",
                 )
                 if part
             )
@@ -153,9 +153,9 @@ def contract_terms(table: Table) -> Iterator[_Term]:
             yield _Term("VALUE_RANGE", table, name, says, f"not ({inside})")
         if column.enum:
             listed = ", ".join(sql_text(value) for value in column.enum)
-            yield _Term("VALUE_SET", table, name, f"one of {listed}", f"{name} not in ({listed})")
+            yield _Term("VALUE_SET", table, name, f"one of {listed}", f"{sql} not in ({listed})")
         if column.pattern:
-            form = f"not regexp_full_match({name}, {sql_text(column.pattern)})"
+            form = f"not regexp_full_match({sql}, {sql_text(column.pattern)})"
             yield _Term("VALUE_FORM", table, name, f"of the form {column.pattern}", form)
     key = ", ".join(table.key)
     yield _Term(
@@ -183,7 +183,8 @@ def _contract_questions(connection: duckdb.DuckDBPyConnection) -> Iterator[_Ques
 
     def message(row: dict[str, Any]) -> str:
         term = terms[row["term"]]
-        columns = ", ".join(dict.fromkeys([*term.table.key, *term.column.split(", ")]))
+        named = dict.fromkeys([*term.table.key, *term.column.split(", ")])
+        columns = ", ".join(f'"{column}"' for column in named)
         found = connection.sql(
             f"select {columns} from {term.table.name} where {term.fails} "
             f"order by all limit {_ROWS_SHOWN}"

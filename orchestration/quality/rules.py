@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import yaml
 
+from orchestration.claims.config import DEFAULT_RULE_SET, configured
 from orchestration.errors import TokenshareError
 from orchestration.settings import CONTRACTS_DIR
 
@@ -659,6 +660,102 @@ def _task_rules() -> Iterator[Rule]:
     )
 
 
+def _claim_rules() -> Iterator[Rule]:
+    # Means of weeks have no tokens / total_tokens of their own; where unidentified tokens are left
+    # out of the denominator, the bounds are of another share than the point.
+    bounds = " union all ".join(
+        f"""
+        select '{name}' as table_name, rule_set, window_kind, group_name, period_start, share_low,
+            share, share_high,
+            share_low <= share + {_SUM_TOLERANCE} and share_low <= share_high
+            and (universe in ('identified_only', 'labs') or share <= share_high + {_SUM_TOLERANCE})
+            and (
+                window_kind = 'month_mean_of_weeks' or total_tokens = 0
+                or abs(share - tokens / total_tokens) <= {_SUM_TOLERANCE}
+            ) as ok
+        from {name}
+        """
+        for name in ("share_by_rule_set_weekly", "share_by_rule_set_monthly")
+    )
+    yield Rule(
+        "RULE_SET_BOUNDS",
+        "blocker",
+        "share_low ≤ share = tokens / total_tokens ≤ share_high under every rule set",
+        f"""
+        with judged as ({bounds})
+        select table_name, 'any' as rule_set, 'any' as group_name, cast(null as date)
+            as period_start, 0.0 as share_low, 0.0 as share, 0.0 as share_high, true as ok
+        from judged group by table_name having bool_and(coalesce(ok, false))
+        union all
+        select table_name, rule_set, group_name, period_start, share_low, share, share_high,
+            coalesce(ok, false)
+        from judged where not coalesce(ok, false)
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start}, {rule_set}, {group_name}: low {share_low}, share {share}, "
+        "high {share_high}",
+    )
+    conserved = " union all ".join(
+        f"""
+        select '{name}' as table_name, source, period_start, sum(usage_tokens) as usage_tokens,
+            sum(tokens) as tokens
+        from (
+            select source, cast(date_trunc('{unit}', usage_date) as date) as period_start,
+                sum(tokens) as usage_tokens
+            from usage_daily group by all
+        )
+        full outer join (
+            select source, period_start, tokens from {name}
+            where rule_set = '{DEFAULT_RULE_SET}' and group_name = 'all' and window_kind = '{kind}'
+        ) using (source, period_start)
+        group by all
+        """
+        for name, unit, kind in (
+            ("share_by_rule_set_weekly", "week", "iso_week"),
+            ("share_by_rule_set_monthly", "month", "month_sum"),
+        )
+    )
+    yield Rule(
+        "RULE_SET_TOKENS",
+        "blocker",
+        f"rule set {DEFAULT_RULE_SET} counts the tokens of usage_daily, to the last one",
+        f"""
+        select table_name, source, period_start, usage_tokens, tokens,
+            usage_tokens is not distinct from tokens as ok
+        from ({conserved})
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start}: {tokens} tokens, usage_daily has {usage_tokens}",
+    )
+    # One more than there are, so that no claims at all are a relation too.
+    listed = ", ".join(f"('{name}')" for name in ["", *(c.claim_id for c in configured()[1])])
+    yield Rule(
+        "CLAIM_VERDICTS",
+        "blocker",
+        "every configured claim has a verdict, and no other has",
+        f"""
+        with configured as (
+            select * from (values {listed}) as listed (claim_id) where claim_id <> ''
+        )
+        select claim_id, configured.claim_id is not null as is_configured,
+            coalesce(claims.verdict, 'none') as verdict,
+            configured.claim_id is not null and claims.verdict is not null as ok
+        from configured full outer join claims using (claim_id)
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{claim_id}: verdict {verdict}, configured: {is_configured}",
+    )
+
+
 def rules() -> list[Rule]:
     """Every rule, blockers and warnings, in the order of the report."""
-    return [*_share_rules(), *_day_rules(), *_attribution_rules(), *_task_rules()]
+    return [
+        *_share_rules(),
+        *_day_rules(),
+        *_attribution_rules(),
+        *_task_rules(),
+        *_claim_rules(),
+    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
@@ -125,6 +126,7 @@ def create_working_database(
         connection.register("known_corrections", corrections)
         connection.execute("create table raw.corrections as select * from known_corrections")
         _previous_usage(connection, previous)
+        load_configuration(connection)
         _view(
             connection,
             "quarantine",

@@ -52,7 +52,11 @@ def test_every_contract_has_a_version() -> None:
     assert len(contract_versions()) == len(FILES)
 
 
-@pytest.mark.parametrize("name", [n for n in PUBLISHED if n.startswith("share_by_")])
+# Groups of a rule set overlap: they have no rank.
+RANKED = [n for n in PUBLISHED if n.startswith("share_by_") and "_rule_set_" not in n]
+
+
+@pytest.mark.parametrize("name", RANKED)
 def test_share_tables_have_the_promised_columns(name: str) -> None:
     assert {f.name for f in PUBLISHED[name].fields} >= SHARE_COLUMNS
 

@@ -12,21 +12,17 @@ from orchestration.settings import PROJECT_ROOT, Settings
 
 Shipped = tuple[Settings, Vintage]
 PUBLISHED = PROJECT_ROOT.parent / "shared" / "specs" / "published-weekly-origin-shares.csv"
-# How Model Season's groups differ from ours: README beside the figures.
-NOT_IN_THEIR_US = ("gryphe", "sao10k", "anthracite-org")
 
-THEIRS = f"""
+# Model Season's rules are the rule set of this name in data_contracts/rule_sets.yml.
+THEIRS = """
     select
-        cast(date_trunc('week', usage_date) as date) as week_start,
-        sum(tokens) as total,
-        sum(tokens) filter (where origin = 'CN' or author = 'nex-agi') as cn,
-        sum(tokens) filter (
-            where (origin in ('US', 'CA') or author = 'poolside')
-            and author not in {NOT_IN_THEIR_US}
-        ) as us,
-        sum(tokens) filter (where identification in ('tail', 'stealth', 'router')) as unidentified
-    from usage_daily
-    left join (select distinct lab_id, origin from share_by_lab_monthly) using (lab_id)
+        period_start::varchar,
+        max(total_tokens),
+        max(100 * share) filter (where group_name = 'CN'),
+        max(100 * share) filter (where group_name = 'US'),
+        max(100 * share) filter (where group_name = 'unidentified')
+    from share_by_rule_set_weekly
+    where rule_set = 'model_season'
     group by all
 """
 
@@ -85,7 +81,7 @@ def test_published_weekly_figures_are_reproduced(shipped: Shipped) -> None:
             ("unidentified_share_pct", unidentified),
         ):
             if row[name]:
-                assert 100 * value / total == pytest.approx(float(row[name]), abs=0.05), (
+                assert value == pytest.approx(float(row[name]), abs=0.05), (
                     row["week_start"],
                     name,
                 )
@@ -216,3 +212,87 @@ def test_unidentified_tokens_hardly_matter_for_models_and_much_for_labs(shipped:
     )
     assert float(str(widths["model"])) < 0.002
     assert float(str(widths["lab"])) > 0.1
+
+
+# (claim, verdict, rule set and window that must be named): computed by hand from the dump.
+VERDICTS = [
+    ("us_72_percent_year_before", "reproduced", "all_rows"),
+    ("us_33_percent_june_2026", "reproduced", "all_rows"),
+    ("cn_17_percent_year_before", "reproduced_under_other_rules", ""),
+    (
+        "cn_47_percent_june_2026",
+        "reproduced_under_other_rules",
+        "1) five_cn_labs, month 2026-06: 47.52",
+    ),
+    ("cn_tokens_2026_02_09", "reproduced_under_other_rules", "top_9, ISO week of 2026-02-09: 4.12"),
+    ("us_tokens_2026_02_09", "reproduced_under_other_rules", "top_9, ISO week of 2026-02-09: 2.93"),
+    ("cn_lead_2026_02_09", "reproduced_under_other_rules", "top_9, ISO week of 2026-02-09"),
+    (
+        "cn_tokens_2026_03_16",
+        "reproduced_under_other_rules",
+        "top_9_known_now, ISO week of 2026-03-16: 7.34",
+    ),
+    (
+        "cn_36_percent_2026_03_16",
+        "reproduced_under_other_rules",
+        "top_9_of_all_known_now, ISO week of 2026-03-16: 36.19",
+    ),
+    ("cn_61_percent_of_top_10", "reproduced_under_other_rules", "top_10, 7 days to 2026-02-17"),
+    (
+        "minimax_m2_5_february_2026",
+        "reproduced_under_other_rules",
+        "all_rows, 30 days to 2026-02-24: 4.55",
+    ),
+    (
+        "kimi_k2_5_february_2026",
+        "reproduced_under_other_rules",
+        "all_rows, 30 days to 2026-02-24: 4.02",
+    ),
+    ("all_tokens_2026_06_22", "reproduced", "all_rows"),
+    ("us_tokens_2026_02_16", "not_reproduced", ""),
+    ("deepseek_14_37_trillion", "not_measurable", ""),
+    ("workloads_ocr_rag_support", "not_measurable", ""),
+]
+
+
+@pytest.mark.parametrize(("claim", "verdict", "named"), VERDICTS, ids=[v[0] for v in VERDICTS])
+def test_verdicts_on_press_figures(shipped: Shipped, claim: str, verdict: str, named: str) -> None:
+    ((found, rules),) = query(
+        shipped[1], f"select verdict, coalesce(rules, '') from claims where claim_id = '{claim}'"
+    )
+    assert found == verdict
+    assert named in str(rules)
+
+
+def test_the_first_lead_of_the_press_is_that_of_its_universe(shipped: Shipped) -> None:
+    """On all rows China first led in the week of 2026-03-23, among the top 9 six weeks before."""
+    ((measured, difference, matched),) = query(
+        shipped[1],
+        "select measured_date::varchar, difference, rules_matched from claims "
+        "where claim_id = 'cn_first_lead_2026_02_09'",
+    )
+    assert (measured, difference) == ("2026-03-23", 42)
+    assert int(str(matched)) > 0
+
+
+def test_rule_set_of_all_rows_is_our_own_series(shipped: Shipped) -> None:
+    """Two ways through the SQL, one number: to the last token, bounds too."""
+    differing = query(
+        shipped[1],
+        """
+        select count(*) filter (
+            where theirs.tokens is distinct from ours.tokens
+            or abs(theirs.share_high - ours.share_high) > 1e-12
+        ), count(*)
+        from share_by_origin_weekly as ours
+        left join share_by_rule_set_weekly as theirs
+            on ours.source = theirs.source and ours.period_start = theirs.period_start
+            and ours.origin = theirs.group_name
+            and theirs.rule_set = case ours.lens
+                when 'author_hq' then 'all_rows' else 'base_lineage' end
+        where ours.origin in ('CN', 'US', 'unidentified')
+        """,
+    )
+    ((wrong, weeks),) = differing
+    assert wrong == 0
+    assert int(str(weeks)) > 500

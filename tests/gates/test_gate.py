@@ -306,6 +306,52 @@ POISON: list[tuple[str, str, str, str]] = [
         "'total_tokens' as field, '-5' as value, '0 or more' as expected",
         "row 17: total_tokens = '-5'",
     ),
+    (
+        "RULE_SET_BOUNDS",
+        "share_by_rule_set_weekly",
+        "select * replace (case when rule_set = 'all_rows' and group_name = 'US' then share / 2 "
+        "else share_high end as share_high) from t",
+        "all_rows, US",
+    ),
+    (
+        "RULE_SET_BOUNDS",
+        "share_by_rule_set_monthly",
+        "select * replace (case when rule_set = 'top_9' and window_kind = 'month_sum' "
+        "then share * 0.99 else share end as share, case when rule_set = 'top_9' "
+        "and window_kind = 'month_sum' then share * 0.99 else share_low end as share_low) from t",
+        "top_9",
+    ),
+    (
+        "RULE_SET_TOKENS",
+        "share_by_rule_set_weekly",
+        "select * from t where period_start <> date '2026-01-12'",
+        "2026-01-12",
+    ),
+    (
+        "CLAIM_VERDICTS",
+        "claims",
+        "select * from t where claim_id <> 'cn_47_percent_june_2026'",
+        "cn_47_percent_june_2026",
+    ),
+    (
+        "CLAIM_VERDICTS",
+        "claims",
+        "select * replace ('made_up' as claim_id) from t where claim_id = 'us_startups_80_percent' "
+        "union all select * from t",
+        "made_up",
+    ),
+    (
+        "VALUE_SET",
+        "claims",
+        f"select * replace (case when {FIRST_ROW} then 'true' else verdict end as verdict) from t",
+        "verdict=true",
+    ),
+    (
+        "NOT_NULL",
+        "claims",
+        f'select * replace (case when {FIRST_ROW} then null else t.window end as "window") from t',
+        "window=None",
+    ),
 ]
 
 

@@ -257,3 +257,24 @@ def test_a_correction_holds_while_the_newest_catalogue_is_wrong(untouched: Setti
             "from marts.price_history where model_permaslug = 'a/m-1' order by 1"
         ).fetchall()
     assert rows == [("2026-09-01", 1, None), ("2026-09-05", 5, "open-ended")]
+
+
+def test_shares_do_not_depend_on_the_order_of_rows(untouched: Settings) -> None:
+    """The same rows in another order give the same tables, to the last bit."""
+    tables = ["marts.share_by_rule_set_weekly", "marts.share_by_rule_set_monthly", "metrics.claims"]
+
+    def content() -> list[list[tuple[Any, ...]]]:
+        with duckdb.connect(str(untouched.database_path), read_only=True) as connection:
+            return [connection.sql(f"from {t} order by all").fetchall() for t in tables]
+
+    before = content()
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        connection.execute("""
+            create table shuffled as select * from raw.openrouter_rankings
+            order by hash(model_permaslug, usage_date);
+            drop view raw.openrouter_rankings;
+            create table raw.openrouter_rankings as select * from shuffled;
+        """)
+    assert all(r.ok for r in run_dbt(untouched, ["run"]))
+    assert content() == before
+    assert all(before)

@@ -46,7 +46,7 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "diff", "land", "publish", "registry", "run", "show", "verify", "version",
+        "claims", "diff", "land", "publish", "registry", "run", "show", "verify", "version",
     ]  # fmt: skip
 
 
@@ -162,10 +162,11 @@ def test_verify_of_a_broken_published_folder_exits_6(
     assert "error " in capsys.readouterr().err
 
 
-def test_show_with_nothing_published_exits_1_with_advice(
-    monkeypatch: pytest.MonkeyPatch, capsys: Output
+@pytest.mark.parametrize("command", ["show", "claims"])
+def test_with_nothing_published_it_exits_1_with_advice(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    assert call(monkeypatch, "show") == 1
+    assert call(monkeypatch, command) == 1
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "error nothing is published yet; `tokenshare run` publishes\n"
@@ -240,3 +241,45 @@ def test_verify_compares_the_pointer_with_the_vintage(
         main()
     assert left.value.code == 6
     assert "latest.json" in capsys.readouterr().err
+
+
+def test_claims_are_listed_shown_and_given_as_json(
+    small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small feed holds January and February 2026: most claims lie outside of it."""
+    monkeypatch.setenv("COLUMNS", "160")
+    folder = ("--data-dir", small.data_dir)
+    assert call(monkeypatch, "claims", *folder) == 0
+    listed = capsys.readouterr().out
+    assert "us_startups_80_percent" in listed
+    assert "not measurable" in listed
+    assert "Source: OpenRouter" in listed
+    assert call(monkeypatch, "claims", "cn_tokens_2026_06_22", *folder) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "The data do not cover the window." in shown
+    assert "20.390 T" in shown
+    assert "haberlergpt.com.tr" in shown
+    assert call(monkeypatch, "claims", "--json", *folder) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {c["verdict"] for c in document["claims"]} == {"not_measurable"}
+    assert document["citations"]
+    (found,) = [c for c in document["claims"] if c["claim_id"] == "cn_first_lead_2026_02_09"]
+    assert (found["published_date"], found["published_value"]) == ("2026-02-09", None)
+
+
+def test_a_claim_that_is_not_there_is_said_with_those_that_are(
+    small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(monkeypatch, "claims", "cn_48_percent", "--data-dir", small.data_dir) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error there is no claim 'cn_48_percent'; there are: all_tokens_")
+    assert "cn_47_percent_june_2026" in said
+
+
+def test_a_vintage_of_before_the_claims_says_so(
+    small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in small.vintages_dir.glob("*/tables/claims.parquet"):
+        path.unlink()
+    assert call(monkeypatch, "claims", "--data-dir", small.data_dir) == 1
+    assert "it is of an earlier version; `tokenshare run`" in capsys.readouterr().err

@@ -1,0 +1,70 @@
+{#- Windows of the kinds in which claims are made. -#}
+{% macro window_end(kind, window_start, stated_end) -%}
+    {#- Last day of a window; spans state theirs. -#}
+    cast(
+        case {{ kind }}
+            when 'day' then {{ window_start }}
+            when 'iso_week' then {{ window_start }} + interval 6 day
+            when 'trailing_7d' then {{ window_start }} + interval 6 day
+            when 'trailing_30d' then {{ window_start }} + interval 29 day
+            when 'month_sum' then last_day({{ window_start }})
+            when 'month_mean_of_weeks' then last_day({{ window_start }})
+            when 'year' then {{ window_start }} + interval 1 year - interval 1 day
+            else {{ stated_end }}
+        end
+        as date
+    )
+{%- endmacro %}
+
+{% macro window_text(kind, window_start, window_end) -%}
+    {#- A window in words. -#}
+    case {{ kind }}
+        when 'day' then 'day ' || cast({{ window_start }} as string)
+        when 'iso_week' then 'ISO week of ' || cast({{ window_start }} as string)
+        when 'trailing_7d' then '7 days to ' || cast({{ window_end }} as string)
+        when 'trailing_30d' then '30 days to ' || cast({{ window_end }} as string)
+        when 'month_sum' then 'month ' || substr(cast({{ window_start }} as string), 1, 7)
+        when 'month_mean_of_weeks'
+            then 'mean of the weeks of ' || substr(cast({{ window_start }} as string), 1, 7)
+        when 'year' then 'year ' || substr(cast({{ window_start }} as string), 1, 4)
+        when 'span_mean_of_weeks'
+            then
+                'mean of the weeks from ' || cast({{ window_start }} as string)
+                || ' to ' || cast({{ window_end }} as string)
+        when 'span'
+            then cast({{ window_start }} as string) || ' to ' || cast({{ window_end }} as string)
+        else 'every ISO week'
+    end
+{%- endmacro %}
+
+{% macro is_mean(kind) -%}
+    {#- Means of the weekly shares whose Thursday lies in the window, as ISO assigns weeks. -#}
+    {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
+{%- endmacro %}
+
+{% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}
+    {#- By how many per cent a mean price lies below another one. -#}
+    100 - 100 * {{ fraction(cost, tokens) }} / {{ fraction(rival_cost, rival_tokens) }}
+{%- endmacro %}
+
+{% macro share_by_rule_set(kinds) %}
+select
+    source,
+    rule_set,
+    window_kind,
+    group_name,
+    window_start as period_start,
+    days_present,
+    is_complete,
+    tokens,
+    total_tokens,
+    share,
+    share_low,
+    share_high,
+    universe,
+    denominator,
+    lens,
+    registry_view
+from {{ ref('int_rule_set_shares') }}
+where window_kind in ('{{ kinds | join("', '") }}')
+{% endmacro %}

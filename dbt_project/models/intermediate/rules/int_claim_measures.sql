@@ -1,0 +1,334 @@
+-- What is measured for each claim, under every rule set and window in which it is looked for, in
+-- the unit of the claim. THE place for metrics: one branch each, all of the same columns. A claim
+-- whose metric has no branch, or whose own window the data do not cover, has no stated row and is
+-- not_measurable.
+--   share, license_share, tokens, lead   int_rule_set_shares
+--   first_lead_date                      int_rule_set_shares, complete ISO weeks
+--   price_gap                            price_history, paid rows at the 3:1 blend
+--   price_quality                        none yet: price_quality_monthly joins the branches here
+{% set least_covered = 0.95 %}
+
+with claims as (
+
+    select * from {{ source('raw', 'claims') }}
+    where is_measurable
+
+),
+
+rule_sets as (
+
+    select * from {{ source('raw', 'rule_sets') }}
+
+),
+
+shares as (
+
+    select * from {{ ref('int_rule_set_shares') }}
+
+),
+
+claim_windows as (
+
+    select * from {{ ref('int_claim_windows') }}
+
+),
+
+windows as (
+
+    select * from {{ ref('int_windows') }}
+
+),
+
+usage as (
+
+    select * from {{ ref('int_usage_identified') }}
+
+),
+
+prices as (
+
+    select * from {{ ref('price_history') }}
+
+),
+
+-- The stated window counts where nearly all of its days are there; others where all are.
+usable_windows as (
+
+    select
+        claim_windows.*,
+        claims.metric,
+        claims.group_name,
+        claims.over_group,
+        claims.rule_set as stated_rule_set,
+        claims.unit
+    from claim_windows
+    inner join claims on claim_windows.claim_id = claims.claim_id
+    inner join windows
+        on
+            claim_windows.source = windows.source
+            and claim_windows.window_kind = windows.window_kind
+            and claim_windows.window_start = windows.window_start
+            and claim_windows.window_end = windows.window_end
+    where
+        windows.is_complete
+        or (
+            claim_windows.is_stated
+            and windows.days_present >= {{ least_covered }} * windows.days_in_window
+        )
+
+),
+
+of_groups as (
+
+    select
+        usable_windows.*,
+        shares.rule_set,
+        shares.tokens,
+        shares.unidentified_tokens,
+        shares.share,
+        shares.share_low,
+        shares.share_high,
+        coalesce(over_shares.tokens, 0) as over_tokens,
+        coalesce(over_shares.unidentified_tokens, 0) as over_unidentified_tokens
+    from usable_windows
+    inner join shares
+        on
+            usable_windows.source = shares.source
+            and usable_windows.window_kind = shares.window_kind
+            and usable_windows.window_start = shares.window_start
+            and usable_windows.window_end = shares.window_end
+            and usable_windows.group_name = shares.group_name
+    left join shares as over_shares
+        on
+            shares.rule_set = over_shares.rule_set
+            and shares.source = over_shares.source
+            and shares.window_kind = over_shares.window_kind
+            and shares.window_start = over_shares.window_start
+            and shares.window_end = over_shares.window_end
+            and usable_windows.over_group = over_shares.group_name
+    where
+        usable_windows.metric in ('share', 'license_share', 'tokens', 'lead')
+        and (usable_windows.over_group is null or over_shares.rule_set is not null)
+
+),
+
+in_units as (
+
+    select
+        claim_id,
+        rule_set,
+        rule_set = stated_rule_set as is_stated_rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        is_stated as is_stated_window,
+        days_away,
+        case metric
+            when 'tokens' then tokens / 1e12
+            when 'lead' then (tokens - over_tokens) / 1e12
+            else 100 * share
+        end as measured_value,
+        case metric
+            when 'tokens' then tokens / 1e12
+            when 'lead' then (tokens - over_tokens - over_unidentified_tokens) / 1e12
+            else 100 * share_low
+        end as measured_low,
+        case metric
+            when 'tokens' then (tokens + unidentified_tokens) / 1e12
+            when 'lead' then (tokens + unidentified_tokens - over_tokens) / 1e12
+            else 100 * share_high
+        end as measured_high,
+        cast(null as date) as measured_date,
+        cast(null as date) as measured_date_low,
+        cast(null as date) as measured_date_high
+    from of_groups
+
+),
+
+-- The first complete week of the lead: as counted, at the earliest (every unidentified token were
+-- the leader's) and at the latest (every one were the rival's).
+first_leads as (
+
+    select
+        claims.claim_id,
+        shares.rule_set,
+        shares.rule_set = claims.rule_set as is_stated_rule_set,
+        'every_week' as window_kind,
+        min(shares.window_start) as window_start,
+        max(shares.window_end) as window_end,
+        true as is_stated_window,
+        0 as days_away,
+        cast(null as double) as measured_value,
+        cast(null as double) as measured_low,
+        cast(null as double) as measured_high,
+        min(case when shares.tokens > over_shares.tokens then shares.window_start end)
+            as measured_date,
+        min(
+            case
+                when shares.tokens + shares.unidentified_tokens > over_shares.tokens
+                    then shares.window_start
+            end
+        ) as measured_date_low,
+        min(
+            case
+                when shares.tokens > over_shares.tokens + over_shares.unidentified_tokens
+                    then shares.window_start
+            end
+        ) as measured_date_high
+    from claims
+    inner join shares
+        on
+            claims.source = shares.source
+            and claims.group_name = shares.group_name
+            and shares.window_kind = 'iso_week'
+            and shares.is_complete
+    inner join shares as over_shares
+        on
+            claims.over_group = over_shares.group_name
+            and shares.rule_set = over_shares.rule_set
+            and shares.source = over_shares.source
+            and shares.window_kind = over_shares.window_kind
+            and shares.window_start = over_shares.window_start
+    where claims.metric = 'first_lead_date'
+    group by claims.claim_id, shares.rule_set, claims.rule_set
+    -- A claim about a day that the series does not reach cannot be checked.
+    having
+        bool_or(shares.window_start = claims.published_date)
+
+),
+
+price_windows as (
+
+    select * from usable_windows
+    where metric = 'price_gap' and not {{ is_mean('window_kind') }}
+
+),
+
+-- What the paid tokens of each side cost at list price: 3:1, all prompt, all completion. Decimals,
+-- undivided: sums of money are exact.
+costs as (
+
+    select
+        price_windows.claim_id,
+        price_windows.stated_rule_set as rule_set,
+        price_windows.window_kind,
+        price_windows.window_start,
+        price_windows.window_end,
+        price_windows.is_stated,
+        price_windows.days_away,
+        usage.headquarters = price_windows.group_name as is_group,
+        cast(sum(usage.tokens) as bigint) as tokens,
+        sum(
+            cast(usage.tokens as decimal(20, 0)) * cast(
+                (3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens)
+                as decimal(18, 9)
+            )
+        ) / 4 as blend_cost,
+        sum(
+            cast(usage.tokens as decimal(20, 0))
+            * cast(prompts.usd_per_million_tokens as decimal(18, 9))
+        ) as prompt_cost,
+        sum(
+            cast(usage.tokens as decimal(20, 0))
+            * cast(completions.usd_per_million_tokens as decimal(18, 9))
+        ) as completion_cost
+    from price_windows
+    inner join usage
+        on
+            price_windows.source = usage.source
+            and usage.usage_date between price_windows.window_start and price_windows.window_end
+            and usage.headquarters in (price_windows.group_name, price_windows.over_group)
+            and usage.variant <> 'free'
+    inner join prices as prompts
+        on
+            usage.model_permaslug = prompts.model_permaslug
+            and prompts.price_kind = 'prompt'
+            and prompts.usd_per_million_tokens > 0
+            and {{ valid_on('usage.usage_date', 'prompts.valid_from', 'prompts.valid_to') }}
+    inner join prices as completions
+        on
+            usage.model_permaslug = completions.model_permaslug
+            and completions.price_kind = 'completion'
+            and completions.usd_per_million_tokens > 0
+            and {{ valid_on('usage.usage_date', 'completions.valid_from', 'completions.valid_to') }}
+    group by all
+
+),
+
+gaps as (
+
+    select
+        side.claim_id,
+        side.rule_set,
+        side.window_kind,
+        side.window_start,
+        side.window_end,
+        side.is_stated,
+        side.days_away,
+        {{ percent_less('side.blend_cost', 'side.tokens', 'rival.blend_cost', 'rival.tokens') }}
+            as blend_gap,
+        {{ percent_less('side.prompt_cost', 'side.tokens', 'rival.prompt_cost', 'rival.tokens') }}
+            as prompt_gap,
+        {{ percent_less(
+            'side.completion_cost', 'side.tokens', 'rival.completion_cost', 'rival.tokens'
+        ) }} as completion_gap
+    from costs as side
+    inner join costs as rival
+        on
+            side.claim_id = rival.claim_id
+            and side.window_kind = rival.window_kind
+            and side.window_start = rival.window_start
+            and side.window_end = rival.window_end
+            and not rival.is_group
+    where side.is_group
+
+),
+
+price_gaps as (
+
+    select
+        claim_id,
+        rule_set,
+        true as is_stated_rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        is_stated as is_stated_window,
+        days_away,
+        blend_gap as measured_value,
+        least(blend_gap, prompt_gap, completion_gap) as measured_low,
+        greatest(blend_gap, prompt_gap, completion_gap) as measured_high,
+        cast(null as date) as measured_date,
+        cast(null as date) as measured_date_low,
+        cast(null as date) as measured_date_high
+    from gaps
+
+),
+
+measures as (
+    {% for branch in ['in_units', 'first_leads', 'price_gaps'] %}
+    select
+        claim_id,
+        rule_set,
+        is_stated_rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        is_stated_window,
+        days_away,
+        measured_value,
+        measured_low,
+        measured_high,
+        measured_date,
+        measured_date_low,
+        measured_date_high
+    from {{ branch }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select
+    measures.*,
+    rule_sets.description as rules
+from measures
+inner join rule_sets on measures.rule_set = rule_sets.rule_set

@@ -1,0 +1,48 @@
+-- Which kinds of rows a rule set counts, before any choice of the largest: all of its reading,
+-- without free variants where it leaves them out, and of a list of labs those that are, or may be,
+-- of one of them.
+with kinds as (
+
+    select * from {{ ref('int_usage_kinds') }}
+
+),
+
+rule_sets as (
+
+    select * from {{ source('raw', 'rule_sets') }}
+
+),
+
+rule_set_labs as (
+
+    select * from {{ source('raw', 'rule_set_labs') }}
+
+)
+
+select
+    rule_sets.rule_set,
+    kinds.kind_id,
+    case
+        when rule_sets.top_of = 'base_models' then kinds.base_slug
+        else kinds.model_permaslug
+    end as unit,
+    case rule_sets.universe
+        when 'labs' then rule_set_labs.lab_id is not null or kinds.lab_id = 'unidentified'
+        when 'top_n' then kinds.identification <> 'tail'
+        else true
+    end as may_be_in_universe,
+    -- What a denominator without unidentified tokens counts.
+    case rule_sets.universe
+        when 'labs' then rule_set_labs.lab_id is not null
+        else kinds.origin <> 'unidentified'
+    end as is_identified
+from kinds
+inner join rule_sets
+    on
+        kinds.lens = rule_sets.lens
+        and kinds.registry_view = rule_sets.registry_view
+left join rule_set_labs
+    on
+        rule_sets.rule_set = rule_set_labs.rule_set
+        and kinds.lab_id = rule_set_labs.lab_id
+where not (kinds.is_free and rule_sets.free_variants = 'excluded')

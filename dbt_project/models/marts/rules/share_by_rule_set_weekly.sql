@@ -1,0 +1,1 @@
+{{ share_by_rule_set(['iso_week']) }}

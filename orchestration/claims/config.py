@@ -1,0 +1,344 @@
+"""Read and check `data_contracts/rule_sets.yml` and `data_contracts/claims/*.yml`.
+
+Each problem is said with file, id, field, value and what was expected. What the entries mean is
+documented in docs/method.md; what they come to is computed by the dbt models.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from orchestration.errors import TokenshareError
+from orchestration.settings import CONTRACTS_DIR
+
+RULE_SETS_FILE = CONTRACTS_DIR / "rule_sets.yml"
+CLAIMS_DIR = CONTRACTS_DIR / "claims"
+DEFAULT_RULE_SET = "all_rows"
+
+Universe = Literal["all", "identified_only", "top_n", "labs"]
+Denominator = Literal["universe", "all_rows"]
+Lens = Literal["author_hq", "base_lineage"]
+WindowKind = Literal[
+    "day",
+    "iso_week",
+    "trailing_7d",
+    "trailing_30d",
+    "month_sum",
+    "month_mean_of_weeks",
+    "year",
+    "span",
+    "span_mean_of_weeks",
+]
+# Kinds that any claim may be searched in; a span is never searched, only stated.
+SEARCHED_KINDS: tuple[WindowKind, ...] = (
+    "day",
+    "iso_week",
+    "trailing_7d",
+    "trailing_30d",
+    "month_sum",
+    "month_mean_of_weeks",
+    "year",
+)
+Metric = Literal[
+    "share",
+    "tokens",
+    "lead",
+    "first_lead_date",
+    "license_share",
+    "price_gap",
+    "price_quality",
+    "none",
+]
+Unit = Literal["percent", "trillion_tokens", "date", "none"]
+_UNITS: dict[str, tuple[str, ...]] = {
+    "share": ("percent",),
+    "license_share": ("percent",),
+    "tokens": ("trillion_tokens",),
+    "lead": ("trillion_tokens",),
+    "first_lead_date": ("date",),
+    "price_gap": ("percent",),
+    "price_quality": ("percent",),
+    "none": ("none", "percent", "trillion_tokens"),
+}
+_PAIRED = ("lead", "first_lead_date", "price_gap", "price_quality")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Origin = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|unidentified)$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*$")]
+Identification = Literal["attributed", "tail", "stealth", "router", "unmapped"]
+License = Literal["open_weight", "closed", "unknown"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Excluded(_Strict):
+    """What a group leaves out, although its other terms would take it in."""
+
+    origins: tuple[Origin, ...] = ()
+    labs: tuple[Slug, ...] = ()
+    authors: tuple[Slug, ...] = ()
+
+
+class Group(_Strict):
+    """Rows of which a share is asked: any of the terms, and one of the licenses where given."""
+
+    origins: tuple[Origin, ...] = ()
+    labs: tuple[Slug, ...] = ()
+    authors: tuple[Slug, ...] = ()
+    models: tuple[Slug, ...] = ()
+    identifications: tuple[Identification, ...] = ()
+    licenses: tuple[License, ...] = ()
+    excludes: Excluded = Excluded()
+
+    def terms(self) -> Iterator[tuple[str, str, bool]]:
+        """(attribute, value, excluded) for the working database; `any` where nothing is asked."""
+        for attribute in ("origin", "lab", "author", "model", "identification", "license"):
+            for value in getattr(self, f"{attribute}s"):
+                yield attribute, value, False
+        if not any((self.origins, self.labs, self.authors, self.models, self.identifications)):
+            yield "any", "", False
+        for attribute in ("origin", "lab", "author"):
+            for value in getattr(self.excludes, f"{attribute}s"):
+                yield attribute, value, True
+
+
+class RuleSet(_Strict):
+    """How a publisher counts."""
+
+    rule_set: Name
+    description: Text
+    universe: Universe = "all"
+    top_n: Annotated[int, Field(ge=1, le=1000)] | None = None
+    top_of: Literal["rows", "base_models"] | None = None
+    labs: tuple[Slug, ...] = ()
+    denominator: Denominator = "universe"
+    lens: Lens = "author_hq"
+    registry_view: Literal["then", "now"] = "then"
+    free_variants: Literal["included", "excluded"] = "included"
+    windows: Annotated[tuple[WindowKind, ...], Field(min_length=1)] = SEARCHED_KINDS
+    groups: dict[str, Group] = {}
+    only_own_groups: bool = False
+
+    @model_validator(mode="after")
+    def _universe_is_complete(self) -> "RuleSet":
+        top = self.universe == "top_n"
+        if top != (self.top_n is not None) or top != (self.top_of is not None):
+            raise ValueError("top_n and top_of go with universe top_n, and with no other")
+        if (self.universe == "labs") != bool(self.labs):
+            raise ValueError("labs go with universe labs, and with no other")
+        if self.only_own_groups and not self.groups:
+            raise ValueError("only_own_groups needs groups")
+        return self
+
+
+class RuleSets(_Strict):
+    """The file: groups that every rule set has, and the rule sets."""
+
+    groups: dict[str, Group]
+    rule_sets: tuple[RuleSet, ...]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "RuleSets":
+        names = [r.rule_set for r in self.rule_sets]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"rule_set {', '.join(twice)} is there twice")
+        if DEFAULT_RULE_SET not in names:
+            raise ValueError(f"rule_set {DEFAULT_RULE_SET}, the default of claims, is missing")
+        return self
+
+    def groups_of(self, rule_set: RuleSet) -> dict[str, Group]:
+        """Its groups: those of all rule sets, in its own reading where it has one."""
+        return rule_set.groups if rule_set.only_own_groups else {**self.groups, **rule_set.groups}
+
+
+class Window(_Strict):
+    """The period that a statement is about. `end` is its last day; most kinds imply it."""
+
+    kind: WindowKind
+    start: date
+    end: date | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Window":
+        if self.kind.startswith("span") != (self.end is not None):
+            raise ValueError("end goes with span and span_mean_of_weeks; other kinds imply it")
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if self.kind == "iso_week" and self.start.weekday() != 0:
+            raise ValueError(f"an iso_week starts on a Monday, {self.start} is none")
+        if self.kind.startswith("month") and self.start.day != 1:
+            raise ValueError(f"a month starts on the first, not on {self.start}")
+        if self.kind == "year" and (self.start.month, self.start.day) != (1, 1):
+            raise ValueError(f"a year starts on January 1, not on {self.start}")
+        return self
+
+
+class Claim(_Strict):
+    """One published figure, or one statement without a figure that can be checked."""
+
+    claim_id: Name
+    statement: Text
+    published_by: Text
+    published_on: date | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    source: Name = "openrouter_rankings"
+    metric: Metric
+    group: str | None = None
+    over: str | None = None
+    rule_set: Name = DEFAULT_RULE_SET
+    rules_are_stated: bool = False
+    window: Window | None = None
+    published_value: float | None = None
+    published_date: date | None = None
+    unit: Unit = "none"
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    comparison: Literal["equals", "above", "below"] = "equals"
+    measurable: bool = True
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> "Claim":
+        if self.measurable == (self.reason is not None):
+            raise ValueError("a reason goes with measurable: false, and with nothing else")
+        if self.unit not in _UNITS[self.metric]:
+            raise ValueError(f"unit of {self.metric} is one of {', '.join(_UNITS[self.metric])}")
+        if not self.measurable:
+            return self
+        if self.metric == "none":
+            raise ValueError("metric none needs measurable: false and a reason")
+        needed: dict[str, object] = {"group": self.group}
+        if self.comparison == "equals":
+            needed["tolerance"] = self.tolerance
+        if self.metric in _PAIRED:
+            needed["over"] = self.over
+        if self.metric == "first_lead_date":
+            needed["published_date"] = self.published_date
+        else:
+            needed |= {"window": self.window, "published_value": self.published_value}
+        if missing := [name for name, value in needed.items() if value is None]:
+            raise ValueError(f"metric {self.metric} needs {', '.join(missing)}")
+        if self.metric not in _PAIRED and self.over is not None:
+            raise ValueError(f"metric {self.metric} takes no over")
+        return self
+
+
+class _ClaimFile(_Strict):
+    """One statement: what its figures have in common stands once, above them."""
+
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+
+
+_SHARED = (
+    "published_by",
+    "published_on",
+    "url",
+    "source",
+    "rule_set",
+    "rules_are_stated",
+    "window",
+)
+
+
+def _problems(path: Path, error: ValidationError, document: Any, key: str) -> str:
+    """Every problem of a file in words: which entry, which field, its value, what was expected."""
+    said = []
+    for problem in error.errors():
+        place = list(problem["loc"])
+        entry: Any = document
+        name = ""
+        if len(place) > 1 and isinstance(place[1], int):
+            listed = document.get(place[0]) if isinstance(document, dict) else None
+            entry = listed[place[1]] if isinstance(listed, (list, tuple)) else None
+            name = str(entry.get(key, f"no. {place[1] + 1}")) if isinstance(entry, dict) else ""
+            place = place[2:]
+        field = ".".join(str(p) for p in place) or "the whole entry"
+        value = problem["input"]
+        shown = "" if isinstance(value, dict) else f" = {value!r}"
+        expected = problem["msg"].removeprefix("Value error, ")
+        said.append(f"{path.name}: {name + ': ' if name else ''}{field}{shown}: {expected}")
+    return "\n".join(said)
+
+
+def _document(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TokenshareError(f"{path}: cannot be read: {error}") from error
+
+
+def read_rule_sets(path: Path) -> RuleSets:
+    """The rule sets of one file.
+
+    Raises TokenshareError that names every wrong entry, field and value.
+    """
+    document = _document(path)
+    try:
+        return RuleSets.model_validate(document)
+    except ValidationError as error:
+        raise TokenshareError(_problems(path, error, document, "rule_set")) from error
+
+
+def _read_claim_file(path: Path) -> tuple[Claim, ...]:
+    document = _document(path)
+    if isinstance(document, dict) and isinstance(document.get("claims"), list):
+        shared = {k: document[k] for k in _SHARED if k in document}
+        document = {
+            **{k: v for k, v in document.items() if k not in shared},
+            "claims": [
+                {**shared, **entry} if isinstance(entry, dict) else entry
+                for entry in document["claims"]
+            ],
+        }
+    try:
+        return _ClaimFile.model_validate(document).claims
+    except ValidationError as error:
+        raise TokenshareError(_problems(path, error, document, "claim_id")) from error
+
+
+def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
+    """The claims of all files of a folder, by id; each names a rule set and groups that exist.
+
+    Raises TokenshareError that names file, claim, field and value.
+    """
+    groups = {r.rule_set: rule_sets.groups_of(r) for r in rule_sets.rule_sets}
+    found: dict[str, Claim] = {}
+    for path in sorted(folder.glob("*.yml")):
+        for claim in _read_claim_file(path):
+            where = f"{path.name}: {claim.claim_id}"
+            if claim.claim_id in found:
+                raise TokenshareError(f"{where}: claim_id: there is another claim of this name")
+            if claim.rule_set not in groups:
+                raise TokenshareError(
+                    f"{where}: rule_set = {claim.rule_set!r}: expected one of {', '.join(groups)}"
+                )
+            for field in ("group", "over"):
+                value = getattr(claim, field)
+                if value is not None and value not in groups[claim.rule_set]:
+                    raise TokenshareError(
+                        f"{where}: {field} = {value!r}: expected a group of rule set "
+                        f"{claim.rule_set}: {', '.join(groups[claim.rule_set])}"
+                    )
+            found[claim.claim_id] = claim
+    return tuple(found[name] for name in sorted(found))
+
+
+@cache
+def configured() -> tuple[RuleSets, tuple[Claim, ...]]:
+    """What this installation ships; read once per process."""
+    rule_sets = read_rule_sets(RULE_SETS_FILE)
+    return rule_sets, read_claims(CLAIMS_DIR, rule_sets)

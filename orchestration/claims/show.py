@@ -1,0 +1,133 @@
+"""Read the claims of a vintage and put their figures into words, for the terminal."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.errors import TokenshareError
+from orchestration.tables import sql_text
+
+VERDICTS = {
+    "reproduced": "green",
+    "reproduced_under_other_rules": "yellow",
+    "not_reproduced": "red",
+    "not_measurable": "dim",
+}
+_TABLES = {
+    "share": ("share_by_rule_set_weekly", "share_by_rule_set_monthly"),
+    "license_share": ("share_by_rule_set_weekly", "share_by_license_weekly"),
+    "tokens": ("share_by_rule_set_weekly", "usage_daily"),
+    "lead": ("share_by_rule_set_weekly",),
+    "first_lead_date": ("share_by_rule_set_weekly",),
+    "price_gap": ("price_history", "usage_daily"),
+    "price_quality": ("price_history",),
+    "none": (),
+}
+# Digits after the point: as many as the press gives.
+_DIGITS = {"percent": 2, "trillion_tokens": 3}
+_SIGNS = {"percent": "%", "trillion_tokens": "T"}
+
+Claim = dict[str, Any]
+
+
+def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
+    """The rows of `claims` by id, or the one that is asked for.
+
+    Raises TokenshareError where the vintage has no such table or no such claim.
+    """
+    path = vintage / "tables" / "claims.parquet"
+    if not path.exists():
+        raise TokenshareError(
+            f"{vintage.name}: holds no table of claims, it is of an earlier version; "
+            "`tokenshare run` publishes one"
+        )
+    with duckdb.connect() as connection:
+        relation = connection.sql(f"select * from read_parquet({sql_text(path)}) order by claim_id")
+        names = relation.columns
+        claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+    if claim_id is None:
+        return claims
+    found = [claim for claim in claims if claim["claim_id"] == claim_id]
+    if not found:
+        known = ", ".join(claim["claim_id"] for claim in claims)
+        raise TokenshareError(f"there is no claim {claim_id!r}; there are: {known}")
+    return found
+
+
+def _value(claim: Claim, column: str) -> str | None:
+    """A value or a date of a claim without its unit."""
+    base, _, end = column.partition("_")
+    day = claim[f"{base}_date" + (f"_{end}" if end else "")]
+    value = claim[column if end else f"{base}_value"]
+    if day is not None:
+        return str(day)
+    return None if value is None else f"{value:.{_DIGITS[claim['unit']]}f}"
+
+
+def _with_unit(claim: Claim, text: str) -> str:
+    sign = _SIGNS.get(claim["unit"])
+    return f"{text} {sign}" if sign else text
+
+
+def published(claim: Claim) -> str:
+    """The published figure in its unit, `–` where there is none."""
+    text = _value(claim, "published")
+    sign = {"above": "> ", "below": "< "}.get(claim["comparison"], "")
+    return "–" if text is None else sign + _with_unit(claim, text)
+
+
+def measured(claim: Claim) -> str:
+    """What was measured, with its bounds; `–` where nothing was."""
+    text = _value(claim, "measured")
+    if text is None:
+        return "–"
+    low, high = (_value(claim, f"measured_{end}") or "never" for end in ("low", "high"))
+    return f"{_with_unit(claim, text)} [{low} to {high}]"
+
+
+def details(claim: Claim) -> list[tuple[str, str]]:
+    """Everything to be said of one claim, as (label, text)."""
+    when = f", {claim['published_on']}" if claim["published_on"] else ""
+    groups = claim["group_name"] or "–"
+    if claim["over_group"]:
+        groups += f" over {claim['over_group']}"
+    stated = "stated by the publisher" if claim["rules_are_stated"] else "ours, none are stated"
+    searched = (
+        f"{claim['rules_matched']} of {claim['rules_searched']} other rules and windows match"
+    )
+    lines = [
+        ("claim", claim["claim_id"]),
+        ("statement", claim["statement"]),
+        ("published by", claim["published_by"] + when),
+        ("url", claim["url"] or "no copy found"),
+        ("metric", f"{claim['metric']}: {groups}"),
+        ("rules", f"{claim['rule_set']} ({stated}), universe {claim['universe']}, "
+                  f"lens {claim['lens']}"),
+        ("window", claim["window"]),
+        ("published", published(claim)),
+        ("measured", measured(claim)),
+        ("difference", _difference(claim)),
+        ("verdict", claim["verdict"]),
+        ("reproduced by", claim["rules"] or "–"),
+        ("searched", searched if claim["rules_searched"] else "–"),
+        ("reason", claim["reason"] or "–"),
+        ("tables", ", ".join(("claims", *_TABLES[claim["metric"]]))),
+    ]  # fmt: skip
+    return [(label, text) for label, text in lines if text != "–"]
+
+
+def _difference(claim: Claim) -> str:
+    if claim["difference"] is None:
+        return "–"
+    if claim["unit"] == "date":
+        return f"{claim['difference']:+.0f} days"
+    tolerance = "" if claim["tolerance"] is None else f", tolerance {claim['tolerance']:g}"
+    unit = {"percent": "points", "trillion_tokens": "T"}[claim["unit"]]
+    return f"{claim['difference']:+.3f} {unit}{tolerance}"
+
+
+def as_json(claim: Claim) -> Claim:
+    """The row with dates as ISO text."""
+    return {k: v.isoformat() if isinstance(v, date) else v for k, v in claim.items()}

@@ -1,0 +1,254 @@
+"""Rule sets and claims as files: what is wrong is said with file, id, field, value, expected."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from orchestration.claims import show
+from orchestration.claims.config import (
+    CLAIMS_DIR,
+    RULE_SETS_FILE,
+    Group,
+    RuleSets,
+    configured,
+    read_claims,
+    read_rule_sets,
+)
+from orchestration.claims.raw import load_configuration, rows
+from orchestration.errors import TokenshareError
+
+RULE_SETS: dict[str, Any] = {
+    "groups": {"CN": {"origins": ["CN"]}, "US": {"origins": ["US"]}},
+    "rule_sets": [{"rule_set": "all_rows", "description": "Every row."}],
+}
+CLAIM: dict[str, Any] = {
+    "claim_id": "cn_47",
+    "statement": "Chinese models had 47 %.",
+    "published_by": "somebody",
+    "metric": "share",
+    "group": "CN",
+    "window": {"kind": "iso_week", "start": "2026-01-12"},
+    "published_value": 47,
+    "unit": "percent",
+    "tolerance": 0.5,
+}
+
+
+def rule_sets_from(folder: Path, document: object) -> RuleSets:
+    path = folder / "rule_sets.yml"
+    path.write_text(yaml.safe_dump(document))
+    return read_rule_sets(path)
+
+
+def claims_from(folder: Path, document: object) -> Any:
+    (folder / "c.yml").write_text(yaml.safe_dump(document))
+    return read_claims(folder, RuleSets.model_validate(RULE_SETS))
+
+
+def with_rule_set(**fields: object) -> dict[str, Any]:
+    return {
+        **RULE_SETS,
+        "rule_sets": [
+            *RULE_SETS["rule_sets"],
+            {"rule_set": "theirs", "description": "As they do.", **fields},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"universe": "top_9"}, "rule_sets.yml: theirs: universe = 'top_9': Input should be 'all'"),
+        ({"universe": "top_n", "top_n": 9}, "theirs: the whole entry: top_n and top_of go with"),
+        ({"top_n": 9, "top_of": "rows"}, "top_n and top_of go with universe top_n"),
+        (
+            {"universe": "top_n", "top_n": 0, "top_of": "rows"},
+            "theirs: top_n = 0: Input should be greater than or equal to 1",
+        ),
+        ({"universe": "labs"}, "labs go with universe labs"),
+        ({"labs": ["google"]}, "labs go with universe labs"),
+        ({"lens": "serving_hq"}, "theirs: lens = 'serving_hq': Input should be 'author_hq' or"),
+        ({"windows": ["week"]}, "theirs: windows.0 = 'week': Input should be 'day'"),
+        ({"windows": []}, "theirs: windows = []:"),
+        ({"groups": {"US": {"origins": ["USA"]}}}, "theirs: groups.US.origins.0 = 'USA':"),
+        ({"groups": {"US": {"country": ["US"]}}}, "theirs: groups.US.country = ['US']: Extra"),
+        ({"only_own_groups": True}, "only_own_groups needs groups"),
+        ({"rule_set": "all_rows"}, "rule_set all_rows is there twice"),
+        ({"rule_set": "Top 9"}, "Top 9: rule_set = 'Top 9': String should match pattern"),
+    ],
+)
+def test_a_wrong_rule_set_is_named(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(TokenshareError) as raised:
+        rule_sets_from(tmp_path, with_rule_set(**fields))
+    assert said in str(raised.value)
+    assert "rule_sets.yml: " in str(raised.value)
+
+
+def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
+    only_theirs = {**RULE_SETS, "rule_sets": [{"rule_set": "theirs", "description": "x"}]}
+    with pytest.raises(TokenshareError, match="all_rows, the default of claims, is missing"):
+        rule_sets_from(tmp_path, only_theirs)
+
+
+@pytest.mark.parametrize("text", ["groups: [", "- 1", "", "rule_sets: 5\ngroups: {}"])
+def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rule_sets.yml"
+    path.write_text(text)
+    with pytest.raises(TokenshareError, match=r"rule_sets\.yml: "):
+        read_rule_sets(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"metric": "shares"}, "c.yml: cn_47: metric = 'shares': Input should be 'share'"),
+        (
+            {"group": "China"},
+            "c.yml: cn_47: group = 'China': expected a group of rule set all_rows",
+        ),
+        ({"rule_set": "top_9"}, "c.yml: cn_47: rule_set = 'top_9': expected one of all_rows"),
+        ({"group": None}, "cn_47: the whole entry: metric share needs group"),
+        ({"tolerance": None}, "metric share needs tolerance"),
+        ({"tolerance": -1}, "cn_47: tolerance = -1: Input should be greater than or equal to 0"),
+        ({"published_value": None}, "metric share needs published_value"),
+        ({"published_value": "much"}, "cn_47: published_value = 'much': Input should be a valid"),
+        ({"window": None}, "metric share needs window"),
+        ({"unit": "trillion_tokens"}, "unit of share is one of percent"),
+        ({"over": "US"}, "metric share takes no over"),
+        ({"metric": "lead", "unit": "trillion_tokens"}, "metric lead needs over"),
+        ({"metric": "first_lead_date", "unit": "date", "over": "US"}, "needs published_date"),
+        ({"metric": "none", "unit": "none"}, "metric none needs measurable: false and a reason"),
+        ({"measurable": False}, "a reason goes with measurable: false"),
+        ({"reason": "why"}, "a reason goes with measurable: false"),
+        ({"url": "example.org"}, "cn_47: url = 'example.org': String should match pattern"),
+        ({"published_on": "July"}, "cn_47: published_on = 'July':"),
+        ({"lens": "author_hq"}, "cn_47: lens = 'author_hq': Extra inputs are not permitted"),
+        ({"claim_id": "CN 47"}, "c.yml: CN 47: claim_id = 'CN 47': String should match pattern"),
+        ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday, 2026-01-13"),
+        ({"window": {"kind": "month_sum", "start": "2026-01-13"}}, "a month starts on the first"),
+        ({"window": {"kind": "year", "start": "2026-02-01"}}, "a year starts on January 1"),
+        ({"window": {"kind": "span", "start": "2026-01-01"}}, "end goes with span"),
+        (
+            {"window": {"kind": "span", "start": "2026-01-02", "end": "2026-01-01"}},
+            "end 2026-01-01 is before start 2026-01-02",
+        ),
+        (
+            {"window": {"kind": "day", "start": "2026-01-02", "end": "2026-01-02"}},
+            "other kinds imply it",
+        ),
+        ({"window": {"kind": "day", "start": "2026-02-30"}}, "cn_47: window.start = '2026-02-30'"),
+    ],
+)
+def test_a_wrong_claim_is_named(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(TokenshareError) as raised:
+        claims_from(tmp_path, {"claims": [{**CLAIM, **fields}]})
+    assert said in str(raised.value)
+
+
+def test_every_problem_of_a_file_is_said_at_once(tmp_path: Path) -> None:
+    entries = [{**CLAIM, "metric": "x"}, {**CLAIM, "claim_id": "second", "unit": "y"}]
+    with pytest.raises(TokenshareError) as raised:
+        claims_from(tmp_path, {"claims": entries})
+    assert "cn_47: metric = 'x'" in str(raised.value)
+    assert "second: unit = 'y'" in str(raised.value)
+
+
+def test_what_figures_share_stands_once_and_may_be_overridden(tmp_path: Path) -> None:
+    shared = {"published_by": "a paper", "window": CLAIM["window"]}
+    entry = {k: v for k, v in CLAIM.items() if k not in shared}
+    first, second = claims_from(
+        tmp_path,
+        {**shared, "claims": [entry, {**entry, "claim_id": "other", "published_by": "another"}]},
+    )
+    assert (first.published_by, second.published_by) == ("a paper", "another")
+    assert first.window == second.window
+
+
+def test_two_claims_of_one_name_are_refused_across_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(yaml.safe_dump({"claims": [CLAIM]}))
+    with pytest.raises(TokenshareError, match=r"c\.yml: cn_47: claim_id: there is another claim"):
+        claims_from(tmp_path, {"claims": [CLAIM]})
+
+
+def test_an_unknown_word_above_the_claims_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TokenshareError, match=r"c\.yml: author = 'me': Extra inputs"):
+        claims_from(tmp_path, {"author": "me", "claims": [CLAIM]})
+
+
+def test_a_rule_set_reads_a_shared_group_in_its_own_way() -> None:
+    document = with_rule_set(groups={"US": {"labs": ["google"]}})
+    rule_sets = RuleSets.model_validate(document)
+    ours, theirs = rule_sets.rule_sets
+    assert rule_sets.groups_of(ours)["US"] == Group(origins=("US",))
+    assert rule_sets.groups_of(theirs)["US"] == Group(labs=("google",))
+    assert rule_sets.groups_of(theirs)["CN"] == Group(origins=("CN",))
+
+
+def test_terms_of_groups() -> None:
+    """A group of a license alone takes every row of it; an exclusion is a term of its own."""
+    assert list(Group().terms()) == [("any", "", False)]
+    assert list(Group(licenses=("open_weight",)).terms()) == [
+        ("license", "open_weight", False),
+        ("any", "", False),
+    ]
+    excluding = Group.model_validate({"origins": ["US"], "excludes": {"authors": ["gryphe"]}})
+    assert list(excluding.terms()) == [("origin", "US", False), ("author", "gryphe", True)]
+
+
+def test_what_ships_is_valid_and_what_the_issue_asks_for() -> None:
+    rule_sets, claims = configured()
+    names = {r.rule_set for r in rule_sets.rule_sets}
+    assert names >= {"all_rows", "identified_only", "top_9", "top_10", "us_with_ca", "model_season"}
+    assert len(claims) >= 15
+    assert {c.metric for c in claims} >= {
+        "share", "tokens", "lead", "first_lead_date", "license_share", "price_quality", "none",
+    }  # fmt: skip
+    assert sum(not c.measurable for c in claims) >= 3
+    assert {p.suffix for p in CLAIMS_DIR.iterdir()} == {".yml", ".md"}
+    assert RULE_SETS_FILE.exists()
+
+
+def test_the_working_database_gets_every_entry() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema raw")
+        load_configuration(connection)
+        for name, expected in rows(*configured()).items():
+            ((count,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
+            assert count == len(expected), name
+        labs = connection.execute(
+            "select value from raw.rule_set_groups where rule_set = 'three_us_labs' "
+            "and group_name = 'US' order by 1"
+        ).fetchall()
+        week = connection.execute(
+            "select window_kind, window_start::varchar, window_end, is_measurable from raw.claims "
+            "where claim_id = 'cn_tokens_2026_02_09'"
+        ).fetchall()
+    assert labs == [("anthropic",), ("google",), ("openai",)]
+    assert week == [("iso_week", "2026-02-09", None, True)]
+
+
+SHOWN: dict[str, Any] = {
+    "unit": "trillion_tokens", "comparison": "equals",
+    "published_value": 1.18, "published_date": None,
+    "measured_value": -1.0536, "measured_low": -1.975, "measured_high": -0.133,
+    "measured_date": None, "measured_date_low": None, "measured_date_high": None,
+}  # fmt: skip
+
+
+def test_figures_in_words() -> None:
+    assert show.published(SHOWN) == "1.180 T"
+    assert show.measured(SHOWN) == "-1.054 T [-1.975 to -0.133]"
+    above = {**SHOWN, "unit": "percent", "comparison": "above", "published_value": 50.0}
+    assert show.published(above) == "> 50.00 %"
+    nothing = {**SHOWN, "published_value": None, "measured_value": None}
+    assert (show.published(nothing), show.measured(nothing)) == ("–", "–")
+    dated = {
+        **SHOWN, "unit": "date", "published_value": None, "published_date": "2026-02-09",
+        "measured_value": None, "measured_low": None, "measured_high": None,
+        "measured_date": "2026-03-23", "measured_date_low": "2026-02-16",
+    }  # fmt: skip
+    assert show.published(dated) == "2026-02-09"
+    assert show.measured(dated) == "2026-03-23 [2026-02-16 to never]"
