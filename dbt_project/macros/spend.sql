@@ -132,6 +132,14 @@ select
         'with_totals.list_spend_high_usd + with_totals.unknown_high_usd'
         ~ ' + with_totals.others_low_usd - with_totals.unknown_low_usd'
     ) }} as share_high,
+    {{ fraction(
+        'with_totals.list_spend_low_usd',
+        'with_totals.list_spend_low_usd + with_totals.others_low_usd'
+    ) }} as share_at_low,
+    {{ fraction(
+        'with_totals.list_spend_high_usd',
+        'with_totals.list_spend_high_usd + with_totals.others_high_usd'
+    ) }} as share_at_high,
     with_totals.rank
 from with_totals
 inner join periods

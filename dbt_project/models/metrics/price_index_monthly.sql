@@ -236,13 +236,14 @@ select
     chained.lens,
     chained.origin,
     chained.base_period,
-    chained.index_blend as index,
-    chained.index_prompt as index_all_prompt,
-    chained.index_completion as index_all_completion,
+    -- exp and ln differ in their last digits from machine to machine
+    round(chained.index_blend, 9) as index,
+    round(chained.index_prompt, 9) as index_all_prompt,
+    round(chained.index_completion, 9) as index_all_completion,
     chained.fisher_blend as fisher_link,
     chained.laspeyres_link,
     chained.paasche_link,
-    chained.tornqvist_link,
+    round(chained.tornqvist_link, 12) as tornqvist_link,
     cast(chained.matched_models as integer) as matched_models,
     chained.matched_token_share_from,
     chained.matched_token_share_to,
@@ -252,9 +253,13 @@ select
     case when chained.fisher_blend is not null then chained.average_price_ratio end
         as average_price_change,
     chained.average_price_ratio / chained.fisher_blend as mix_change,
-    100 * chained.average_price / nullif(chained.base_average_price, 0) as average_price_index,
-    100 * 100 * chained.average_price / nullif(chained.base_average_price, 0)
-    / chained.index_blend as mix_index
+    round(100 * chained.average_price / nullif(chained.base_average_price, 0), 9)
+        as average_price_index,
+    round(
+        10000 * chained.average_price / nullif(chained.base_average_price, 0)
+        / chained.index_blend,
+        9
+    ) as mix_index
 from chained
 inner join periods
     on
