@@ -1,5 +1,5 @@
 -- Tokens in = tokens out, to the last token: what the newest dumps say of each period, against
--- usage_daily and against every share table under every lens. Returns the periods where they
+-- usage_daily and against every share and spend table under every lens. Returns the periods where they
 -- differ, also where a table lacks a period.
 {{ config(meta={'dagster': {'ref': {'name': 'usage_daily'}}}) }}
 
@@ -17,6 +17,13 @@
 {% for grain in ['daily', 'weekly', 'monthly'] %}
 {% for lens in lenses %}
 {% do tables.append(('share_by_' ~ subject ~ '_' ~ grain, 'period_start', grain, lens)) %}
+{% endfor %}
+{% endfor %}
+{% endfor %}
+{% for subject in ['origin', 'lab'] %}
+{% for grain in ['daily', 'weekly', 'monthly'] %}
+{% for lens in ['author_hq', 'base_lineage'] %}
+{% do tables.append(('spend_by_' ~ subject ~ '_' ~ grain, 'period_start', grain, lens)) %}
 {% endfor %}
 {% endfor %}
 {% endfor %}

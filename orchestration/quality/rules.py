@@ -750,6 +750,178 @@ def _claim_rules() -> Iterator[Rule]:
     )
 
 
+def _judged(relations: dict[str, str], condition: str, shown: str) -> str:
+    """A frame of one row per table, or of each of its rows that break the condition."""
+    rows = " union all ".join(
+        f"select '{name}' as table_name, period_start, {shown} as shown, "
+        f"coalesce({condition}, false) as ok from {relation}"
+        for name, relation in relations.items()
+    )
+    return f"""
+        with judged as ({rows})
+        select table_name, cast(null as date) as period_start, '' as shown, true as ok
+        from judged group by table_name having bool_and(ok)
+        union all
+        select table_name, period_start, shown, ok from judged where not ok
+    """
+
+
+def _money_rules() -> Iterator[Rule]:
+    limits = thresholds()
+    grains = {"daily": "day", "weekly": "week", "monthly": "month"}
+    spend_tables = {f"spend_by_{s}_{g}": u for s in ("origin", "lab") for g, u in grains.items()}
+    yield Rule(
+        "SPEND_BAND",
+        "blocker",
+        "in every spend table low ≤ blend ≤ high, of dollars and of shares, and free ≤ priced ≤ "
+        "all tokens",
+        _judged(
+            {name: name for name in spend_tables},
+            f"""
+            list_spend_low_usd <= list_spend_usd and list_spend_usd <= list_spend_high_usd
+            and share_low <= share + {_SUM_TOLERANCE} and share <= share_high + {_SUM_TOLERANCE}
+            and free_tokens <= priced_tokens and priced_tokens <= tokens
+            """,
+            "concat_ws(' ', lens, origin, list_spend_low_usd, list_spend_usd, list_spend_high_usd, "
+            "share_low, share, share_high, free_tokens, priced_tokens, tokens)",
+        ),
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start}: {shown}",
+    )
+    sums = " union all ".join(
+        f"""select '{name}' as table_name, usage.source, usage.period_start, lenses.lens,
+            usage.tokens, coalesce(found.tokens, 0) as found_tokens,
+            coalesce(found.tokens = usage.tokens and found.usd_off <= {_SUM_TOLERANCE}
+                and found.share_off <= {_SUM_TOLERANCE}, false) as ok
+        from (
+            select source, cast(date_trunc('{unit}', usage_date) as date) as period_start,
+                sum(tokens) as tokens
+            from usage_daily group by all
+        ) as usage
+        cross join (values ('author_hq'), ('base_lineage')) as lenses (lens)
+        left join (
+            select source, period_start, lens, sum(tokens) as tokens,
+                abs(sum(list_spend_usd) - any_value(total_list_spend_usd)) as usd_off,
+                case when any_value(total_list_spend_usd) > 0 then abs(sum(share) - 1) else 0 end
+                    as share_off
+            from {name} group by all
+        ) as found using (source, period_start, lens)"""
+        for name, unit in spend_tables.items()
+    )
+    yield Rule(
+        "SPEND_CONSERVED",
+        "blocker",
+        "every spend table counts the tokens of usage_daily, its dollars add up to their total "
+        "and its shares to 1",
+        f"""
+        with sums as ({sums})
+        select table_name, cast(null as date) as period_start, '' as lens, 0 as tokens,
+            0 as found_tokens, true as ok
+        from sums group by table_name having bool_and(ok)
+        union all
+        select table_name, period_start, lens, tokens, found_tokens, ok from sums where not ok
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start} ({lens}): {found_tokens:,} of {tokens:,} tokens, or dollars "
+        "or shares do not add up",
+    )
+    yield Rule(
+        "PRICE_INDEX_CHAIN",
+        "blocker",
+        "every price link lies between Laspeyres and Paasche, the index is the product of its "
+        "links, and prices times mix is the change of the average price",
+        f"""
+        with linked as (
+            select *, index / lag(index) over chain as index_change,
+                lag(base_period) over chain as base_before
+            from price_index_monthly
+            window chain as (partition by source, lens, origin order by period_start)
+        )
+        select source, period_start, lens, origin, index, fisher_link, laspeyres_link, paasche_link,
+            coalesce(case
+                when fisher_link is null then index = 100 and base_period = period_start
+                else base_period = base_before
+                    and fisher_link between least(laspeyres_link, paasche_link) - {_SUM_TOLERANCE}
+                        and greatest(laspeyres_link, paasche_link) + {_SUM_TOLERANCE}
+                    and abs(index_change / fisher_link - 1) < 1e-6
+                    and abs(fisher_link * mix_change - average_price_change) < 1e-6
+            end, false) as ok
+        from linked
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{period_start} {lens} {origin}: index {index}, link {fisher_link}, Laspeyres "
+        "{laspeyres_link}, Paasche {paasche_link}",
+    )
+    jump = limits["price_index"]
+    yield Rule(
+        "PRICE_INDEX_JUMP",
+        "warning",
+        f"no price index moves by more than a factor of {jump['warn_factor']} in a month, where "
+        f"the matched models hold {jump['from_matched_share']:.0%} of the tokens",
+        f"""
+        select source, period_start, lens, origin, fisher_link, matched_models
+        from price_index_monthly
+        where fisher_link is not null
+            and least(matched_token_share_from, matched_token_share_to)
+                >= {jump["from_matched_share"]}
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {
+            "column": "fisher_link",
+            "min_value": 1 / jump["warn_factor"],
+            "max_value": jump["warn_factor"],
+        },
+        "{period_start} {lens} {origin}: list prices of {matched_models} matched models moved by a "
+        "factor of {fisher_link:.3g}",
+    )
+    yield Rule(
+        "PRICE_QUALITY_RATIOS",
+        "blocker",
+        "the ratios of price_quality are those of its prices and indices, and the claim follows",
+        _judged(
+            {
+                name: f"(select *, rival_{best}model as rival, "
+                f"rival_{best}usd_per_million_tokens as rival_usd, "
+                f"rival_{best}quality_index as rival_index from {name})"
+                for name, best in (("price_quality_pairs", ""), ("price_quality", "best_"))
+            },
+            # Decimals decide the claim; the ratios are doubles, so their bounds have no edge.
+            f"""
+            case when cheapest_model is null then price_ratio is null and not claim_90_80
+            else abs(price_ratio * rival_usd - cheapest_usd_per_million_tokens)
+                    <= {_SUM_TOLERANCE} * rival_usd
+                and abs(quality_ratio * rival_index - cheapest_quality_index) <= {_SUM_TOLERANCE}
+                and quality_ratio > 0.9 - {_SUM_TOLERANCE}
+                and case
+                    when claim_90_80 then price_ratio < 0.2 + {_SUM_TOLERANCE}
+                    else price_ratio > 0.2 - {_SUM_TOLERANCE}
+                end
+            end
+            """,
+            "concat_ws(' ', origin, rival, cheapest_model, quality_ratio, price_ratio, "
+            "claim_90_80)",
+        ),
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{table_name} {period_start}: {shown}",
+    )
+    covered = limits["quality"]
+    yield Rule(
+        "QUALITY_COVERAGE",
+        "warning",
+        f"the models with a quality index hold at least {covered['warn_indexed_share']:.0%} of the "
+        "tokens of their origin",
+        "select source, period_start, origin, index_read_on, indexed_token_share from price_quality",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "indexed_token_share", "min_value": covered["warn_indexed_share"]},
+        "{period_start} {origin}: the indices of {index_read_on} cover {indexed_token_share:.4f} of "
+        "the tokens; was that catalogue cut?",
+    )
+
+
 def rules() -> list[Rule]:
     """Every rule, blockers and warnings, in the order of the report."""
     return [
@@ -758,4 +930,5 @@ def rules() -> list[Rule]:
         *_attribution_rules(),
         *_task_rules(),
         *_claim_rules(),
+        *_money_rules(),
     ]

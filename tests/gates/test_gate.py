@@ -99,6 +99,16 @@ def task_rows(**spoiled: object) -> str:
     return f"{row({**columns, 'tag': repr('translation')})} union all {row({**columns, **bad})}"
 
 
+# The small feed has no month near a reading of the indices. 54 of 60 at 2.5 of 10 US dollars.
+QUALITY_ROW = (
+    "select * from t union all by name select 'openrouter_rankings' as source, "
+    "date '2026-07-01' as period_start, 'CN' as origin, 1::integer as rival_rank, "
+    "'u/m' as rival_model, 60::decimal(18,9) as rival_quality_index, "
+    "10::decimal(24,18) as rival_usd_per_million_tokens, 'c/m' as cheapest_model, "
+    "54::decimal(18,9) as cheapest_quality_index, "
+    "2.5::decimal(24,18) as cheapest_usd_per_million_tokens, 0.9::double as quality_ratio,"
+)
+
 # (rule, table, query on it as `t`, what the message must name)
 POISON: list[tuple[str, str, str, str]] = [
     ("SCHEMA", "usage_daily", "select * exclude (author) from t", "usage_daily.author"),
@@ -278,6 +288,97 @@ POISON: list[tuple[str, str, str, str]] = [
         "have no price",
     ),
     (
+        "SPEND_BAND",
+        "spend_by_lab_weekly",
+        f"select * replace (case when {FIRST_ROW} then list_spend_high_usd + 1 else "
+        "list_spend_usd end as list_spend_usd) from t",
+        "spend_by_lab_weekly 20",
+    ),
+    (
+        "SPEND_BAND",
+        "spend_by_origin_daily",
+        "select * replace (case when origin = 'CN' then share_high / 2 else share end as share) "
+        "from t",
+        "author_hq CN",
+    ),
+    (
+        "SPEND_BAND",
+        "spend_by_origin_monthly",
+        "select * replace (tokens + 1 as priced_tokens) from t",
+        "spend_by_origin_monthly 2026-01-01",
+    ),
+    (
+        "SPEND_CONSERVED",
+        "spend_by_origin_daily",
+        "select * from t where period_start <> date '2026-01-20' or lens = 'author_hq'",
+        "spend_by_origin_daily 2026-01-20 (base_lineage): 0 of",
+    ),
+    (
+        "SPEND_CONSERVED",
+        "spend_by_lab_monthly",
+        "select * replace (tokens - 1 as tokens) from t where lab_id = 'openai' "
+        "union all select * from t where lab_id <> 'openai'",
+        "spend_by_lab_monthly 2026-01-01",
+    ),
+    (
+        "SPEND_CONSERVED",
+        "spend_by_lab_weekly",
+        "select * replace (list_spend_usd * 0.999 as list_spend_usd) from t",
+        "spend_by_lab_weekly 2026-01-05",
+    ),
+    (
+        "SPEND_CONSERVED",
+        "spend_by_origin_weekly",
+        "select * replace (share * 1.001 as share) from t",
+        "spend_by_origin_weekly 2026-01-05",
+    ),
+    (
+        "PRICE_INDEX_CHAIN",
+        "price_index_monthly",
+        "select * replace (case when period_start > date '2026-01-01' then index * 1.01 else index "
+        "end as index) from t",
+        "2026-02-01 author_hq US",
+    ),
+    (
+        "PRICE_INDEX_CHAIN",
+        "price_index_monthly",
+        "select * replace (laspeyres_link * 1.1 as laspeyres_link, paasche_link * 1.1 as "
+        "paasche_link) from t",
+        "2026-02-01 author_hq US",
+    ),
+    (
+        "PRICE_INDEX_CHAIN",
+        "price_index_monthly",
+        "select * replace (mix_change * 1.1 as mix_change) from t",
+        "2026-02-01 author_hq US",
+    ),
+    (
+        "PRICE_INDEX_JUMP",
+        "price_index_monthly",
+        "select * replace (2.1 as fisher_link) from t where fisher_link is not null",
+        "moved by a factor of 2.1",
+    ),
+    (
+        "PRICE_QUALITY_RATIOS",
+        "price_quality_pairs",
+        f"{QUALITY_ROW} 0.3::double as price_ratio, false as claim_90_80",
+        "price_quality_pairs 2026-07-01: CN u/m c/m",
+    ),
+    (
+        "PRICE_QUALITY_RATIOS",
+        "price_quality_pairs",
+        f"{QUALITY_ROW} 0.25::double as price_ratio, true as claim_90_80",
+        "price_quality_pairs 2026-07-01: CN u/m c/m",
+    ),
+    (
+        "QUALITY_COVERAGE",
+        "price_quality",
+        "select * from t union all by name select 'openrouter_rankings' as source, "
+        "date '2026-07-01' as period_start, 'CN' as origin, date '2026-08-01' as index_read_on, "
+        "0.39::double as indexed_token_share",
+        "the indices of 2026-08-01 cover 0.3900",
+    ),
+    (
         "INCOMPLETE_DAY",
         "usage_daily",
         "select * replace (usage_date <> date '2026-01-20' as is_complete) from t",
@@ -420,6 +521,12 @@ def test_price_coverage_is_judged_at_its_bounds_and_in_complete_months_only(
     assert found.passed, found.rows
     assert "1 rows" in found.observed
     found = verdict(poison("price_coverage_monthly", covered("0.601")), "PRICE_COVERAGE_FLOOR")
+    assert found.passed, found.rows
+
+
+def test_a_right_pair_of_price_and_quality_passes(poison: Callable[[str, str], Path]) -> None:
+    sql = f"{QUALITY_ROW} 0.25::double as price_ratio, false as claim_90_80"
+    found = verdict(poison("price_quality_pairs", sql), "PRICE_QUALITY_RATIOS")
     assert found.passed, found.rows
 
 

@@ -14,6 +14,7 @@ from orchestration.transformation.dbt import ensure_manifest, raise_on_failure, 
 DATA_TESTS = {
     "assert_tokens_conserved",
     "assert_shares_add_up",
+    "assert_spend_adds_up",
     "assert_registry_periods_do_not_overlap",
     "assert_registry_is_consistent",
     "assert_provider_periods_do_not_overlap",
@@ -109,6 +110,27 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             "insert into marts.share_by_price_band_daily "
             "select * from marts.share_by_price_band_daily limit 1",
             id="a share twice",
+        ),
+        pytest.param(
+            "assert_tokens_conserved",
+            "update marts.spend_by_lab_weekly set tokens = tokens - 1 where lab_id = 'openai'",
+            id="one token less in a spend table",
+        ),
+        pytest.param(
+            "assert_spend_adds_up",
+            "update marts.spend_by_origin_daily set list_spend_usd = list_spend_usd + 0.01 "
+            "where origin = 'CN' and period_start = date '2026-01-20'",
+            id="a cent more",
+        ),
+        pytest.param(
+            "assert_spend_adds_up",
+            "delete from marts.spend_by_lab_monthly where lens = 'base_lineage'",
+            id="a lens without spend",
+        ),
+        pytest.param(
+            "assert_spend_adds_up",
+            "update marts.spend_by_origin_weekly set share = share * 0.999",
+            id="spend shares below 1",
         ),
         pytest.param(
             "assert_registry_periods_do_not_overlap",

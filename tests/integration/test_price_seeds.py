@@ -204,6 +204,45 @@ def test_request_prices_are_per_request_and_zero_is_none(catalogue: Path, tmp_pa
     ]
 
 
+def snapshot(path: Path, **models: object) -> None:
+    """A catalogue snapshot with an Intelligence Index per id; `__` stands for `:`."""
+    data = [
+        {
+            "id": "a/" + name.replace("__", ":"),
+            "canonical_slug": f"a/{name.split('__')[0].upper()}-1",
+            "benchmarks": index and {"artificial_analysis": {"intelligence_index": index}},
+        }
+        for name, index in models.items()
+    ]
+    with gzip.open(path, "wt") as file:
+        json.dump({"data": data}, file)
+
+
+def test_quality_indices_keep_their_digits_and_their_day(tmp_path: Path) -> None:
+    snapshot(tmp_path / "2026-07-01.json.gz", m=40.5, m__free=40.5, n=None)
+    snapshot(tmp_path / "2026-08-01.json.gz", m=41, n__free=7.25)
+    script("derive_quality.py", "--catalogue-dir", tmp_path, "--output", tmp_path / "seed.csv")
+    with (tmp_path / "seed.csv").open() as file:
+        rows = [
+            (r["base_slug"], r["read_on"], r["intelligence_index"], r["coding_index"],
+             r["index_source"], r["source_model_id"])
+            for r in csv.DictReader(file)
+        ]  # fmt: skip
+    cited = "Artificial Analysis via OpenRouter"
+    assert rows == [
+        ("a/m-1", "2026-07-01", "40.5", "", cited, "a/m"),
+        ("a/m-1", "2026-08-01", "41", "", cited, "a/m"),
+        ("a/n-1", "2026-08-01", "7.25", "", cited, "a/n:free"),
+    ]
+
+
+def test_variants_with_different_indices_stop_the_derivation(tmp_path: Path) -> None:
+    snapshot(tmp_path / "2026-07-01.json.gz", m=40.5, m__free=39)
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        script("derive_quality.py", "--catalogue-dir", tmp_path, "--output", tmp_path / "seed.csv")
+    assert "a/m:free says" in failure.value.stderr
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
 def test_the_scripts_give_the_committed_seeds(tmp_path: Path) -> None:
     models = DATA / "openrouter" / "models"
@@ -216,3 +255,5 @@ def test_the_scripts_give_the_committed_seeds(tmp_path: Path) -> None:
     )  # fmt: skip
     for name in ("price_seed.csv", "price_seed_other.csv", "price_source_readings.csv"):
         assert (tmp_path / name).read_bytes() == (SEEDS / name).read_bytes(), name
+    script("derive_quality.py", "--catalogue-dir", models, "--output", tmp_path / "quality.csv")
+    assert (tmp_path / "quality.csv").read_bytes() == (SEEDS / "quality_seed.csv").read_bytes()

@@ -18,8 +18,15 @@ priced as (
         usage.model_permaslug,
         usage.variant,
         usage.identification,
+        {% for columns in lenses().values() -%}
+        {% for column in columns -%}
+        usage.{{ column }},
+        {% endfor -%}
+        {% endfor -%}
         usage.tokens,
         prompts.price_source,
+        prompts.usd_per_million_tokens as usd_prompt,
+        completions.usd_per_million_tokens as usd_completion,
         -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
         -- undivided so that it stays an exact decimal
         3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
@@ -43,8 +50,15 @@ select
     model_permaslug,
     variant,
     identification,
+    {% for columns in lenses().values() -%}
+    {% for column in columns -%}
+    {{ column }},
+    {% endfor -%}
+    {% endfor -%}
     tokens,
     price_source,
+    usd_prompt,
+    usd_completion,
     usd_blend_by_4,
     variant = 'free' or usd_blend_by_4 is not null as is_priced
 from priced

@@ -1,0 +1,54 @@
+-- Which reading of the indices speaks for a month: the nearest one to its last day. The scale differs
+-- from reading to reading, and models that have left the catalogue are in none: a reading from
+-- further away than a month would compare what happens to be left.
+{% set max_days_apart = 31 %}
+
+with days as (
+
+    select * from {{ ref('int_days') }}
+
+),
+
+readings as (
+
+    select
+        read_on,
+        count(*) as indexed_models
+    from {{ ref('int_index_readings') }}
+    group by read_on
+
+),
+
+months as (
+
+    select
+        source,
+        {{ period_start('usage_date', 'monthly') }} as period_start,
+        max(usage_date) as priced_on,
+        cast(count(*) as integer) as days_present,
+        bool_and(is_complete) as lost_nothing
+    from days
+    group by all
+
+)
+
+select
+    months.source,
+    months.period_start,
+    months.days_present,
+    months.lost_nothing
+    and months.days_present
+    = {{ days_in_period('months.period_start', 'monthly') }} as is_complete,
+    months.priced_on,
+    readings.read_on as index_read_on,
+    cast(readings.indexed_models as integer) as indexed_models
+from months
+inner join readings
+    on abs({{ days_between('months.priced_on', 'readings.read_on') }}) <= {{ max_days_apart }}
+qualify
+    row_number() over (
+        partition by months.source, months.period_start
+        order by
+            abs({{ days_between('months.priced_on', 'readings.read_on') }}) asc,
+            readings.read_on desc
+    ) = 1

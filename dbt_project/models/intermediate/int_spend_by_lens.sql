@@ -1,0 +1,66 @@
+-- What the tokens of a model cost at list prices, under each lens on origin. The sums are tokens times
+-- US dollars per million tokens, exact; they are divided where they are published.
+with priced as (
+
+    select
+        *,
+        -- A `:free` variant costs nothing, whatever the catalogue once listed for it.
+        case when variant = 'free' then 0 else usd_prompt end as charged_prompt,
+        case when variant = 'free' then 0 else usd_completion end as charged_completion,
+        case when variant = 'free' then 0 else usd_blend_by_4 end as charged_blend_by_4
+    from {{ ref('int_usage_priced') }}
+
+),
+
+sources_with_providers as (
+
+    select distinct source
+    from priced
+    where provider_name is not null
+
+),
+
+lenses as (
+    {% for lens, (origin, lab_id, lab_name) in lenses().items() %}
+    select
+        priced.source,
+        priced.usage_date,
+        '{{ lens }}' as lens,
+        coalesce(priced.{{ origin }}, 'unidentified') as origin,
+        coalesce(priced.{{ lab_id }}, 'unidentified') as lab_id,
+        coalesce(priced.{{ lab_name }}, 'Unidentified') as lab_name,
+        priced.model_permaslug,
+        priced.tokens,
+        priced.is_priced,
+        priced.charged_prompt,
+        priced.charged_completion,
+        priced.charged_blend_by_4
+    from priced
+    {% if lens == 'serving_hq' -%}
+    inner join sources_with_providers on priced.source = sources_with_providers.source
+    {% endif -%}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select
+    source,
+    usage_date,
+    lens,
+    origin,
+    lab_id,
+    lab_name,
+    model_permaslug,
+    cast(sum(tokens) as bigint) as tokens,
+    cast(sum(case when is_priced then tokens else 0 end) as bigint) as priced_tokens,
+    cast(
+        sum(case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end) as bigint
+    ) as free_tokens,
+    {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
+    cast(
+        coalesce(sum(case when is_priced then tokens * charged_{{ price }} end), 0)
+        as decimal(38, 18)
+    ) as usd_{{ price }}{{ ',' if not loop.last }}
+    {% endfor %}
+from lenses
+group by all

@@ -1,0 +1,1 @@
+{{ price_by(ref('spend_by_origin_monthly'), ['origin']) }}

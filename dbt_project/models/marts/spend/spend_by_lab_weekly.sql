@@ -1,0 +1,1 @@
+{{ spend_by('weekly', ['lab_id', 'lab_name', 'origin'], 'unidentified') }}

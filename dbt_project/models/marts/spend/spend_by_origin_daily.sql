@@ -1,0 +1,1 @@
+{{ spend_by('daily', ['origin'], 'unidentified') }}

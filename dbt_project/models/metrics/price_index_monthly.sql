@@ -1,0 +1,267 @@
+-- Monthly links between models that were used and priced in both months, chained. A model's price in
+-- a month is its unit value (list spend per token), its quantity the tokens. Unit values are rounded
+-- to 12 decimals, so that sums of products are exact and do not depend on the order of rows.
+{% set bases = ['blend', 'prompt', 'completion'] %}
+
+with models as (
+
+    select
+        source,
+        {{ period_start('usage_date', 'monthly') }} as period_start,
+        lens,
+        origin,
+        model_permaslug,
+        tokens,
+        priced_tokens,
+        usd_blend_by_4,
+        usd_prompt,
+        usd_completion
+    from {{ ref('int_spend_by_lens') }}
+
+),
+
+days as (
+
+    select * from {{ ref('int_days') }}
+
+),
+
+periods as (
+
+    select
+        source,
+        {{ period_start('usage_date', 'monthly') }} as period_start,
+        cast(count(*) as integer) as days_present,
+        bool_and(is_complete) as lost_nothing
+    from days
+    group by all
+
+),
+
+baskets as (
+
+    select *
+    from models
+    where origin <> 'unidentified'
+    union all
+    select
+        source,
+        period_start,
+        lens,
+        'all' as origin,
+        model_permaslug,
+        tokens,
+        priced_tokens,
+        usd_blend_by_4,
+        usd_prompt,
+        usd_completion
+    from models
+
+),
+
+products as (
+
+    select
+        source,
+        period_start,
+        lens,
+        origin,
+        model_permaslug,
+        cast(sum(tokens) as bigint) as tokens,
+        cast(sum(priced_tokens) as bigint) as quantity,
+        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd,
+        {% for base, price, parts in [
+            ('blend', 'usd_blend_by_4', 4),
+            ('prompt', 'usd_prompt', 1),
+            ('completion', 'usd_completion', 1),
+        ] -%}
+        cast(
+            cast(sum({{ price }}) as double) / {{ parts }}
+            / nullif(cast(sum(priced_tokens) as double), 0)
+            as decimal(24, 12)
+        ) as price_{{ base }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from baskets
+    group by all
+
+),
+
+months as (
+
+    select
+        source,
+        period_start,
+        lens,
+        origin,
+        cast(sum(tokens) as bigint) as tokens,
+        cast(sum(quantity) as bigint) as priced_tokens,
+        1000000 * cast(sum(list_spend_usd) as double)
+        / nullif(cast(sum(quantity) as double), 0) as average_price
+    from products
+    group by all
+
+),
+
+matched as (
+
+    select
+        later.source,
+        later.period_start,
+        later.lens,
+        later.origin,
+        count(*) as matched_models,
+        cast(sum(earlier.quantity) as bigint) as matched_tokens_from,
+        cast(sum(later.quantity) as bigint) as matched_tokens_to,
+        {% for base in bases -%}
+        cast(sum(later.price_{{ base }} * earlier.quantity) as double)
+        / nullif(cast(sum(earlier.price_{{ base }} * earlier.quantity) as double), 0)
+            as laspeyres_{{ base }},
+        cast(sum(later.price_{{ base }} * later.quantity) as double)
+        / nullif(cast(sum(earlier.price_{{ base }} * later.quantity) as double), 0)
+            as paasche_{{ base }},
+        {% endfor -%}
+        -- Mean of the log changes, weighted by half the shares of both months. A price of 0 has no
+        -- logarithm: such models are in the sums above and not in this one.
+        exp((
+            sum(case
+                when earlier.price_blend > 0 and later.price_blend > 0
+                    then
+                        cast(earlier.price_blend * earlier.quantity as double)
+                        * ln(cast(later.price_blend as double) / cast(earlier.price_blend as double))
+            end)
+            / nullif(cast(sum(case
+                when earlier.price_blend > 0 and later.price_blend > 0
+                    then earlier.price_blend * earlier.quantity
+            end) as double), 0)
+            + sum(case
+                when earlier.price_blend > 0 and later.price_blend > 0
+                    then
+                        cast(later.price_blend * later.quantity as double)
+                        * ln(cast(later.price_blend as double) / cast(earlier.price_blend as double))
+            end)
+            / nullif(cast(sum(case
+                when earlier.price_blend > 0 and later.price_blend > 0
+                    then later.price_blend * later.quantity
+            end) as double), 0)
+        ) / 2) as tornqvist_link
+    from products as later
+    inner join products as earlier
+        on
+            later.source = earlier.source
+            and later.lens = earlier.lens
+            and later.origin = earlier.origin
+            and later.model_permaslug = earlier.model_permaslug
+            and cast(later.period_start - interval 1 month as date) = earlier.period_start
+    where later.quantity > 0 and earlier.quantity > 0
+    group by all
+
+),
+
+linked as (
+
+    select
+        months.*,
+        {% for base in bases -%}
+        -- Models that all became free, or no longer are, have no ratio that can be chained.
+        sqrt(nullif(matched.laspeyres_{{ base }}, 0) * nullif(matched.paasche_{{ base }}, 0))
+            as fisher_{{ base }},
+        {% endfor -%}
+        matched.laspeyres_blend as laspeyres_link,
+        matched.paasche_blend as paasche_link,
+        matched.tornqvist_link,
+        coalesce(matched.matched_models, 0) as matched_models,
+        cast(matched.matched_tokens_from as double)
+        / nullif(cast(earlier.tokens as double), 0) as matched_token_share_from,
+        cast(matched.matched_tokens_to as double)
+        / nullif(cast(months.tokens as double), 0) as matched_token_share_to,
+        months.average_price / nullif(earlier.average_price, 0) as average_price_ratio
+    from months
+    left join matched
+        on
+            months.source = matched.source
+            and months.period_start = matched.period_start
+            and months.lens = matched.lens
+            and months.origin = matched.origin
+    left join months as earlier
+        on
+            months.source = earlier.source
+            and months.lens = earlier.lens
+            and months.origin = earlier.origin
+            and cast(months.period_start - interval 1 month as date) = earlier.period_start
+
+),
+
+-- Where there is no link, a new chain begins at 100.
+segments as (
+
+    select
+        *,
+        sum(case when fisher_blend is null then 1 else 0 end) over (
+            partition by source, lens, origin order by period_start
+        ) as segment
+    from linked
+
+),
+
+chained as (
+
+    select
+        *,
+        min(period_start) over chain as base_period,
+        first_value(average_price) over chain as base_average_price,
+        {% for base in bases -%}
+        case
+            when bool_and(fisher_{{ base }} is not null or fisher_blend is null) over chain
+                then
+                    100 * exp(sum(
+                        case when fisher_blend is null then 0 else ln(fisher_{{ base }}) end
+                    ) over chain)
+        end as index_{{ base }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from segments
+    window chain as (
+        partition by source, lens, origin, segment
+        order by period_start
+    )
+
+)
+
+select
+    chained.source,
+    chained.period_start,
+    periods.days_present,
+    periods.lost_nothing
+    and periods.days_present
+    = {{ days_in_period('periods.period_start', 'monthly') }} as is_complete,
+    chained.lens,
+    chained.origin,
+    chained.base_period,
+    -- exp and ln differ in their last digits from machine to machine
+    round(chained.index_blend, 9) as index,
+    round(chained.index_prompt, 9) as index_all_prompt,
+    round(chained.index_completion, 9) as index_all_completion,
+    chained.fisher_blend as fisher_link,
+    chained.laspeyres_link,
+    chained.paasche_link,
+    round(chained.tornqvist_link, 12) as tornqvist_link,
+    cast(chained.matched_models as integer) as matched_models,
+    chained.matched_token_share_from,
+    chained.matched_token_share_to,
+    chained.tokens,
+    chained.priced_tokens,
+    chained.average_price as usd_per_million_tokens,
+    case when chained.fisher_blend is not null then chained.average_price_ratio end
+        as average_price_change,
+    chained.average_price_ratio / chained.fisher_blend as mix_change,
+    round(100 * chained.average_price / nullif(chained.base_average_price, 0), 9)
+        as average_price_index,
+    round(
+        10000 * chained.average_price / nullif(chained.base_average_price, 0)
+        / chained.index_blend,
+        9
+    ) as mix_index
+from chained
+inner join periods
+    on
+        chained.source = periods.source
+        and chained.period_start = periods.period_start

@@ -1,0 +1,88 @@
+-- Every spend table holds the list spend of all usage under every lens, and its shares add up to 1.
+-- Returns the periods where it does not, also where a table lacks a period. The tables round to
+-- 18 decimals, row by row.
+{{ config(meta={'dagster': {'ref': {'name': 'spend_by_origin_monthly'}}}) }}
+
+{% set grains = ['daily', 'weekly', 'monthly'] %}
+
+with usage as (
+
+    select
+        source,
+        usage_date,
+        sum(
+            case
+                when is_priced and variant <> 'free' then tokens * usd_blend_by_4 else 0
+            end
+        ) as usd_blend_by_4
+    from {{ ref('int_usage_priced') }}
+    group by all
+
+),
+
+expected as (
+    {% for grain in grains %}
+    select
+        source,
+        '{{ grain }}' as grain,
+        {{ period_start('usage_date', grain) }} as period_start,
+        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd
+    from usage
+    group by all
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+tables as (
+    {% for subject in ['origin', 'lab'] %}
+    {% for lens in ['author_hq', 'base_lineage'] %}
+    select
+        '{{ subject }}' as subject,
+        '{{ lens }}' as lens
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+counted as (
+    {% for subject in ['origin', 'lab'] %}
+    {% for grain in grains %}
+    select
+        '{{ subject }}' as subject,
+        lens,
+        source,
+        '{{ grain }}' as grain,
+        period_start,
+        sum(list_spend_usd) as list_spend_usd,
+        sum(share) as sum_of_shares
+    from {{ ref('spend_by_' ~ subject ~ '_' ~ grain) }}
+    group by all
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+)
+
+select
+    tables.subject,
+    tables.lens,
+    expected.*,
+    counted.list_spend_usd as counted_usd,
+    counted.sum_of_shares
+from expected
+cross join tables
+left join counted
+    on
+        tables.subject = counted.subject
+        and tables.lens = counted.lens
+        and expected.source = counted.source
+        and expected.grain = counted.grain
+        and expected.period_start = counted.period_start
+where
+    counted.list_spend_usd is null
+    or abs(expected.list_spend_usd - counted.list_spend_usd) > 0.000000001
+    or (
+        expected.list_spend_usd > 0
+        and not counted.sum_of_shares between 1 - 1e-9 and 1 + 1e-9
+    )
