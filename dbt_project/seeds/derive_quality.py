@@ -3,8 +3,8 @@
     python derive_quality.py --catalogue-dir DIR [--output FILE]
 
 Kept to show how the facts were derived; a run of the pipeline needs only the CSV. DIR holds dated
-catalogue snapshots (YYYY-MM-DD.json.gz) of OpenRouter's /api/v1/models. Those before 2026-07 have no
-indices; catalogues that are landed later continue the seed.
+catalogue snapshots (YYYY-MM-DD.json.gz) of OpenRouter's /api/v1/models. Those before 2026-07 have
+no indices; catalogues that are landed later continue the seed.
 
 Source: Artificial Analysis (artificialanalysis.ai), as OpenRouter's catalogue repeats it in
 benchmarks.artificial_analysis; snapshots collected by jvrck/openrouterlist (MIT, facts of the
@@ -12,8 +12,8 @@ catalogue).
 
 What a row says
     On the day read_on the catalogue stated these indices of the model. base_slug is the canonical
-    slug without variant, lower case; variants (`:free`, `:batch`) repeat the index of their model and
-    a difference between them stops the script. Models without an Intelligence Index are left out,
+    slug without variant, lower case; variants (`:free`, `:batch`) repeat the index of their model,
+    and a difference between them stops the script. Models without an Intelligence Index are left out,
     also where they have another one.
     Values of two readings are not on one scale: between 2026-08-01 and 2026-08-22 those of 86 of 96
     models moved at once, by up to 2.6 points; between the two readings before it those of 2 of 60.

@@ -912,13 +912,14 @@ def _money_rules() -> Iterator[Rule]:
     yield Rule(
         "QUALITY_COVERAGE",
         "warning",
-        f"the models with a quality index hold at least {covered['warn_indexed_share']:.0%} of the "
-        "tokens of their origin",
-        "select source, period_start, origin, index_read_on, indexed_token_share from price_quality",
+        f"the models with a quality index hold at least {covered['warn_indexed_share']:.0%} of "
+        "the tokens of their origin",
+        "select source, period_start, origin, index_read_on, indexed_token_share "
+        "from price_quality",
         "ExpectColumnValuesToBeBetween",
         {"column": "indexed_token_share", "min_value": covered["warn_indexed_share"]},
-        "{period_start} {origin}: the indices of {index_read_on} cover {indexed_token_share:.4f} of "
-        "the tokens; was that catalogue cut?",
+        "{period_start} {origin}: the indices of {index_read_on} cover {indexed_token_share:.4f} "
+        "of the tokens; was that catalogue cut?",
     )
 
 
