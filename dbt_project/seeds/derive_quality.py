@@ -13,8 +13,8 @@ catalogue).
 What a row says
     On the day read_on the catalogue stated these indices of the model. base_slug is the canonical
     slug without variant, lower case; variants (`:free`, `:batch`) repeat the index of their model,
-    and a difference between them stops the script. Models without an Intelligence Index are left out,
-    also where they have another one.
+    and a difference between them stops the script. Models without an Intelligence Index are left
+    out, also where they have another one.
     Values of two readings are not on one scale: between 2026-08-01 and 2026-08-22 those of 86 of 96
     models moved at once, by up to 2.6 points; between the two readings before it those of 2 of 60.
 """
