@@ -106,14 +106,15 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
                         f"{off} rows out of bounds"
                     )
         for name in as_others_count:
-            # Rule sets leave rows out and groups overlap; ours, taken whole, counts each token once.
+            # Rule sets leave rows out, groups overlap; ours, taken whole, counts each token once.
             ((tokens,),) = connection.execute(
                 f"select sum(tokens) from {name} where rule_set = '{DEFAULT_RULE_SET}' "
                 "and group_name = 'all' and window_kind <> 'month_mean_of_weeks'"
             ).fetchall()
             if tokens != usage:
                 problems.append(
-                    f"{name}: rule set {DEFAULT_RULE_SET} counts {tokens} tokens, usage_daily {usage}"
+                    f"{name}: rule set {DEFAULT_RULE_SET} counts {tokens} tokens, "
+                    f"usage_daily {usage}"
                 )
         relation = connection.sql("select * from headline order by source, period_start, figure")
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
