@@ -183,3 +183,57 @@ def test_every_price_source_serves_and_corrections_are_visible(shipped: Shipped)
         "and valid_from = date '2026-05-20'",
     )
     assert (corrected, float(str(usd))) == ("zero-glm-5.1-prompt", 0.98)
+
+
+def test_the_two_layers_of_july_2026(shipped: Shipped) -> None:
+    """China leads by tokens, the United States by list spend, under every common split."""
+    rows = query(
+        shipped[1],
+        "select origin, round(token_share, 3), round(list_spend_usd / 1000000), "
+        "round(list_spend_low_usd / 1000000), round(list_spend_high_usd / 1000000), "
+        "round(share, 3), round(share_at_low, 3), round(share_at_high, 3) "
+        "from spend_by_origin_monthly where period_start = date '2026-07-01' "
+        "and lens = 'author_hq' and origin in ('CN', 'US') order by origin",
+    )
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("CN", "0.615", "70.0", "44.0", "149.0", "0.174", "0.213", "0.15"),
+        ("US", "0.313", "333.0", "162.0", "845.0", "0.826", "0.786", "0.85"),
+    ]
+
+
+def test_list_prices_of_chinese_models_fell_and_their_mix_became_dearer(shipped: Shipped) -> None:
+    """Prices alone against the mix, January 2025 to July 2026: what the average price hides."""
+    found = dict(
+        (str(origin), (index, mix, base))
+        for origin, index, mix, base in query(
+            shipped[1],
+            "select origin, round(index, 1), round(mix_index), cast(base_period as varchar) "
+            "from price_index_monthly where period_start = date '2026-07-01' "
+            "and lens = 'author_hq' and origin in ('CN', 'US')",
+        )
+    )
+    assert found == {"CN": (37.4, 211.0, "2025-01-01"), "US": (100.3, 115.0, "2025-01-01")}
+
+
+def test_ninety_percent_as_good_and_eighty_percent_cheaper(shipped: Shipped) -> None:
+    """Never against the best US model at the 3:1 blend; in August 2026 against the second best."""
+    best = query(
+        shipped[1],
+        "select cast(period_start as varchar), cheapest_model, round(price_ratio, 3), claim_90_80 "
+        "from price_quality where origin = 'CN' order by 1",
+    )
+    assert best == [
+        ("2026-05-01", None, None, False),
+        ("2026-06-01", None, None, False),
+        ("2026-07-01", "moonshotai/kimi-k3-20260715", 0.6, False),
+        ("2026-08-01", "z-ai/glm-5.3-20260816", 0.215, False),
+    ]
+    second = query(
+        shipped[1],
+        "select rival_model, cheapest_model, round(price_ratio, 4), claim_90_80 "
+        "from price_quality_pairs where origin = 'CN' and rival_rank = 2 "
+        "and period_start = date '2026-08-01'",
+    )
+    assert second == [
+        ("anthropic/claude-5-fable-20260609", "z-ai/glm-5.3-20260816", 0.1075, True)
+    ]
