@@ -88,6 +88,11 @@ def _tokens(items: list[Ingested]) -> int:
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),
             ("quarantine", "One row per refused row of a dump, with the reason."),
+            ("run_settings", "One row, how this run was asked to read the registry."),
+            (
+                "previous_usage_daily",
+                "One row per source, UTC day and model of the vintage before, for `revisions`.",
+            ),
             *(
                 (s.contract, tables("raw")[s.contract].description)
                 for s in SOURCES.values()
@@ -126,6 +131,8 @@ def raw_tables(
     yield dg.MaterializeResult(
         asset_key=["raw", "quarantine"], metadata={"dagster/row_count": quarantined}
     )
+    for name in ("run_settings", "previous_usage_daily"):
+        yield dg.MaterializeResult(asset_key=["raw", name])
     for source in SOURCES.values():
         own = [i for i in ingested if i.record.source == source.name]
         metadata: dict[str, int] = {
