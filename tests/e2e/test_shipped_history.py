@@ -99,7 +99,8 @@ def test_the_sign_of_the_week_that_the_press_got_wrong(shipped: Shipped) -> None
         query(
             shipped[1],
             "select origin, round(100 * share, 2) from share_by_origin_weekly "
-            "where period_start = date '2026-02-09' and origin in ('CN', 'US')",
+            "where period_start = date '2026-02-09' and origin in ('CN', 'US') "
+            "and lens = 'author_hq'",
         )
     )
     assert shares["CN"] == pytest.approx(41.92, abs=0.05)
