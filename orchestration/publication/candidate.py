@@ -138,6 +138,8 @@ def _check_provenance(
 
 def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
     with duckdb.connect(str(path)) as connection:
+        # One transaction: each of the 700 comments alone would be flushed to disk.
+        connection.begin()
         for table in tables("published").values():
             file = sql_text(tables_dir / f"{table.name}.parquet")
             connection.execute(f"create table {table.name} as select * from read_parquet({file})")
@@ -148,6 +150,7 @@ def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
                     f"comment on column {table.name}.{field.sql_name} is "
                     f"{sql_text(field.description)}"
                 )
+        connection.commit()
     # A reader who forgets read_only would checkpoint the file and so break its hash.
     path.chmod(0o444)
 

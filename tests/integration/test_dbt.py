@@ -17,6 +17,7 @@ DATA_TESTS = {
     "assert_spend_adds_up",
     "assert_registry_periods_do_not_overlap",
     "assert_registry_is_consistent",
+    "assert_seeds_are_sound",
     "assert_provider_periods_do_not_overlap",
     "assert_prices_do_not_overlap",
     "assert_share_changes_add_up",
@@ -154,6 +155,26 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             "insert into registry.models (base_slug, license) "
             "values ('a/m', 'open_weight'), ('a/m', 'closed')",
             id="open and closed at once",
+        ),
+        pytest.param(
+            "assert_seeds_are_sound",
+            "update registry.models set evidence_url = null where base_slug = 'openai/gpt-4o'",
+            id="a row without evidence",
+        ),
+        pytest.param(
+            "assert_seeds_are_sound",
+            "insert into registry.routers select * from registry.routers limit 1",
+            id="a key that stands twice",
+        ),
+        pytest.param(
+            "assert_seeds_are_sound",
+            "update registry.models set license = 'open source' where base_slug = 'openai/gpt-4o'",
+            id="a value that no column allows",
+        ),
+        pytest.param(
+            "assert_seeds_are_sound",
+            "update registry.models set base_lab_id = 'nobody' where base_slug = 'openai/gpt-4o'",
+            id="a lab that is in no row of labs",
         ),
         pytest.param(
             "assert_registry_is_consistent",
