@@ -1,6 +1,6 @@
 -- Tokens in = tokens out, to the last token: what the newest dumps say of each period, against
--- usage_daily and against every share and spend table under every lens. Returns the periods where they
--- differ, also where a table lacks a period.
+-- usage_daily and against every share and spend table under every lens. Returns the periods where
+-- they differ, also where a table lacks a period.
 {{ config(meta={'dagster': {'ref': {'name': 'usage_daily'}}}) }}
 
 {% set tables = [

@@ -297,7 +297,7 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "SPEND_BAND",
         "spend_by_origin_daily",
-        "select * replace (case when origin = 'CN' then share_high / 2 else share end as share) "
+        "select * replace (case when origin = 'CN' then share_low / 2 else share end as share) "
         "from t",
         "author_hq CN",
     ),
