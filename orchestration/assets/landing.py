@@ -18,7 +18,6 @@ from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
 from orchestration.transformation.raw_tables import create_working_database
 
-_RAW_TABLES = ["dumps", "quarantine", *(s.contract for s in SOURCES.values())]
 # What the working database holds beside the dumps: configuration, and the vintage before.
 _CONFIGURED = {
     "run_settings": "One row, how this run was asked to read the registry.",

@@ -49,7 +49,7 @@ def poison(healthy: Path, tmp_path: Path) -> Callable[[str, str], Path]:
 
 def verdict(folder: Path, rule: str, previous: Path | None = None) -> Verdict:
     """The verdict of one rule on a folder of tables."""
-    (found,) = [v for v in run_gate(folder, previous) if v.rule == rule]
+    (found,) = [v for v in run_gate(folder, previous, only=[rule]) if v.rule == rule]
     return found
 
 
@@ -297,8 +297,8 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "SPEND_BAND",
         "spend_by_origin_daily",
-        "select * replace (case when origin = 'CN' then share_low / 2 else share end as share) "
-        "from t",
+        "select * replace (case when origin = 'CN' then share / 2 else share_high end "
+        "as share_high) from t",
         "author_hq CN",
     ),
     (
