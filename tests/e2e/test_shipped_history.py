@@ -357,7 +357,7 @@ def test_the_two_layers_of_july_2026(shipped: Shipped) -> None:
         "and lens = 'author_hq' and origin in ('CN', 'US') order by origin",
     )
     assert [tuple(map(str, row)) for row in rows] == [
-        ("CN", "0.615", "70.0", "44.0", "149.0", "0.174", "0.213", "0.15"),
+        ("CN", "0.615", "70.0", "44.0", "149.0", "0.174", "0.214", "0.15"),
         ("US", "0.313", "333.0", "162.0", "845.0", "0.826", "0.786", "0.85"),
     ]
 

@@ -1,5 +1,5 @@
--- Models with an index and a paid list price on the last day of a month, with the origin of their lab
--- as the registry view of this run knows it, whether or not they were used.
+-- Models with an index and a paid list price on the last day of a month, with the origin of their
+-- lab as the registry view of this run knows it, whether or not they were used.
 with months as (
 
     select * from {{ ref('int_quality_months') }}

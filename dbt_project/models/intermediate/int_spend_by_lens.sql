@@ -1,5 +1,5 @@
--- What the tokens of a model cost at list prices, under each lens on origin. The sums are tokens times
--- US dollars per million tokens, exact; they are divided where they are published.
+-- What the tokens of a model cost at list prices, under each lens on origin. The sums are tokens
+-- times US dollars per million tokens, exact; they are divided where they are published.
 with priced as (
 
     select
@@ -51,16 +51,16 @@ select
     lab_id,
     lab_name,
     model_permaslug,
-    cast(sum(tokens) as bigint) as tokens,
-    cast(sum(case when is_priced then tokens else 0 end) as bigint) as priced_tokens,
-    cast(
-        sum(case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end) as bigint
-    ) as free_tokens,
     {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
     cast(
         coalesce(sum(case when is_priced then tokens * charged_{{ price }} end), 0)
         as decimal(38, 18)
-    ) as usd_{{ price }}{{ ',' if not loop.last }}
-    {% endfor %}
+    ) as usd_{{ price }},
+    {% endfor -%}
+    cast(sum(tokens) as bigint) as tokens,
+    cast(sum(case when is_priced then tokens else 0 end) as bigint) as priced_tokens,
+    cast(
+        sum(case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end) as bigint
+    ) as free_tokens
 from lenses
 group by all

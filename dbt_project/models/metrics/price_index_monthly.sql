@@ -1,7 +1,11 @@
--- Monthly links between models that were used and priced in both months, chained. A model's price in
--- a month is its unit value (list spend per token), its quantity the tokens. Unit values are rounded
--- to 12 decimals, so that sums of products are exact and do not depend on the order of rows.
-{% set bases = ['blend', 'prompt', 'completion'] %}
+-- Monthly links between models that were used and priced in both months, chained. A model's price
+-- in a month is its unit value (list spend per token), its quantity the tokens. Unit values are
+-- rounded to 12 decimals: sums of products are exact and do not depend on the order of rows.
+{% set bases = {
+    'blend': ('usd_blend_by_4', 4),
+    'prompt': ('usd_prompt', 1),
+    'completion': ('usd_completion', 1),
+} %}
 
 with models as (
 
@@ -67,20 +71,16 @@ products as (
         lens,
         origin,
         model_permaslug,
-        cast(sum(tokens) as bigint) as tokens,
-        cast(sum(priced_tokens) as bigint) as quantity,
-        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd,
-        {% for base, price, parts in [
-            ('blend', 'usd_blend_by_4', 4),
-            ('prompt', 'usd_prompt', 1),
-            ('completion', 'usd_completion', 1),
-        ] -%}
+        {% for base, (sum_of_products, divisor) in bases.items() -%}
         cast(
-            cast(sum({{ price }}) as double) / {{ parts }}
+            cast(sum({{ sum_of_products }}) as double) / {{ divisor }}
             / nullif(cast(sum(priced_tokens) as double), 0)
             as decimal(24, 12)
-        ) as price_{{ base }}{{ ',' if not loop.last }}
-        {% endfor %}
+        ) as price_{{ base }},
+        {% endfor -%}
+        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd,
+        cast(sum(priced_tokens) as bigint) as quantity,
+        cast(sum(tokens) as bigint) as tokens
     from baskets
     group by all
 
@@ -102,48 +102,24 @@ months as (
 
 ),
 
-matched as (
+pairs as (
 
     select
         later.source,
         later.period_start,
         later.lens,
         later.origin,
-        count(*) as matched_models,
-        cast(sum(earlier.quantity) as bigint) as matched_tokens_from,
-        cast(sum(later.quantity) as bigint) as matched_tokens_to,
+        earlier.quantity as quantity_from,
+        later.quantity as quantity_to,
         {% for base in bases -%}
-        cast(sum(later.price_{{ base }} * earlier.quantity) as double)
-        / nullif(cast(sum(earlier.price_{{ base }} * earlier.quantity) as double), 0)
-            as laspeyres_{{ base }},
-        cast(sum(later.price_{{ base }} * later.quantity) as double)
-        / nullif(cast(sum(earlier.price_{{ base }} * later.quantity) as double), 0)
-            as paasche_{{ base }},
+        earlier.price_{{ base }} as {{ base }}_from,
+        later.price_{{ base }} as {{ base }}_to,
         {% endfor -%}
-        -- Mean of the log changes, weighted by half the shares of both months. A price of 0 has no
-        -- logarithm: such models are in the sums above and not in this one.
-        exp((
-            sum(case
-                when earlier.price_blend > 0 and later.price_blend > 0
-                    then
-                        cast(earlier.price_blend * earlier.quantity as double)
-                        * ln(cast(later.price_blend as double) / cast(earlier.price_blend as double))
-            end)
-            / nullif(cast(sum(case
-                when earlier.price_blend > 0 and later.price_blend > 0
-                    then earlier.price_blend * earlier.quantity
-            end) as double), 0)
-            + sum(case
-                when earlier.price_blend > 0 and later.price_blend > 0
-                    then
-                        cast(later.price_blend * later.quantity as double)
-                        * ln(cast(later.price_blend as double) / cast(earlier.price_blend as double))
-            end)
-            / nullif(cast(sum(case
-                when earlier.price_blend > 0 and later.price_blend > 0
-                    then later.price_blend * later.quantity
-            end) as double), 0)
-        ) / 2) as tornqvist_link
+        -- A price of 0 has no logarithm: such models are in the sums and not in Törnqvist's mean.
+        case
+            when earlier.price_blend > 0 and later.price_blend > 0
+                then ln(cast(later.price_blend as double)) - ln(cast(earlier.price_blend as double))
+        end as log_change
     from products as later
     inner join products as earlier
         on
@@ -153,6 +129,40 @@ matched as (
             and later.model_permaslug = earlier.model_permaslug
             and cast(later.period_start - interval 1 month as date) = earlier.period_start
     where later.quantity > 0 and earlier.quantity > 0
+
+),
+
+matched as (
+
+    select
+        source,
+        period_start,
+        lens,
+        origin,
+        cast(sum(quantity_from) as bigint) as matched_tokens_from,
+        cast(sum(quantity_to) as bigint) as matched_tokens_to,
+        {% for base in bases -%}
+        cast(sum({{ base }}_to * quantity_from) as double)
+        / nullif(cast(sum({{ base }}_from * quantity_from) as double), 0)
+            as laspeyres_{{ base }},
+        cast(sum({{ base }}_to * quantity_to) as double)
+        / nullif(cast(sum({{ base }}_from * quantity_to) as double), 0)
+            as paasche_{{ base }},
+        {% endfor -%}
+        {% for month in ['from', 'to'] -%}
+        sum(cast(blend_{{ month }} * quantity_{{ month }} as double) * log_change)
+        / nullif(
+            sum(
+                case
+                    when log_change is not null
+                        then cast(blend_{{ month }} * quantity_{{ month }} as double)
+                end
+            ),
+            0
+        ) as mean_log_change_{{ month }},
+        {% endfor -%}
+        count(*) as matched_models
+    from pairs
     group by all
 
 ),
@@ -168,7 +178,7 @@ linked as (
         {% endfor -%}
         matched.laspeyres_blend as laspeyres_link,
         matched.paasche_blend as paasche_link,
-        matched.tornqvist_link,
+        exp((matched.mean_log_change_from + matched.mean_log_change_to) / 2) as tornqvist_link,
         coalesce(matched.matched_models, 0) as matched_models,
         cast(matched.matched_tokens_from as double)
         / nullif(cast(earlier.tokens as double), 0) as matched_token_share_from,
@@ -207,17 +217,18 @@ chained as (
 
     select
         *,
-        min(period_start) over chain as base_period,
-        first_value(average_price) over chain as base_average_price,
         {% for base in bases -%}
         case
             when bool_and(fisher_{{ base }} is not null or fisher_blend is null) over chain
                 then
-                    100 * exp(sum(
-                        case when fisher_blend is null then 0 else ln(fisher_{{ base }}) end
-                    ) over chain)
-        end as index_{{ base }}{{ ',' if not loop.last }}
-        {% endfor %}
+                    100 * exp(
+                        sum(case when fisher_blend is null then 0 else ln(fisher_{{ base }}) end)
+                            over chain
+                    )
+        end as index_{{ base }},
+        {% endfor -%}
+        min(period_start) over chain as base_period,
+        first_value(average_price) over chain as base_average_price
     from segments
     window chain as (
         partition by source, lens, origin, segment
