@@ -1,6 +1,6 @@
 -- What every seed must say: required columns are filled, keys stand once, values are among those
--- that their column allows, references lead somewhere. One test for all seeds, because a node of dbt
--- costs 50 ms whatever it does. Returns the values that are not so.
+-- that their column allows, references lead somewhere. One test for all seeds: a node of dbt costs
+-- 50 ms whatever it does. Returns the values that are not so.
 {{ config(meta={'dagster': {'ref': {'name': 'models'}}}) }}
 
 {% set rules = {
@@ -125,7 +125,11 @@ with problems as (
         cast({{ column }} as string) as value,
         'is not among the values that the column allows' as problem
     from {{ ref(seed) }}
-    where {{ column }} not in ('{{ values | join("', '") }}')
+    where
+        {{ column }} not in (
+            {% for value in values %}'{{ value }}'{{ ', ' if not loop.last }}
+            {% endfor %}
+        )
     union all
     {% endfor %}
     {% for column, (to_seed, to_column) in rule.get('refers_to', {}).items() %}
