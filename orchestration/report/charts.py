@@ -29,7 +29,7 @@ BANDS = {
 LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
 UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#e0a030"}
 # Ones that a reader takes in at once; those outside the data are left out.
-_LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 5)]
+_LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
 _INK, _LINE, _FONT = "#1c2226", "#d6dbdf", "system-ui, sans-serif"
 CONFIG: Spec = {
     "font": _FONT,
@@ -87,7 +87,9 @@ def _color(field: str, colors: dict[str, str], title: str | None = None) -> Spec
     return {"field": field, "type": "nominal", "scale": scale, "legend": _legend(title)}
 
 
-def _time_axis(grain: str = "week") -> Spec:
+def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
+    # Within a season months repeat: then the ticks say days.
+    few = len({str(r["period_start"]) for r in rows}) < 18
     unit = "utcyearmonthdate" if grain == "week" else "utcyearmonth"
     return {
         "field": "period_start",
@@ -96,7 +98,7 @@ def _time_axis(grain: str = "week") -> Spec:
         "title": None,
         "scale": {"type": "utc"},
         "axis": {
-            "format": "%b %Y",
+            "format": "%-d %b %Y" if few and grain == "week" else "%b %Y",
             "labelOverlap": True,
             "grid": False,
             "tickCount": {"expr": "width < 420 ? 4 : 8"},
@@ -143,7 +145,7 @@ def stacked_area(rows: list[Row], colors: dict[str, str], description: str) -> S
         description,
         mark={"type": "area", "aria": False},
         encoding={
-            "x": _time_axis(),
+            "x": _time_axis(rows),
             "y": _y(
                 "share", "Share of all tokens", ".0%", stack="zero", scale={"domain": [0, 1]}
             ),
@@ -211,6 +213,7 @@ def band_lines(
         _tip("value", "Value", tip_form), _tip("low", "Low", tip_form),
         _tip("high", "High", tip_form),
     ]  # fmt: skip
+    few = len({str(r["period_start"]) for r in rows}) < 3
     layers: list[Spec] = [
         {
             "mark": {"type": "area", "opacity": 0.22, "aria": False},
@@ -221,7 +224,8 @@ def band_lines(
             },
         },
         {
-            "mark": {"type": "line", "strokeWidth": 2.2, "aria": False},
+            # A line through one or two periods would be nothing or look like a trend.
+            "mark": {"type": "line", "strokeWidth": 2.2, "aria": False, "point": few},
             "encoding": {"y": _y("value", title, form, **y_scale), **dashes},
         },
         {
@@ -241,7 +245,7 @@ def band_lines(
     legend = _color("name", colors)
     if len(colors) < 2:
         legend["legend"] = None
-    return _base(rows, description, encoding={"x": _time_axis(grain), "color": legend},
+    return _base(rows, description, encoding={"x": _time_axis(rows, grain), "color": legend},
                  layer=layers)  # fmt: skip
 
 
@@ -252,7 +256,7 @@ def lines(rows: list[Row], colors: dict[str, str], description: str, title: str)
         description,
         mark={"type": "line", "strokeWidth": 2, "aria": False},
         encoding={
-            "x": _time_axis(),
+            "x": _time_axis(rows),
             "y": _y("value", title, ".0%"),
             "color": _color("name", colors),
             "tooltip": [_when(), _tip("name", "Lab"), _tip("value", "Share", ".1%")],

@@ -149,7 +149,9 @@ class Report:
                 any_row = next(iter(found.values()))
                 cells.append(
                     [
-                        f"{label}: {any_row['period_start']}",
+                        Markup('{}: <span class="day">{}</span>').format(
+                            label, any_row["period_start"]
+                        ),
                         *(self._with_bounds(found.get(o)) for o in shown),
                         tokens(any_row["total_tokens"]),
                     ]
@@ -201,7 +203,7 @@ class Report:
                 note = Markup('<br><span class="soft">{}</span>').format(why)
             elif why:
                 note = Markup(
-                    '<details><summary>Which rules, {} of {} searched</summary>{}</details>'
+                    "<details><summary>Which rules, {} of {} searched</summary>{}</details>"
                 ).format(r["rules_matched"], r["rules_searched"], why)
             statement = Markup('{}<br><span class="soft">{}. Measured: {}; {}.</span>{}').format(
                 r["statement"], link, r["window"], r["rule_set"].replace("_", " "), note
@@ -292,9 +294,7 @@ class Report:
                     f"{_title(r['origin'])} over {_title(r['rival_origin'])}",
                     r["grain"],
                     *(r[f] or "–" for f in fields),
-                    f"{r['trend_change']} ({r['interval_low'] or '…'} to {r['interval_high'] or '…'})"
-                    if r["trend_change"]
-                    else "–",
+                    _interval(r),
                     f"{r['periods_led']} of {r['periods_compared']}",
                 ]
                 for r in (*self.crossovers, *(r for r in rows if r not in self.crossovers))
@@ -339,8 +339,8 @@ class Report:
             stop = sum(r["share_to"] for r in labs)
             self.specs[element] = charts.waterfall(
                 _steps(labs, start, stop), charts.color_of(origin, self.pair),
-                f"Waterfall chart: how the share of {country(origin)} went from {percent(start)} to "
-                f"{percent(stop)}, lab by lab",
+                f"Waterfall chart: how the share of {country(origin)} went from {percent(start)} "
+                f"to {percent(stop)}, lab by lab",
             )  # fmt: skip
             self.waterfalls.append({"id": element, "origin": origin, "from": start, "to": stop})
         ordered = sorted(rows, key=lambda r: (-abs(r["delta_share"]), r["origin"], r["lab_id"]))
@@ -464,7 +464,8 @@ class Report:
                     f"{r['hhi']:.3f} ({r['hhi_low']:.3f} to {r['hhi_high']:.3f})",
                     f"{r['effective_number']:.1f} ({r['effective_number_low']:.1f} to "
                     f"{r['effective_number_high']:.1f})",
-                    f"{percent(r['top_5_share'])} ({bounded(r['top_5_share_low'], r['top_5_share_high'])})",
+                    f"{percent(r['top_5_share'])} "
+                    f"({bounded(r['top_5_share_low'], r['top_5_share_high'])})",
                 ]
                 for r in sorted(
                     rows, key=lambda r: (-r["period_start"].toordinal(), r["unit"])
@@ -557,7 +558,7 @@ class Report:
             [
                 [
                     r["lab_name"], r["origin"], usd(r["usd_per_million_tokens"]),
-                    f"{usd(r['usd_per_million_tokens_low'])} to {usd(r['usd_per_million_tokens_high'])}",
+                    _price_band(r),
                     usd(r["paid_usd_per_million_tokens"]), percent(r["priced_token_share"]),
                 ]
                 for r in self._ask("price_by_lab")
@@ -830,6 +831,17 @@ def _terms(row: Row) -> list[str]:
             ("delta_share", "entrants", "leavers", "within_lab", "between_lab")]  # fmt: skip
 
 
+def _interval(row: Row) -> str:
+    if not row["trend_change"]:
+        return "–"
+    return f"{row['trend_change']} ({row['interval_low'] or '…'} to {row['interval_high'] or '…'})"
+
+
+def _price_band(row: Row) -> str:
+    low, high = (row[f"usd_per_million_tokens_{end}"] for end in ("low", "high"))
+    return f"{usd(low)} to {usd(high)}"
+
+
 def _judged(model: str | None, index: Any, price: Any) -> Any:
     if model is None:
         return "none"
@@ -839,7 +851,9 @@ def _judged(model: str | None, index: Any, price: Any) -> Any:
 
 
 def _cheaper(ratio: Any) -> str:
-    return "–" if ratio is None else percent(1 - float(ratio))
+    if ratio is None:
+        return "–"
+    return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
 
 
 def _short(model: str) -> str:
@@ -892,7 +906,9 @@ def claim_measured(claim: Row) -> Any:
     """The measured figure of a claim with its bounds, `–` where there is none."""
     if claim["unit"] == "date":
         ends = [claim["measured_date_low"] or "never", claim["measured_date_high"] or "never"]
-        value = claim["measured_date"] or ("never" if claim["verdict"] != "not_measurable" else None)
+        value = claim["measured_date"] or (
+            "never" if claim["verdict"] != "not_measurable" else None
+        )
         text = str(value) if value else None
     else:
         digits = {"percent": 1}.get(claim["unit"], 2)

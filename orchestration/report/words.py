@@ -7,9 +7,10 @@ from typing import Any
 Number = float | Decimal | int
 
 _COUNTRIES = {
-    "CN": "China", "US": "the United States", "FR": "France", "CA": "Canada", "GB": "the United Kingdom",
-    "DE": "Germany", "IL": "Israel", "KR": "South Korea", "JP": "Japan", "AE": "the United Arab Emirates",
-    "SG": "Singapore", "IN": "India", "CH": "Switzerland", "NL": "the Netherlands",
+    "CN": "China", "US": "the United States", "FR": "France", "CA": "Canada",
+    "GB": "the United Kingdom", "DE": "Germany", "IL": "Israel", "KR": "South Korea",
+    "JP": "Japan", "AE": "the United Arab Emirates", "SG": "Singapore", "IN": "India",
+    "CH": "Switzerland", "NL": "the Netherlands",
 }  # fmt: skip
 _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadian"}
 
