@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import ensure_manifest
@@ -58,6 +59,7 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
             create table raw.run_settings as select 'then' as registry_view,
                 date '9999-12-31' as registry_as_of;
         """)
+        load_configuration(connection)
         for table in tables("raw").values():
             columns = ", ".join(f"{f.name} {f.sql_type}" for f in table.fields)
             connection.execute(
@@ -82,8 +84,9 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 connection.execute(f"create {kind} {node['schema']}.{node['name']} as {sql}")
                 done.add(unique_id)
+        located = {n["name"]: n["schema"] for n in nodes.values()}
         for name in tables("published"):
-            schema = "metrics" if name == "headline" else "marts"
+            schema = located[name]
             connection.execute(
                 f"copy {schema}.{name} to '{target / name}.parquet' (format parquet)"
             )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -15,10 +16,19 @@ from orchestration.landing.store import list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
-from orchestration.transformation.corrections import read_corrections
 from orchestration.transformation.raw_tables import create_working_database
 
-_RAW_TABLES = ["dumps", "quarantine", *(s.contract for s in SOURCES.values())]
+# What the working database holds beside the dumps: configuration, and the vintage before.
+_CONFIGURED = {
+    "run_settings": "One row, how this run was asked to read the registry.",
+    "previous_usage_daily": "One row per source, UTC day and model of the vintage before.",
+    "corrections": "One row per known error of an upstream source, as corrected.",
+    "rule_sets": "One row per rule set: how others count.",
+    "rule_set_windows": "One row per rule set and kind of window that it is used with.",
+    "rule_set_labs": "One row per rule set and lab of its universe.",
+    "rule_set_groups": "One row per rule set, group and term of the group.",
+    "claims": "One row per published claim.",
+}
 
 
 @dg.asset(
@@ -89,7 +99,7 @@ def _tokens(items: list[Ingested]) -> int:
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),
             ("quarantine", "One row per refused row of a dump, with the reason."),
-            ("corrections", "One row per known error of an upstream source, as corrected."),
+            *_CONFIGURED.items(),
             *(
                 (s.contract, tables("raw")[s.contract].description)
                 for s in SOURCES.values()
@@ -128,10 +138,12 @@ def raw_tables(
     yield dg.MaterializeResult(
         asset_key=["raw", "quarantine"], metadata={"dagster/row_count": quarantined}
     )
-    yield dg.MaterializeResult(
-        asset_key=["raw", "corrections"],
-        metadata={"dagster/row_count": read_corrections().num_rows},
-    )
+    with duckdb.connect(str(settings.database_path), read_only=True) as connection:
+        for name in _CONFIGURED:
+            ((rows,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
+            yield dg.MaterializeResult(
+                asset_key=["raw", name], metadata={"dagster/row_count": rows}
+            )
     for source in SOURCES.values():
         own = [i for i in ingested if i.record.source == source.name]
         metadata: dict[str, int] = {

@@ -22,7 +22,7 @@ _TABLES = {
     "lead": ("share_by_rule_set_weekly",),
     "first_lead_date": ("share_by_rule_set_weekly",),
     "price_gap": ("price_history", "usage_daily"),
-    "price_quality": ("price_history",),
+    "price_quality": ("price_quality",),
     "none": (),
 }
 # Digits after the point: as many as the press gives.

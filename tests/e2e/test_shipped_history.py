@@ -123,15 +123,38 @@ def test_price_coverage_of_attributed_tokens(shipped: Shipped) -> None:
     """At least 97 % of the tokens of models with a lab have both list prices on their day.
 
     The catalogue snapshots end on 2026-08-22, so the month of 2026-08 is the lowest (98.8 %).
+    Counted here from price_history anew, and held against what price_coverage_monthly says.
     """
     rows = query(
         shipped[1],
-        "select period_start::varchar, priced_attributed_share from price_coverage_monthly "
-        "order by 1",
+        """
+        with priced as (
+            select usage.usage_date, usage.model_permaslug, variant, usage.tokens,
+                count(distinct price_kind) as kinds
+            from usage_daily as usage
+            left join price_history as price
+                on usage.model_permaslug = price.model_permaslug
+                and price_kind in ('prompt', 'completion')
+                and valid_from <= usage_date
+                and (valid_to is null or usage_date < valid_to)
+            where identification = 'attributed'
+            group by all
+        ),
+        months as (
+            select cast(date_trunc('month', usage_date) as date) as period_start,
+                sum(tokens) filter (where variant = 'free' or kinds = 2) as priced_tokens,
+                sum(tokens) as tokens
+            from priced group by all
+        )
+        select cast(period_start as varchar), months.priced_tokens / months.tokens,
+            months.priced_tokens = priced_attributed_tokens and months.tokens = attributed_tokens
+        from months left join price_coverage_monthly using (period_start) order by 1
+        """,
     )
     assert len(rows) == 20
-    assert all(float(str(share)) > 0.97 for _, share in rows), rows
-    assert all(float(str(share)) > 0.995 for _, share in rows[:19]), rows
+    assert all(agrees for *_, agrees in rows), rows
+    assert all(float(str(share)) > 0.97 for _, share, _ in rows), rows
+    assert all(float(str(share)) > 0.995 for _, share, _ in rows[:19]), rows
 
 
 def test_registry_knows_labs_licenses_and_bases(shipped: Shipped) -> None:
@@ -296,3 +319,80 @@ def test_rule_set_of_all_rows_is_our_own_series(shipped: Shipped) -> None:
     ((wrong, weeks),) = differing
     assert wrong == 0
     assert int(str(weeks)) > 500
+
+
+def test_every_price_source_serves_and_corrections_are_visible(shipped: Shipped) -> None:
+    """What the catalogue does not list is filled, and each price says from where."""
+    served = dict(
+        query(
+            shipped[1],
+            "select price_source, sum(priced_tokens) from model_match group by all",
+        )
+    )
+    assert served["openrouter_catalogue"] > 0.98 * sum(served.values())
+    assert served["models_dev"] > 0 and served["litellm"] > 0 and served["price_notes"] > 0
+    filled = query(
+        shipped[1],
+        "select match_kind from price_history where model_permaslug = "
+        "'openai/text-embedding-3-small' and price_source = 'models_dev' and valid_to is null",
+    )
+    assert set(filled) == {("first_party_id",)}
+    ((corrected, usd),) = query(
+        shipped[1],
+        "select correction_id, usd_per_million_tokens::varchar from price_history "
+        "where model_permaslug = 'z-ai/glm-5.1-20260406' and price_kind = 'prompt' "
+        "and valid_from = date '2026-05-20'",
+    )
+    assert (corrected, float(str(usd))) == ("zero-glm-5.1-prompt", 0.98)
+
+
+def test_the_two_layers_of_july_2026(shipped: Shipped) -> None:
+    """China leads by tokens, the United States by list spend, under every common split."""
+    rows = query(
+        shipped[1],
+        "select origin, round(token_share, 3), round(list_spend_usd / 1000000), "
+        "round(list_spend_low_usd / 1000000), round(list_spend_high_usd / 1000000), "
+        "round(share, 3), round(share_at_low, 3), round(share_at_high, 3) "
+        "from spend_by_origin_monthly where period_start = date '2026-07-01' "
+        "and lens = 'author_hq' and origin in ('CN', 'US') order by origin",
+    )
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("CN", "0.615", "70.0", "44.0", "149.0", "0.174", "0.213", "0.15"),
+        ("US", "0.313", "333.0", "162.0", "845.0", "0.826", "0.786", "0.85"),
+    ]
+
+
+def test_list_prices_of_chinese_models_fell_and_their_mix_became_dearer(shipped: Shipped) -> None:
+    """Prices alone against the mix, January 2025 to July 2026: what the average price hides."""
+    found = dict(
+        (str(origin), (index, mix, base))
+        for origin, index, mix, base in query(
+            shipped[1],
+            "select origin, round(index, 1), round(mix_index), cast(base_period as varchar) "
+            "from price_index_monthly where period_start = date '2026-07-01' "
+            "and lens = 'author_hq' and origin in ('CN', 'US')",
+        )
+    )
+    assert found == {"CN": (37.4, 211.0, "2025-01-01"), "US": (100.3, 115.0, "2025-01-01")}
+
+
+def test_ninety_percent_as_good_and_eighty_percent_cheaper(shipped: Shipped) -> None:
+    """Never against the best US model at the 3:1 blend; in August 2026 against the second best."""
+    best = query(
+        shipped[1],
+        "select cast(period_start as varchar), cheapest_model, round(price_ratio, 3), claim_90_80 "
+        "from price_quality where origin = 'CN' order by 1",
+    )
+    assert best == [
+        ("2026-05-01", None, None, False),
+        ("2026-06-01", None, None, False),
+        ("2026-07-01", "moonshotai/kimi-k3-20260715", 0.6, False),
+        ("2026-08-01", "z-ai/glm-5.3-20260816", 0.215, False),
+    ]
+    second = query(
+        shipped[1],
+        "select rival_model, cheapest_model, round(price_ratio, 4), claim_90_80 "
+        "from price_quality_pairs where origin = 'CN' and rival_rank = 2 "
+        "and period_start = date '2026-08-01'",
+    )
+    assert second == [("anthropic/claude-5-fable-20260609", "z-ai/glm-5.3-20260816", 0.1075, True)]

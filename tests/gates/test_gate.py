@@ -49,7 +49,7 @@ def poison(healthy: Path, tmp_path: Path) -> Callable[[str, str], Path]:
 
 def verdict(folder: Path, rule: str, previous: Path | None = None) -> Verdict:
     """The verdict of one rule on a folder of tables."""
-    (found,) = [v for v in run_gate(folder, previous) if v.rule == rule]
+    (found,) = [v for v in run_gate(folder, previous, only=[rule]) if v.rule == rule]
     return found
 
 
@@ -290,15 +290,15 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "SPEND_BAND",
         "spend_by_lab_weekly",
-        f"select * replace (case when {FIRST_ROW} then list_spend_high_usd + 1 else "
-        "list_spend_usd end as list_spend_usd) from t",
+        f"select * replace (cast(case when {FIRST_ROW} then list_spend_high_usd + 1 else "
+        "list_spend_usd end as decimal(38,18)) as list_spend_usd) from t",
         "spend_by_lab_weekly 20",
     ),
     (
         "SPEND_BAND",
         "spend_by_origin_daily",
-        "select * replace (case when origin = 'CN' then share_high / 2 else share end as share) "
-        "from t",
+        "select * replace (case when origin = 'CN' then share / 2 else share_high end "
+        "as share_high) from t",
         "author_hq CN",
     ),
     (
@@ -323,7 +323,8 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "SPEND_CONSERVED",
         "spend_by_lab_weekly",
-        "select * replace (list_spend_usd * 0.999 as list_spend_usd) from t",
+        "select * replace (cast(list_spend_usd::double * 0.999 as decimal(38,18)) "
+        "as list_spend_usd) from t",
         "spend_by_lab_weekly 2026-01-05",
     ),
     (
@@ -355,7 +356,7 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "PRICE_INDEX_JUMP",
         "price_index_monthly",
-        "select * replace (2.1 as fisher_link) from t where fisher_link is not null",
+        "select * replace (2.1::double as fisher_link) from t where fisher_link is not null",
         "moved by a factor of 2.1",
     ),
     (

@@ -213,9 +213,13 @@ select
             then
                 'The data cover ' || cast(judged.days_present as string) || ' of the '
                 || cast(judged.days_in_window as string) || ' days of the window.'
+        when judged.metric = 'price_quality' and judged.verdict = 'not_measurable'
+            then 'No reading of a quality index speaks of this month.'
+        when judged.metric = 'price_quality' and judged.measured_value is null
+            then
+                'No model of ' || judged.group_name || ' was 90 % as good as the best of '
+                || judged.over_group || ' in this month.'
         when judged.verdict <> 'not_measurable' then null
-        when judged.metric = 'price_quality'
-            then 'This version publishes no table that joins prices with a quality index.'
         when judged.metric = 'first_lead_date'
             then 'The data do not hold the week of ' || cast(judged.published_date as string) || '.'
         when judged.days_present > 0

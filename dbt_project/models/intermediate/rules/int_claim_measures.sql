@@ -5,7 +5,7 @@
 --   share, license_share, tokens, lead   int_rule_set_shares
 --   first_lead_date                      int_rule_set_shares, complete ISO weeks
 --   price_gap                            price_history, paid rows at the 3:1 blend
---   price_quality                        none yet: price_quality_monthly joins the branches here
+--   price_quality                        price_quality, whole months
 {% set least_covered = 0.95 %}
 
 with claims as (
@@ -48,6 +48,12 @@ usage as (
 prices as (
 
     select * from {{ ref('price_history') }}
+
+),
+
+price_quality as (
+
+    select * from {{ ref('price_quality') }}
 
 ),
 
@@ -305,8 +311,47 @@ price_gaps as (
 
 ),
 
+-- How much less the cheapest model costs that is at least 90 % as good as the rival's best. A month
+-- in which no model is has a row without a value: measured, and not so.
+quality_gaps as (
+
+    select
+        usable_windows.claim_id,
+        usable_windows.stated_rule_set as rule_set,
+        true as is_stated_rule_set,
+        usable_windows.window_kind,
+        usable_windows.window_start,
+        usable_windows.window_end,
+        usable_windows.is_stated as is_stated_window,
+        usable_windows.days_away,
+        100 * (1 - price_quality.price_ratio) as measured_value,
+        100 * (1 - greatest(
+            price_quality.price_ratio,
+            price_quality.price_ratio_all_prompt,
+            price_quality.price_ratio_all_completion
+        )) as measured_low,
+        100 * (1 - least(
+            price_quality.price_ratio,
+            price_quality.price_ratio_all_prompt,
+            price_quality.price_ratio_all_completion
+        )) as measured_high,
+        cast(null as date) as measured_date,
+        cast(null as date) as measured_date_low,
+        cast(null as date) as measured_date_high
+    from usable_windows
+    inner join price_quality
+        on
+            usable_windows.source = price_quality.source
+            and usable_windows.window_kind = 'month_sum'
+            and usable_windows.window_start = price_quality.period_start
+            and usable_windows.group_name = price_quality.origin
+            and usable_windows.over_group = price_quality.rival_origin
+    where usable_windows.metric = 'price_quality'
+
+),
+
 measures as (
-    {% for branch in ['in_units', 'first_leads', 'price_gaps'] %}
+    {% for branch in ['in_units', 'first_leads', 'price_gaps', 'quality_gaps'] %}
     select
         claim_id,
         rule_set,
