@@ -40,7 +40,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         percent=words.percent, points=words.points, tokens=words.tokens, week=words.week,
-        country=words.country, adjective=words.adjective, usd=words.usd, money=words.money,
+        country=words.country, adjective=words.adjective, number=words.number, money=words.money,
         month=words.month, spaced=words.spaced, bounded=words.bounded,
     )  # fmt: skip
     return made

@@ -366,7 +366,8 @@ def preview_png(
         },
     }  # fmt: skip
     spec["encoding"]["x"]["axis"] |= {"tickCount": 8}
-    spec["encoding"]["color"]["legend"] |= {"columns": 4}
+    if spec["encoding"]["color"]["legend"]:
+        spec["encoding"]["color"]["legend"] |= {"columns": 4}
     sizes = {"labelFontSize": 19, "titleFontSize": 19}
     config = {
         **CONFIG,

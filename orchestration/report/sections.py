@@ -15,11 +15,11 @@ from orchestration.report.words import (
     country,
     money,
     month,
+    number,
     percent,
     points,
     spaced,
     tokens,
-    usd,
     week,
 )
 
@@ -461,9 +461,8 @@ class Report:
                 [
                     _starred(str(r["period_start"]), r), names.get(r["unit"], r["unit"]),
                     str(r["units"]),
-                    f"{r['hhi']:.3f} ({r['hhi_low']:.3f} to {r['hhi_high']:.3f})",
-                    f"{r['effective_number']:.1f} ({r['effective_number_low']:.1f} to "
-                    f"{r['effective_number_high']:.1f})",
+        _with_ends(r, "hhi", 3),
+                    _with_ends(r, "effective_number", 1),
                     f"{percent(r['top_5_share'])} "
                     f"({bounded(r['top_5_share_low'], r['top_5_share_high'])})",
                 ]
@@ -542,7 +541,7 @@ class Report:
             [
                 [
                     _starred(month(r["period_start"]), r), r["origin"],
-                    *(usd(r[f], 1) for f in ("index", "index_all_prompt", "index_all_completion",
+                    *(number(r[f], 1) for f in ("index", "index_all_prompt", "index_all_completion",
                                              "average_price_index", "mix_index")),
                     str(r["matched_models"]), percent(r["matched_token_share_to"]),
                     month(r["base_period"]),
@@ -557,9 +556,9 @@ class Report:
              ("Tokens priced", "")],
             [
                 [
-                    r["lab_name"], r["origin"], usd(r["usd_per_million_tokens"]),
+                    r["lab_name"], r["origin"], number(r["usd_per_million_tokens"]),
                     _price_band(r),
-                    usd(r["paid_usd_per_million_tokens"]), percent(r["priced_token_share"]),
+                    number(r["paid_usd_per_million_tokens"]), percent(r["priced_token_share"]),
                 ]
                 for r in self._ask("price_by_lab")
             ],
@@ -654,8 +653,8 @@ class Report:
             [("Model", ""), ("Origin", "text"), ("Index", ""), ("US dollars", ""),
              ("Tokens in the month", "")],
             [
-                [r["model"], r["origin"], usd(r["quality_index"], 1),
-                 usd(r["usd_per_million_tokens"]), tokens(r["tokens"])]
+                [r["model"], r["origin"], number(r["quality_index"], 1),
+                 number(r["usd_per_million_tokens"]), tokens(r["tokens"])]
                 for r in points_
             ],
         )  # fmt: skip
@@ -705,7 +704,7 @@ class Report:
             [("App", ""), ("Tokens", ""), ("Share of listed", ""), ("Tokens per request", "")],
             [
                 [f"{r['rank']}. {r['app_name']}", tokens(r["total_tokens"]),
-                 percent(r["share_of_listed"]), usd(r["tokens_per_request"], 0)]
+                 percent(r["share_of_listed"]), number(r["tokens_per_request"], 0)]
                 for r in apps
             ],
         )  # fmt: skip
@@ -806,7 +805,7 @@ class Report:
              ("Last read", "")],
             [
                 [spaced(r["other_source"]), f"{r['disagreements']:,}", f"{r['models']:,}",
-                 usd(r["median_ratio"]), str(r["last_read_on"])]
+                 number(r["median_ratio"]), str(r["last_read_on"])]
                 for r in self._ask("price_conflicts")
             ],
         )  # fmt: skip
@@ -826,6 +825,11 @@ def _band(row: Row, field: str, digits: int = 4) -> Row:
     }
 
 
+def _with_ends(row: Row, field: str, digits: int) -> str:
+    value, low, high = (number(row[f], digits) for f in (field, f"{field}_low", f"{field}_high"))
+    return f"{value} ({low} to {high})"
+
+
 def _terms(row: Row) -> list[str]:
     return [points(row[f]) for f in
             ("delta_share", "entrants", "leavers", "within_lab", "between_lab")]  # fmt: skip
@@ -839,14 +843,14 @@ def _interval(row: Row) -> str:
 
 def _price_band(row: Row) -> str:
     low, high = (row[f"usd_per_million_tokens_{end}"] for end in ("low", "high"))
-    return f"{usd(low)} to {usd(high)}"
+    return f"{number(low)} to {number(high)}"
 
 
 def _judged(model: str | None, index: Any, price: Any) -> Any:
     if model is None:
         return "none"
     return Markup('{} <span class="soft">{}, {}</span>').format(
-        _short(model), usd(index, 1), usd(price)
+        _short(model), number(index, 1), number(price)
     )
 
 

@@ -40,8 +40,8 @@ def tokens(value: int) -> str:
     return f"{value / 1e12:,.2f} trillion" if value >= 1e12 else f"{value / 1e9:,.1f} billion"
 
 
-def usd(value: Number | None, digits: int = 2) -> str:
-    """A price in US dollars."""
+def number(value: Number | None, digits: int = 2) -> str:
+    """A number with as many digits, such as a price in US dollars."""
     return "–" if value is None else f"{float(value):,.{digits}f}"
 
 

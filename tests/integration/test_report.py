@@ -116,7 +116,10 @@ def test_it_renders_offline_accessible_and_without_a_word(
         assert box
         assert box["width"] > width * 0.25
         assert box["height"] > 100
-        assert svg.get_attribute("aria-label"), chart
+        drawing = page.locator(
+            f"#{chart}[role=graphics-document], #{chart} [role=graphics-document]"
+        )
+        assert "chart: " in str(drawing.first.get_attribute("aria-label"))
         assert page.locator(f"#{chart} svg path").count() > 3
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -136,12 +139,23 @@ def test_every_chart_of_the_shipped_history_has_something_to_draw(report: Path) 
 
 
 def test_it_loads_in_two_seconds(browser: Browser, report: Path) -> None:
-    took = []
+    """The page by the clock; the page and all of its charts by the time that its thread works,
+    which other work on the machine does not lengthen."""
+    loaded, worked = [], []
     for _ in range(3):
-        page = open_page(browser, report)
-        took.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(report.as_uri())
+        page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        worked += [m["value"] for m in metrics if m["name"] == "TaskDuration"]
+        loaded.append(
+            page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
+        )
         page.close()
-    assert 0 < min(took) < 2000
+    assert 0 < min(loaded) < 2
+    assert 0 < min(worked) < 2
 
 
 def test_it_says_what_a_quoted_number_needs(
