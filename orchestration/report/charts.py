@@ -41,6 +41,8 @@ CONFIG: Spec = {
     "legend": {
         "labelColor": _INK, "titleColor": _INK, "labelFontSize": 13, "titleFontSize": 12,
         "titleFontWeight": "normal",
+        # One below the other: side by side they are cut on a phone.
+        "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
     },
 }  # fmt: skip
 
@@ -191,6 +193,7 @@ def band_lines(
 ) -> Spec:
     """Lines within their bands; rows: period_start, name, value, low, high, and measure where
     the kind of line says a second thing (`dash`)."""
+    rows = [r for r in rows if r["value"] is not None]
     y_scale: Spec = {}
     if scale == "log":
         ticks = {"format": form, "values": _LOG_TICKS}

@@ -117,6 +117,7 @@ class Report:
         self._uses()
         self._revisions()
         self._coverage()
+        self.specs = {k: spec for k, spec in self.specs.items() if spec["data"]["values"]}
 
     def _headline(self) -> None:
         rows = self._ask("leaders")
@@ -205,9 +206,13 @@ class Report:
                 note = Markup(
                     "<details><summary>Which rules, {} of {} searched</summary>{}</details>"
                 ).format(r["rules_matched"], r["rules_searched"], why)
-            statement = Markup('{}<br><span class="soft">{}. Measured: {}; {}.</span>{}').format(
-                r["statement"], link, r["window"], r["rule_set"].replace("_", " "), note
-            )
+            statement = Markup(
+                '{}<br><span class="narrow">Published {}, measured {}.</span>'
+                '<span class="soft">{}. Counted: {}; {}.</span>{}'
+            ).format(
+                r["statement"], claim_published(r), claim_measured(r), link, r["window"],
+                spaced(r["rule_set"]), note,
+            )  # fmt: skip
             body.append(
                 [
                     Markup('<span id="claim-{}" class="verdict {}">{}</span>').format(
@@ -220,8 +225,8 @@ class Report:
             )
         self.claims_table = Table(
             "Published statements, newest first. T: trillion tokens.",
-            [("Verdict", ""), ("Statement", "wrap"), ("Published", ""),
-             ("Measured, with bounds", "")],
+            [("Verdict", ""), ("Statement", "wrap"), ("Published", "wide"),
+             ("Measured, with bounds", "wide")],
             body,
         )  # fmt: skip
 
@@ -461,7 +466,7 @@ class Report:
                 [
                     _starred(str(r["period_start"]), r), names.get(r["unit"], r["unit"]),
                     str(r["units"]),
-        _with_ends(r, "hhi", 3),
+                    _with_ends(r, "hhi", 3),
                     _with_ends(r, "effective_number", 1),
                     f"{percent(r['top_5_share'])} "
                     f"({bounded(r['top_5_share_low'], r['top_5_share_high'])})",
