@@ -206,11 +206,13 @@ class Report:
                 note = Markup(
                     "<details><summary>Which rules, {} of {} searched</summary>{}</details>"
                 ).format(r["rules_matched"], r["rules_searched"], why)
-            statement = Markup(
-                '{}<br><span class="narrow">Published {}, measured {}.</span>'
-                '<span class="soft">{}. Counted: {}; {}.</span>{}'
-            ).format(
-                r["statement"], claim_published(r), claim_measured(r), link, r["window"],
+            figures = ""
+            if r["verdict"] != "not_measurable":
+                figures = Markup('<span class="narrow">Published {}, measured {}.</span>').format(
+                    claim_published(r), claim_measured(r)
+                )
+            statement = Markup('{}<br>{}<span class="soft">{}. Counted: {}; {}.</span>{}').format(
+                r["statement"], figures, link, r["window"],
                 spaced(r["rule_set"]), note,
             )  # fmt: skip
             body.append(
