@@ -236,6 +236,8 @@ def band_lines(
             "encoding": {"y": _y("value", title, form, **y_scale), "tooltip": tips},
         },
     ]
+    if all(r["low"] is None for r in rows):
+        del layers[0]
     if rule is not None:
         layers.append(
             {
