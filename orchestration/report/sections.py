@@ -381,7 +381,7 @@ class Report:
             "Latest complete week; share of all tokens with its bounds.",
             [("Lab", ""), ("Origin", "text"), ("Share", ""), ("Tokens", "")],
             [
-                [f"{r['rank']}. {r['lab_name']}", r["origin"], self._with_bounds(r),
+                [_ranked(r, "lab_name"), r["origin"], self._with_bounds(r),
                  tokens(r["tokens"])]
                 for r in latest
             ],
@@ -710,7 +710,7 @@ class Report:
             f"Window {apps[0]['window_start']} to {apps[0]['window_end']}." if apps else "",
             [("App", ""), ("Tokens", ""), ("Share of listed", ""), ("Tokens per request", "")],
             [
-                [f"{r['rank']}. {r['app_name']}", tokens(r["total_tokens"]),
+                [_ranked(r, "app_name"), tokens(r["total_tokens"]),
                  percent(r["share_of_listed"]), number(r["tokens_per_request"], 0)]
                 for r in apps
             ],
@@ -822,6 +822,10 @@ def _title(origin: str) -> str:
     """The name of an origin or group where it stands alone."""
     name = country(origin).removeprefix("the ")
     return name[:1].upper() + name[1:]
+
+
+def _ranked(row: Row, name: str) -> str:
+    return f"{row['rank']}. {row[name]}" if row["rank"] else str(row[name])
 
 
 def _band(row: Row, field: str, digits: int = 4) -> Row:
