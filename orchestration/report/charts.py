@@ -1,5 +1,11 @@
-"""Vega-Lite specifications of the report's charts. Data comes in as rows of the queries."""
+"""Vega-Lite specifications of the report's charts. Data comes in as rows of the queries.
 
+Text and rules get their colors from the page's style sheet (light, dark, print); a saved picture
+has the light ones of the configuration.
+"""
+
+import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,11 +19,32 @@ COLORS = {
     "other countries": "#e0a030",
     "unidentified": "#a7adb3",
 }
-_LAB_COLORS = [
+PALETTE = [
     "#2e6fb7", "#d1495b", "#2a9d6f", "#e0a030", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8",
 ]  # fmt: skip
-_BAND_ORDER = ["free", "under_0.5", "0.5_to_2", "2_to_10", "over_10", "unpriced"]
-_BAND_COLORS = ["#cfe8d5", "#8fcfb0", "#4aa7a1", "#2e6fb7", "#3c3a83", "#a7adb3"]
+BANDS = {
+    "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2e6fb7",
+    "over_10": "#3c3a83", "unpriced": "#a7adb3",
+}  # fmt: skip
+LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
+UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#e0a030"}
+# Ones that a reader takes in at once; those outside the data are left out.
+_LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
+_INK, _LINE, _FONT = "#1c2226", "#d6dbdf", "system-ui, sans-serif"
+CONFIG: Spec = {
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _INK, "titleColor": _INK, "gridColor": _LINE, "domainColor": _LINE,
+        "tickColor": _LINE, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+    },
+    "legend": {
+        "labelColor": _INK, "titleColor": _INK, "labelFontSize": 13, "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        # One below the other: side by side they are cut on a phone.
+        "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+    },
+}  # fmt: skip
 
 
 @cache
@@ -27,6 +54,12 @@ def javascript() -> str:
 
     bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets the default
     return bundle.replace("</script", "<\\/script")
+
+
+def color_of(origin: str, others: Sequence[str] = ()) -> str:
+    """The color of an origin; one that has none takes a free one by its place in `others`."""
+    free = [c for c in PALETTE if c not in COLORS.values()]
+    return COLORS.get(origin) or free[others.index(origin) % len(free) if origin in others else 0]
 
 
 def _base(rows: list[Row], description: str, **rest: Any) -> Spec:
@@ -42,25 +75,8 @@ def _base(rows: list[Row], description: str, **rest: Any) -> Spec:
     }
 
 
-def _week_axis() -> Spec:
-    return {
-        "field": "period_start",
-        "type": "temporal",
-        "timeUnit": "utcyearmonthdate",
-        "title": None,
-        "scale": {"type": "utc"},
-        "axis": {"format": "%b %Y", "labelOverlap": True, "grid": False, "tickCount": 8},
-    }
-
-
-def _share_axis(title: str, stack: Any = None) -> Spec:
-    spec: Spec = {
-        "field": "share",
-        "type": "quantitative",
-        "title": title,
-        "axis": {"format": ".0%"},
-    }
-    return spec | ({"stack": stack} if stack is not None else {})
+def _scale(colors: dict[str, str]) -> Spec:
+    return {"domain": list(colors), "range": list(colors.values())}
 
 
 def _legend(title: str | None = None) -> Spec:
@@ -68,145 +84,303 @@ def _legend(title: str | None = None) -> Spec:
     return {"title": title, "orient": "bottom", "symbolOpacity": 1, "columns": columns}
 
 
-_WEEK_TOOLTIP = {
-    "field": "period_start",
-    "type": "temporal",
-    "timeUnit": "utcyearmonthdate",
-    "title": "Week of",
-    "format": "%Y-%m-%d",
-}
-_SHARE_TOOLTIP = {"field": "share", "type": "quantitative", "title": "Share", "format": ".2%"}
+def _color(field: str, colors: dict[str, str], title: str | None = None) -> Spec:
+    scale = _scale(colors)
+    return {"field": field, "type": "nominal", "scale": scale, "legend": _legend(title)}
 
 
-def origin_area(rows: list[Row], description: str) -> Spec:
-    """Stacked weekly share by group; rows: period_start, group, group_order, share."""
-    groups = list(COLORS)
+def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
+    # Within a season months repeat: then the ticks say days.
+    few = len({str(r["period_start"]) for r in rows}) < 18
+    unit = "utcyearmonthdate" if grain == "week" else "utcyearmonth"
+    return {
+        "field": "period_start",
+        "type": "temporal",
+        "timeUnit": unit,
+        "title": None,
+        "scale": {"type": "utc"},
+        "axis": {
+            "format": "%-d %b %Y" if few and grain == "week" else "%b %Y",
+            "labelOverlap": True,
+            "grid": False,
+            "tickCount": {"expr": "width < 420 ? 4 : 8"},
+        },
+    }
+
+
+def _month_bars() -> Spec:
+    return {
+        "field": "period_start",
+        "type": "ordinal",
+        "timeUnit": "utcyearmonth",
+        "title": None,
+        "axis": {"format": "%b %Y", "labelOverlap": True, "labelAngle": 0},
+    }
+
+
+def _when(grain: str = "week") -> Spec:
+    return {
+        "field": "period_start",
+        "type": "temporal",
+        "timeUnit": "utcyearmonthdate" if grain == "week" else "utcyearmonth",
+        "title": "Week of" if grain == "week" else "Month",
+        "format": "%Y-%m-%d" if grain == "week" else "%Y-%m",
+    }
+
+
+def _tip(field: str, title: str, form: str | None = None) -> Spec:
+    if form is None:
+        return {"field": field, "type": "nominal", "title": title}
+    return {"field": field, "type": "quantitative", "title": title, "format": form}
+
+
+def _y(field: str, title: str | None, form: str, **rest: Any) -> Spec:
+    return {
+        "field": field, "type": "quantitative", "title": title, "axis": {"format": form}, **rest,
+    }  # fmt: skip
+
+
+def stacked_area(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
+    """Stacked weekly share by group; rows: period_start, name, name_order, share."""
     return _base(
         rows,
         description,
-        mark={"type": "area"},
+        mark={"type": "area", "aria": False},
         encoding={
-            "x": _week_axis(),
-            "y": _share_axis("Share of all tokens", "zero") | {"scale": {"domain": [0, 1]}},
-            "color": {
-                "field": "group",
+            "x": _time_axis(rows),
+            "y": _y(
+                "share", "Share of all tokens", ".0%", stack="zero", scale={"domain": [0, 1]}
+            ),
+            "color": _color("name", colors),
+            "order": {"field": "name_order", "type": "quantitative"},
+            "tooltip": [_when(), _tip("name", "Origin"), _tip("share", "Share", ".1%")],
+        },
+    )  # fmt: skip
+
+
+def stacked_bars(
+    rows: list[Row], colors: dict[str, str], description: str, legend: str | None = None
+) -> Spec:
+    """Stacked monthly share; rows: period_start, name, name_order, share."""
+    return _base(
+        rows,
+        description,
+        mark={"type": "bar", "aria": False},
+        encoding={
+            "x": _month_bars(),
+            "y": _y(
+                "share", "Share of all tokens", ".0%", stack="zero", scale={"domain": [0, 1]}
+            ),
+            "color": _color("name", colors, legend),
+            "order": {"field": "name_order", "type": "quantitative"},
+            "tooltip": [_when("month"), _tip("name", "Class"), _tip("share", "Share", ".1%")],
+        },
+    )  # fmt: skip
+
+
+def band_lines(
+    rows: list[Row],
+    colors: dict[str, str],
+    description: str,
+    *,
+    title: str,
+    form: str = ".0%",
+    tip_form: str = ".1%",
+    grain: str = "week",
+    scale: str = "linear",
+    dash: bool = False,
+    rule: float | None = None,
+) -> Spec:
+    """Lines within their bands; rows: period_start, name, value, low, high, and measure where
+    the kind of line says a second thing (`dash`)."""
+    rows = [r for r in rows if r["value"] is not None]
+    y_scale: Spec = {}
+    if scale == "log":
+        ticks = {"format": form, "values": _LOG_TICKS}
+        y_scale = {"scale": {"type": "log", "nice": False, "padding": 8}, "axis": ticks}
+    dashes: Spec = {}
+    if dash:
+        dashes = {
+            "strokeDash": {
+                "field": "measure",
                 "type": "nominal",
-                "scale": {"domain": groups, "range": list(COLORS.values())},
-                "legend": _legend(),
+                "sort": None,
+                "legend": {
+                    "title": None, "orient": "bottom", "columns": {"expr": "width < 420 ? 1 : 2"},
+                    "symbolType": "stroke", "symbolSize": 300, "labelLimit": 320,
+                },
+            }
+        }  # fmt: skip
+    tips = [
+        _when(grain), _tip("name", "Of"), *([_tip("measure", "Measured in")] if dash else []),
+        _tip("value", "Value", tip_form), _tip("low", "Low", tip_form),
+        _tip("high", "High", tip_form),
+    ]  # fmt: skip
+    few = len({str(r["period_start"]) for r in rows}) < 3
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "area", "opacity": 0.22, "aria": False},
+            "encoding": {
+                "y": _y("low", title, form, **y_scale),
+                "y2": {"field": "high"},
+                **({"detail": {"field": "measure"}} if dash else {}),
             },
-            "order": {"field": "group_order", "type": "quantitative"},
-            "tooltip": [
-                _WEEK_TOOLTIP,
-                {"field": "group", "type": "nominal", "title": "Origin"},
-                _SHARE_TOOLTIP,
-            ],
+        },
+        {
+            # A line through one or two periods would be nothing or look like a trend.
+            "mark": {"type": "line", "strokeWidth": 2.2, "aria": False, "point": few},
+            "encoding": {"y": _y("value", title, form, **y_scale), **dashes},
+        },
+        {
+            "mark": {"type": "point", "size": 60, "opacity": 0, "aria": False},
+            "encoding": {"y": _y("value", title, form, **y_scale), "tooltip": tips},
+        },
+    ]
+    if all(r["low"] is None for r in rows):
+        del layers[0]
+    if rule is not None:
+        layers.append(
+            {
+                "data": {"values": [{"rule": rule}]},
+                "mark": {"type": "rule", "strokeWidth": 1.5, "color": "#707a82", "aria": False},
+                "encoding": {"y": {"field": "rule", "type": "quantitative"}, "x": None,
+                             "color": None},
+            }
+        )  # fmt: skip
+    legend = _color("name", colors)
+    if len(colors) < 2:
+        legend["legend"] = None
+    return _base(rows, description, encoding={"x": _time_axis(rows, grain), "color": legend},
+                 layer=layers)  # fmt: skip
+
+
+def lines(rows: list[Row], colors: dict[str, str], description: str, title: str) -> Spec:
+    """Plain weekly lines; rows: period_start, name, value."""
+    return _base(
+        rows,
+        description,
+        mark={"type": "line", "strokeWidth": 2, "aria": False},
+        encoding={
+            "x": _time_axis(rows),
+            "y": _y("value", title, ".0%"),
+            "color": _color("name", colors),
+            "tooltip": [_when(), _tip("name", "Lab"), _tip("value", "Share", ".1%")],
         },
     )
 
 
-def bounds_lines(rows: list[Row], description: str) -> Spec:
-    """US and CN lines within their bounds; rows: period_start, origin, share, low, high."""
-    color = {
-        "field": "origin",
-        "type": "nominal",
-        "scale": {"domain": ["CN", "US"], "range": [COLORS["CN"], COLORS["US"]]},
-        "legend": _legend(),
-    }
+def waterfall(rows: list[Row], color: str, description: str) -> Spec:
+    """From one share to another, step by step; rows: label, position, start, stop, delta, kind."""
+    kinds = {"share": color, "gain": "#2a9d6f", "loss": "#b5651d"}
+    order: Spec = {"field": "position", "op": "min", "order": "ascending"}
+    y = {
+        "field": "label", "type": "nominal", "sort": order, "title": None,
+        "axis": {"labelLimit": 170, "ticks": False, "domain": False},
+    }  # fmt: skip
+    x = {"field": "start", "type": "quantitative", "title": "Share of all tokens",
+         "scale": {"domain": [0, 1.22 * max(r["edge"] for r in rows)], "nice": False},
+         "axis": {"format": ".0%", "tickCount": 5}}  # fmt: skip
     return _base(
         rows,
         description,
-        encoding={"x": _week_axis(), "color": color},
+        height=26 * len(rows) + 10,
+        encoding={"y": y},
         layer=[
             {
-                "mark": {"type": "area", "opacity": 0.22},
+                "mark": {"type": "bar", "aria": False, "height": {"band": 0.72}},
                 "encoding": {
-                    "y": {
-                        "field": "share_low",
-                        "type": "quantitative",
-                        "title": "Share of all tokens",
-                        "axis": {"format": ".0%"},
+                    "x": x,
+                    "x2": {"field": "stop"},
+                    "color": {
+                        "field": "kind", "type": "nominal", "scale": _scale(kinds), "legend": None,
                     },
-                    "y2": {"field": "share_high"},
+                    "tooltip": [_tip("label", "Step"), _tip("text", "Share points")],
                 },
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"y": {"field": "share", "type": "quantitative"}},
-            },
-            {
-                "mark": {"type": "point", "size": 60, "opacity": 0},
+                "mark": {"type": "text", "align": "left", "dx": 5, "fontSize": 12,
+                         "color": _INK, "aria": False},
                 "encoding": {
-                    "y": {"field": "share", "type": "quantitative"},
-                    "tooltip": [
-                        _WEEK_TOOLTIP,
-                        {"field": "origin", "type": "nominal", "title": "Origin"},
-                        _SHARE_TOOLTIP,
-                        {"field": "share_low", "title": "Low", "format": ".2%"},
-                        {"field": "share_high", "title": "High", "format": ".2%"},
-                    ],
+                    "x": {"field": "edge", "type": "quantitative"},
+                    "text": {"field": "text"},
                 },
             },
         ],
-    )
+    )  # fmt: skip
 
 
-def lab_lines(rows: list[Row], names: list[str], description: str) -> Spec:
-    """Weekly share of the labs `names`, largest first; rows: period_start, lab_name, share."""
+def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
+    """Index against list price; rows: name, model, quality_index, usd, label."""
+    x = {
+        "field": "usd", "type": "quantitative",
+        "title": "List price, US dollars per million tokens (3:1), logarithmic",
+        "scale": {"type": "log", "nice": False, "padding": 24},
+        "axis": {"format": "~g", "grid": True, "labelOverlap": True, "values": _LOG_TICKS},
+    }  # fmt: skip
+    y = _y("quality_index", "Intelligence Index", "~g", scale={"zero": False, "padding": 16})
     return _base(
         rows,
         description,
-        mark={"type": "line", "strokeWidth": 2},
-        encoding={
-            "x": _week_axis(),
-            "y": _share_axis("Share of all tokens"),
-            "color": {
-                "field": "lab_name",
-                "type": "nominal",
-                "sort": names,
-                "scale": {"domain": names, "range": _LAB_COLORS[: len(names)]},
-                "legend": _legend(),
-            },
-            "tooltip": [
-                _WEEK_TOOLTIP,
-                {"field": "lab_name", "type": "nominal", "title": "Lab"},
-                _SHARE_TOOLTIP,
-            ],
-        },
-    )
-
-
-def price_bars(rows: list[Row], description: str) -> Spec:
-    """Stacked monthly share by price band; rows: period_start, price_band, band_order, share."""
-    return _base(
-        rows,
-        description,
-        mark={"type": "bar"},
-        encoding={
-            "x": {
-                "field": "period_start",
-                "type": "ordinal",
-                "timeUnit": "utcyearmonth",
-                "title": None,
-                "axis": {"format": "%b %Y", "labelOverlap": True, "labelAngle": 0},
-            },
-            "y": _share_axis("Share of all tokens", "zero") | {"scale": {"domain": [0, 1]}},
-            "color": {
-                "field": "price_band",
-                "type": "ordinal",
-                "scale": {"domain": _BAND_ORDER, "range": _BAND_COLORS},
-                "legend": _legend("US dollars per million tokens"),
-            },
-            "order": {"field": "band_order", "type": "quantitative"},
-            "tooltip": [
-                {
-                    "field": "period_start",
-                    "type": "temporal",
-                    "timeUnit": "utcyearmonth",
-                    "title": "Month",
-                    "format": "%Y-%m",
+        height=380,
+        encoding={"x": x, "y": y},
+        layer=[
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.9,
+                         "aria": False},
+                "encoding": {
+                    "color": _color("name", colors),
+                    "shape": {"field": "name", "type": "nominal", "legend": None},
+                    "tooltip": [
+                        _tip("model", "Model"), _tip("name", "Origin"),
+                        _tip("quality_index", "Index", ".1f"), _tip("usd", "US dollars", ".2f"),
+                    ],
                 },
-                {"field": "price_band", "type": "nominal", "title": "Band"},
-                _SHARE_TOOLTIP,
-            ],
+            },
+            {
+                "transform": [{"filter": "datum.label != ''"}],
+                "mark": {"type": "text", "dy": -11, "fontSize": 12, "color": _INK,
+                         "align": {"expr": "datum.usd > datum.middle ? 'right' : 'left'"},
+                         "aria": False},
+                "encoding": {"text": {"field": "label"}},
+            },
+        ],
+    )  # fmt: skip
+
+
+def preview_png(
+    rows: list[Row], colors: dict[str, str], title: str, subtitle: Sequence[str]
+) -> bytes:
+    """The picture that a shared link shows, 1200 × 630: the headline over the shares with bounds.
+
+    Its font comes with vl-convert, so that every machine draws the same bytes.
+    """
+    import vl_convert
+
+    # A layout of its own: fixed size, larger type, no interaction.
+    spec = band_lines(rows, colors, title, title="Share of all tokens")
+    spec |= {
+        "width": 1200,
+        "height": 630,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "background": "#ffffff",
+        "padding": {"left": 48, "right": 48, "top": 40, "bottom": 28},
+        "title": {
+            "text": title, "subtitle": list(subtitle), "anchor": "start", "fontSize": 38,
+            "subtitleFontSize": 22, "subtitleLineHeight": 30, "subtitlePadding": 12, "offset": 22,
+            "color": _INK, "subtitleColor": "#58636b", "limit": 1104,
         },
+    }  # fmt: skip
+    spec["encoding"]["x"]["axis"] |= {"tickCount": 8}
+    if spec["encoding"]["color"]["legend"]:
+        spec["encoding"]["color"]["legend"] |= {"columns": 4}
+    sizes = {"labelFontSize": 19, "titleFontSize": 19}
+    config = {
+        **CONFIG,
+        "font": "Liberation Sans",
+        "axis": {**CONFIG["axis"], **sizes},
+        "legend": {**CONFIG["legend"], **sizes, "labelFontSize": 22, "symbolSize": 260},
+    }
+    png: bytes = vl_convert.vegalite_to_png(
+        json.dumps(spec, default=str), config=config, ppi=72, scale=1.0
     )
+    return png

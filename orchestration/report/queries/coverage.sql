@@ -1,0 +1,6 @@
+-- Days, rows and tokens behind the report.
+select
+    min(usage_date) as first_day, max(usage_date) as last_day,
+    count(distinct usage_date) as days, count(*) as rows, sum(tokens) as tokens,
+    count(distinct usage_date) filter (where not is_complete) as incomplete_days
+from usage_daily;

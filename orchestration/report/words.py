@@ -1,0 +1,80 @@
+"""Numbers and codes of the tables in words for people."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+Number = float | Decimal | int
+
+_COUNTRIES = {
+    "CN": "China", "US": "the United States", "FR": "France", "CA": "Canada",
+    "GB": "the United Kingdom", "DE": "Germany", "IL": "Israel", "KR": "South Korea",
+    "JP": "Japan", "AE": "the United Arab Emirates", "SG": "Singapore", "IN": "India",
+    "CH": "Switzerland", "NL": "the Netherlands",
+}  # fmt: skip
+_ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadian"}
+
+
+def percent(value: Number | None, digits: int = 1) -> str:
+    """A fraction as per cent."""
+    return "–" if value is None else f"{100 * float(value):.{digits}f} %"
+
+
+def points(value: Number | None, digits: int = 1) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    if value is None:
+        return "–"
+    text = f"{100 * float(value):+.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
+
+
+def bounded(low: Number | None, high: Number | None, digits: int = 1) -> str:
+    """Bounds of a share."""
+    if low is None or high is None:
+        return "no bounds"
+    return f"{100 * float(low):.{digits}f} to {100 * float(high):.{digits}f} %"
+
+
+def tokens(value: int) -> str:
+    """A token count, in trillions or billions."""
+    return f"{value / 1e12:,.2f} trillion" if value >= 1e12 else f"{value / 1e9:,.1f} billion"
+
+
+def number(value: Number | None, digits: int = 2) -> str:
+    """A number with as many digits, such as a price in US dollars."""
+    return "–" if value is None else f"{float(value):,.{digits}f}"
+
+
+def money(value: Number | None) -> str:
+    """A sum of US dollars, rounded to what a reader takes in."""
+    if value is None:
+        return "–"
+    size = float(value)
+    if size >= 1e6:
+        return f"{size / 1e6:,.1f} million"
+    return f"{size / 1e3:,.1f} thousand" if size >= 1e3 else f"{size:,.0f}"
+
+
+def week(start: date) -> str:
+    """An ISO week by its days."""
+    return f"{start:%Y-%m-%d} to {start + timedelta(days=6):%Y-%m-%d}"
+
+
+def month(start: date) -> str:
+    """A calendar month."""
+    return f"{start:%Y-%m}"
+
+
+def country(code: str) -> str:
+    """The name of an origin inside a sentence."""
+    return _COUNTRIES.get(code, code)
+
+
+def adjective(code: str) -> str:
+    """`Chinese` for CN; `from FI` where there is no word for it here."""
+    return _ADJECTIVES.get(code, f"from {country(code)}")
+
+
+def spaced(name: Any) -> str:
+    """A machine name for people."""
+    return str(name).replace("_", " ")
