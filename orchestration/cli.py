@@ -15,7 +15,7 @@ from orchestration.errors import RefusedDumpError, TokenshareError, Verification
 from orchestration.files import format_time
 from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
-from orchestration.terminal import DataDir, console, output
+from orchestration.terminal import DataDir, console, give_room, output
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
@@ -428,6 +428,7 @@ def _notes(error: BaseException) -> list[str]:
 
 def main() -> None:
     """Entry point: expected failures become one message and their exit code."""
+    give_room()
     try:
         app()
     except TokenshareError as error:

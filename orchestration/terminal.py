@@ -23,9 +23,7 @@ Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wr
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 # No markup and no emoji: names come from files, and `:free` is a variant.
-# Piped tables get room: 80 columns, rich's guess, would break every slug in two.
-_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-output = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
+output = Console(highlight=False, markup=False, emoji=False)
 
 DataDir = Annotated[
     Path | None,
@@ -35,6 +33,12 @@ DataDir = Annotated[
         show_default="TOKENSHARE_DATA_DIR or data/",
     ),
 ]
+
+
+def give_room() -> None:
+    """Piped tables get 120 columns: 80, rich's guess, would break every slug in two."""
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", "120")
 
 
 def settings_of(data_dir: Path | None, **given: object) -> Settings:

@@ -13,6 +13,12 @@ from orchestration.settings import Settings
 from tests import builders
 
 
+@pytest.fixture(autouse=True)
+def columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CLI gives piped tables room by COLUMNS, which would stay for the tests after it."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An empty installation."""

@@ -80,7 +80,14 @@ def attribute(
         [known_on],
     )
     sql = render(
-        MODEL.read_text(), schema, stg_usage=slug_days, run_settings=f"{schema}.run_settings"
+        MODEL.read_text(),
+        schema,
+        stg_usage=slug_days,
+        run_settings=f"{schema}.run_settings",
+        # Only usage is asked about, not the models that task answers name.
+        int_task_models=(
+            f"(select usage_date as window_end, base_slug, author from {slug_days} where false)"
+        ),
     )
     connection.execute(f"create or replace table {schema}.attribution as {sql}")
     return f"{schema}.attribution"

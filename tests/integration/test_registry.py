@@ -27,6 +27,7 @@ def test_the_model_is_rendered_as_dbt_compiles_it(small_base: Settings) -> None:
         "registry",
         stg_usage="staging.stg_usage",
         run_settings="raw.run_settings",
+        int_task_models="intermediate.int_task_models",
     )
     assert ours.split() == relations.split()
 
