@@ -51,6 +51,7 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "manifest.json",
         "tokenshare.duckdb",
         "report/index.html",
+        "report/preview.png",
         "quality/index.html",
         "quality/gate.json",
         *(f"tables/{name}.parquet" for name in tables("published")),
