@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestration import pipeline
@@ -107,11 +108,13 @@ def test_diff_of_dumps_needs_no_vintage_and_no_database(
     assert diff(settings, "--dumps", *dumps)["rows_changed"] == 16
 
 
-def test_diff_in_words_is_heaviest_first(restated: Settings) -> None:
+def test_diff_in_words_is_heaviest_first(
+    restated: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A console of its own: the width must not depend on the tests before this one.
+    monkeypatch.setattr("orchestration.cli.output", Console(width=200, markup=False))
     first, second = vintages(restated)
-    result = CliRunner().invoke(
-        app, ["diff", first, second, "--data-dir", str(restated.data_dir)], env={"COLUMNS": "200"}
-    )
+    result = CliRunner().invoke(app, ["diff", first, second, "--data-dir", str(restated.data_dir)])
     assert "1 rows differ, 10,000,000 tokens moved" in result.output
     assert "+10,000,000" in result.output
     assert GPT in result.output
