@@ -16,7 +16,6 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import ensure_manifest
@@ -44,28 +43,21 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
         connection.execute("use tokenshare")
         for schema in ("raw", "registry", "staging", "intermediate", "marts", "metrics"):
             connection.execute(f"create schema {schema}")
+        # What a run writes aside from the dump's rows: settings, claims, empty sources.
+        connection.execute(f"attach '{settings.database_path}' as built (read_only)")
+        beside = connection.sql(
+            "select table_name from information_schema.tables "
+            "where table_catalog = 'built' and table_schema = 'raw'"
+        ).fetchall()
+        for (name,) in beside:
+            if name != "openrouter_rankings":
+                connection.execute(f"create table raw.{name} as from built.raw.{name}")
         connection.execute(f"""
             create table raw.openrouter_rankings as
             select '{dump_sha256}' as dump_sha256, row_number() over () as row_number,
                 date as usage_date, model_permaslug, total_tokens
-            from read_csv('{dump}');
-            create table raw.dumps as select '{dump_sha256}' as dump_sha256,
-                'openrouter_rankings' as source, now()::timestamp as as_of,
-                now()::timestamp as pulled_at;
-            create table raw.quarantine (dump_sha256 varchar, row_number bigint, usage_date date,
-                code varchar, field varchar, value varchar, expected varchar);
-            create table raw.corrections (id varchar, source varchar, key varchar, field varchar,
-                expect varchar, value varchar, valid_from date, valid_to date);
-            create table raw.run_settings as select 'then' as registry_view,
-                date '9999-12-31' as registry_as_of;
+            from read_csv('{dump}')
         """)
-        load_configuration(connection)
-        for table in tables("raw").values():
-            columns = ", ".join(f"{f.name} {f.sql_type}" for f in table.fields)
-            connection.execute(
-                f"create table if not exists raw.{table.name} "
-                f"(dump_sha256 varchar, row_number bigint, {columns})"
-            )
         for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
             stated = manifest["nodes"][f"seed.tokenshare.{seed.stem}"]["config"]["column_types"]
             header = seed.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
@@ -85,7 +77,7 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 connection.execute(f"create {kind} {node['schema']}.{node['name']} as {sql}")
                 done.add(unique_id)
         located = {n["name"]: n["schema"] for n in nodes.values()}
-        for name in tables("published"):
+        for name in sorted(tables("published").keys() & located.keys()):  # crossover is Python's
             schema = located[name]
             connection.execute(
                 f"copy {schema}.{name} to '{target / name}.parquet' (format parquet)"

@@ -12,3 +12,58 @@
     {%- endcall %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#-
+    Seeds likewise, and read by DuckDB alone: dbt's own reads every row in Python first. A column
+    is text where `column_types` does not say otherwise.
+-#}
+{% materialization seed, adapter='duckdb' %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {% call statement('main', auto_begin=False) -%}
+        drop table if exists {{ target_relation }};
+        create table {{ target_relation }} as
+        select *
+        {%- for name, type in config.get('column_types', {}).items() %}
+            {{ 'replace (' if loop.first }}cast({{ name }} as {{ type }}) as {{ name }}
+            {{- ')' if loop.last else ',' }}
+        {%- endfor %}
+        from read_csv(
+            '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}',
+            header = true,
+            delim = ',',
+            all_varchar = true
+        )
+    {%- endcall %}
+    {#- dbt asks for the rows that it read, to show them; there are none. -#}
+    {%- do store_result('agate_table', response='OK', agate_table=none) -%}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{#-
+    The check of an enforced contract. dbt's own describes a second query, of the contract's
+    columns, only to spell their types; ours are spelled as DuckDB spells them.
+-#}
+{% macro duckdb__get_assert_columns_equivalent(sql) %}
+    {%- set found = {} -%}
+    {%- for column in adapter.get_column_schema_from_query(sql) -%}
+        {%- do found.update({column.name | lower: column.dtype | lower}) -%}
+    {%- endfor -%}
+    {%- set expected = {} -%}
+    {%- for column in model['columns'].values() -%}
+        {%- do expected.update({column['name'] | lower: column['data_type'] | lower}) -%}
+    {%- endfor -%}
+    {%- if found != expected -%}
+        {%- do assert_columns_equivalent(sql) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- Views likewise. -#}
+{% materialization view, adapter='duckdb' %}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {% call statement('main', auto_begin=False) -%}
+        create or replace view {{ target_relation }} as (
+            {{ compiled_code }}
+        )
+    {%- endcall %}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

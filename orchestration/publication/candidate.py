@@ -5,7 +5,8 @@ the same bytes. `tokenshare.duckdb` holds the same tables with comments, for BI 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,11 +137,14 @@ def _check_provenance(
     return str(previous) if previous is not None else None
 
 
-def _write_database(path: Path, tables_dir: Path, cited: Sequence[str]) -> None:
+def _write_database(
+    path: Path, tables_dir: Path, written: Iterable[Table], cited: Sequence[str]
+) -> None:
+    """`written` gives each table once its Parquet file is complete."""
     with duckdb.connect(str(path)) as connection:
-        # One transaction: each of the 700 comments alone would be flushed to disk.
+        # One transaction: each of the 900 comments alone would be flushed to disk.
         connection.begin()
-        for table in tables("published").values():
+        for table in written:
             file = sql_text(tables_dir / f"{table.name}.parquet")
             connection.execute(f"create table {table.name} as select * from read_parquet({file})")
             comment = sql_text(" ".join([table.description, *cited]))
@@ -169,12 +173,17 @@ def build_candidate(
     cited = citations(records)
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
         previous = _check_provenance(connection, records)
-        for table in tables("published").values():
-            content = _read_table(connection, table).replace_schema_metadata(
+
+        def export(table: Table) -> Table:
+            content = _read_table(connection.cursor(), table).replace_schema_metadata(
                 {"description": table.description, "citation": "\n".join(cited)}
             )
             pq.write_table(content, tables_dir / f"{table.name}.parquet", compression="zstd")
-    _write_database(building / DATABASE_NAME, tables_dir, cited)
+            return table
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            written = pool.map(export, tables("published").values())
+            _write_database(building / DATABASE_NAME, tables_dir, written, cited)
     inputs = sorted((_input_entry(i) for i in ingested), key=lambda e: (e["source"], e["as_of"]))
     (building / CANDIDATE_FILE).write_bytes(
         to_json(
