@@ -27,7 +27,7 @@ run: $(STAMP)  ## The main job on the shipped real data, to a published vintage 
 	$(BIN)/tokenshare run
 
 test: $(STAMP) browser lint  ## Linters, type checker and the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts

@@ -7,6 +7,7 @@ and the seeds and writing the published tables as Parquet: the least that these 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contracts.odcs import tables
+from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import ensure_manifest
 
@@ -98,6 +100,28 @@ def cli(data_dir: Path, *arguments: str) -> tuple[float, int]:
     return seconds, max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
+def report_in_browser(report: Path) -> tuple[float, float]:
+    """Seconds until the report's load event, and until its last chart is drawn."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "the report's load time needs Chromium: see `make browser`"
+    loaded, drawn = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for _ in range(REPEATS):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            started = time.perf_counter()
+            page.goto(report.as_uri())
+            page.wait_for_selector("body[data-ready=yes]")
+            drawn.append(time.perf_counter() - started)
+            event = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+            loaded.append(page.evaluate(event) / 1000)
+            page.close()
+        browser.close()
+    return min(loaded), min(drawn)
+
+
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
@@ -127,6 +151,9 @@ def main() -> None:
             warm()
             dagster_seconds = best(warm)
 
+        vintage = latest_vintage(settings)
+        assert vintage
+        loaded, drawn = report_in_browser(vintage.report)
         (record,) = list_dumps(settings)
         target = Path(folder) / "bare"
         target.mkdir()
@@ -141,6 +168,8 @@ def main() -> None:
         ("tokenshare run, first, as a process", first, "180 s"),
         ("tokenshare run, nothing new, as a process", second, "15 s"),
         ("tokenshare registry explain, as a process", explained, "1 s"),
+        ("report in Chromium, load event", loaded, "2 s"),
+        ("report in Chromium, all charts drawn", drawn, ""),
     ):
         print(f"{label:44}{seconds:9.2f}{seconds / bare:12.1f}{bound:>9}")
     print(f"{'peak memory of the first run':44}{peak / 1024:7.0f} MiB{'':12}{'1500 MiB':>9}")

@@ -222,6 +222,7 @@ def publish(
         verdicts,
         candidate.inputs,
         candidate.citations,
+        settings.warehouse_dir,
     )
     write_quality(candidate.path, verdicts, vintage_id)
     (candidate.path / CANDIDATE_FILE).unlink()

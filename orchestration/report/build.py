@@ -100,10 +100,11 @@ def build_report(
     verdicts: Sequence[Verdict],
     inputs: Sequence[Row],
     citations: Sequence[str],
+    cache_dir: Path,
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file.
 
-    The preview picture goes beside it.
+    The preview picture goes beside it. `cache_dir` keeps the script of the charts between runs.
     """
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
@@ -129,7 +130,7 @@ def build_report(
             preview=PREVIEW_NAME,
             specs=_json(report.specs),
             config=_json(charts.CONFIG),
-            javascript=Markup(charts.javascript()),  # noqa: S704  # our pinned library
+            javascript=Markup(charts.javascript(cache_dir)),  # noqa: S704  # our pinned library
         )
     )
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,13 +17,18 @@ from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import Settings
 from tests import builders
 
-KILLS = int(os.environ.get("TOKENSHARE_KILLS", "5"))
+KILLS = int(os.environ.get("TOKENSHARE_KILLS", "3"))
 SEED = int(os.environ.get("TOKENSHARE_SEED", str(time.time_ns() % 10_000)))
-# A server that has imported everything, so that a kill hits the run and not its imports.
+# A server that has imported everything, so that a kill hits the run and not its imports, and has
+# parsed the dbt project, which is half of a small run; `make chaos` kills into the parsing as well.
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
-    ["orchestration.pipeline", "dbt.cli.main", "dbt.adapters.duckdb", "great_expectations"]
-)
+    [
+        "orchestration.pipeline", "dbt.cli.main", "dbt.adapters.duckdb", "great_expectations",
+        "arch.bootstrap", "scipy.signal", "vl_convert",
+        *(["tests.integration.parsed"] if KILLS < 20 else []),
+    ]
+)  # fmt: skip
 
 
 def run_once(settings: Settings) -> None:
