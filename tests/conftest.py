@@ -1,5 +1,6 @@
 """Fixtures. The shipped history is run once per session; tests copy what they change."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ from orchestration.landing.store import land
 from orchestration.publication.vintage import Vintage
 from orchestration.settings import Settings
 from tests import builders
+
+# xdist's workers have one, which the CLI's consoles would keep for good when they are made.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(autouse=True)
