@@ -91,7 +91,7 @@ def cli(data_dir: Path, *arguments: str) -> tuple[float, int]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "orchestration.cli", *(arguments or ("run",))],
+        [Path(sys.executable).with_name("tokenshare"), *(arguments or ("run",))],
         check=True,
         capture_output=True,
         env={**os.environ, "TOKENSHARE_DATA_DIR": str(data_dir)},
