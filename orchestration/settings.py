@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     )
     keep_refused_candidates: int = Field(
         default=5, ge=1, description="Refused candidates kept for inspection."
+    )
+
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Address at which `published/` is served: makes a report's links absolute, "
+        "as social networks ask of a preview picture.",
     )
 
     @field_validator("data_dir")

@@ -23,15 +23,16 @@
         drop table if exists {{ target_relation }};
         create table {{ target_relation }} as
         select *
-        {%- for name, type in config.get('column_types', {}).items() %}
-            {{ 'replace (' if loop.first }}cast({{ name }} as {{ type }}) as {{ name }}
-            {{- ')' if loop.last else ',' }}
-        {%- endfor %}
         from read_csv(
             '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}',
             header = true,
-            delim = ',',
-            all_varchar = true
+            delim = ',', quote = '"', escape = '"',
+            types = {
+                {%- for name, type in config.get('column_types', {}).items() -%}
+                '{{ name }}': '{{ type }}'{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            },
+            auto_type_candidates = ['varchar']
         )
     {%- endcall %}
     {#- dbt asks for the rows that it read, to show them; there are none. -#}

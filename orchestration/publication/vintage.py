@@ -222,7 +222,7 @@ def publish(
         verdicts,
         candidate.inputs,
         candidate.citations,
-        settings.warehouse_dir,
+        settings,
     )
     write_quality(candidate.path, verdicts, vintage_id)
     (candidate.path / CANDIDATE_FILE).unlink()

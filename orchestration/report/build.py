@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from orchestration.quality.gate import Verdict
 from orchestration.report import charts, sections, words
+from orchestration.settings import Settings
 from orchestration.tables import open_tables, sql_text
 
 QUERIES_DIR = Path(__file__).parent / "queries"
@@ -93,6 +94,14 @@ def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     return names[0], names[1:]
 
 
+def _address(vintage_id: str, settings: Settings) -> str:
+    """Where the folder of the report is found: absolute where it is known who serves it."""
+    vintages = (
+        f"{str(settings.public_url).rstrip('/')}/vintages" if settings.public_url else "../.."
+    )
+    return f"{vintages}/{vintage_id}/report/"
+
+
 def build_report(
     tables_dir: Path,
     target: Path,
@@ -100,11 +109,11 @@ def build_report(
     verdicts: Sequence[Verdict],
     inputs: Sequence[Row],
     citations: Sequence[str],
-    cache_dir: Path,
+    settings: Settings,
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file.
 
-    The preview picture goes beside it. `cache_dir` keeps the script of the charts between runs.
+    The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
@@ -127,10 +136,11 @@ def build_report(
             query_text=query_text,
             verdicts=sections.VERDICTS,
             claim_measured=sections.claim_measured,
+            address=_address(vintage_id, settings),
             preview=PREVIEW_NAME,
             specs=_json(report.specs),
             config=_json(charts.CONFIG),
-            javascript=Markup(charts.javascript(cache_dir)),  # noqa: S704  # our pinned library
+            javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
         )
     )
     target.parent.mkdir(parents=True, exist_ok=True)

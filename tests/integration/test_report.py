@@ -8,6 +8,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -72,9 +73,9 @@ def small_report(small_base: Settings) -> Path:
     return vintage.report
 
 
-def rebuild(tables: Path, target: Path) -> Path:
+def rebuild(tables: Path, target: Path, **given: Any) -> Path:
     build_report(tables, target / "report" / "index.html", "20260101T000000Z-00000000", [], [],
-                 ["Source: a test."], Path(SCRIPTS.name))  # fmt: skip
+                 ["Source: a test."], Settings(data_dir=Path(SCRIPTS.name), **given))  # fmt: skip
     return target / "report" / "index.html"
 
 
@@ -279,16 +280,29 @@ def test_the_same_tables_give_the_same_bytes(report: Path, tmp_path: Path) -> No
     assert pictures[0] == pictures[1]
 
 
-def test_a_shared_link_shows_the_headline(report: Path, shipped: tuple[Settings, Vintage]) -> None:
+def test_a_shared_link_shows_the_headline(
+    report: Path, shipped: tuple[Settings, Vintage], tmp_path: Path
+) -> None:
     picture = report.parent / PREVIEW_NAME
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert struct.unpack(">II", content[16:24]) == (1200, 630)
     text = report.read_text()
-    for tag in ('property="og:image" content="preview.png"', 'name="twitter:card"'):
-        assert tag in text
     vintage = shipped[1]
-    assert f'rel="canonical" href="../../{vintage.vintage_id}/report/index.html"' in text
+    here = f"../../{vintage.vintage_id}/report"
+    for tag in (
+        f'property="og:image" content="{here}/preview.png"',
+        f'rel="canonical" href="{here}/index.html"',
+        'name="twitter:card"',
+    ):
+        assert tag in text
+    served = rebuild(
+        vintage.path / "tables", tmp_path, public_url="https://shares.example/published/"
+    ).read_text()
+    address = "https://shares.example/published/vintages/20260101T000000Z-00000000/report"
+    assert f'rel="canonical" href="{address}/index.html"' in served
+    assert f'property="og:image" content="{address}/preview.png"' in served
+    assert f'name="twitter:image" content="{address}/preview.png"' in served
     hashed = {o["path"]: o["sha256"] for o in vintage.manifest["outputs"]}
     assert hashed["report/preview.png"] == sha256_file(picture)
 
