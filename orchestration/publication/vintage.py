@@ -132,7 +132,7 @@ def _git_commit() -> str | None:
     """The commit that is checked out, `+dirty` where files differ, None outside a checkout."""
     try:
         commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+dirty", "--exclude=*"],  # noqa: S607
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+dirty", "--exclude=*"],  # noqa: S607  # git is wherever PATH says
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,

@@ -591,7 +591,7 @@ def test_thresholds_hold_on_the_shipped_history_with_room(
     """The factor must not sit next to what real data does: a quarter of it stays free."""
     _, vintage = shipped
     limits = thresholds()
-    ratios = next(v for v in vintage.verdicts if v.rule == "DAY_TOTAL").observed  # type: ignore[attr-defined]
+    ratios = next(v for v in vintage.verdicts if v.rule == "DAY_TOTAL").observed
     low, high = float(ratios.split()[2]), float(ratios.split()[4])
     factor = limits["day_total"]["max_factor"]
     assert high < 0.75 * factor

@@ -82,7 +82,7 @@ def test_lineage_leads_from_the_dump_to_the_vintage(definitions: dg.Definitions)
 
 def test_writers_share_one_pool_and_the_gate_is_all_checks(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("publish_vintage")
-    assert {node.definition.pool for node in job.nodes} == {WRITER_POOL}  # type: ignore[attr-defined]
+    assert {node.definition.pool for node in job.nodes} == {WRITER_POOL}
     checks = {k.name for k in definitions.resolve_asset_graph().asset_check_keys}
     assert {f"gate_{rule.lower()}" for rule in rule_titles()} <= checks
 

@@ -49,11 +49,11 @@ def browser() -> Iterator[Browser]:
 
 def open_page(browser: Browser, path: Path, width: int = 1200, scheme: str = "light") -> Page:
     """The page, drawn, with what it said and asked for in `page.said` and `page.asked`."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page.said, page.asked = [], []  # type: ignore[attr-defined]
-    page.on("console", lambda m: page.said.append(f"{m.type}: {m.text}"))  # type: ignore[attr-defined]
-    page.on("pageerror", lambda e: page.said.append(f"error: {e}"))  # type: ignore[attr-defined]
-    page.on("request", lambda r: page.asked.append(r.url))  # type: ignore[attr-defined]
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.said, page.asked = [], []
+    page.on("console", lambda m: page.said.append(f"{m.type}: {m.text}"))
+    page.on("pageerror", lambda e: page.said.append(f"error: {e}"))
+    page.on("request", lambda r: page.asked.append(r.url))
     page.goto(path.as_uri())
     if path.parent.name == "report":
         page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
@@ -116,8 +116,8 @@ def test_it_renders_offline_accessible_and_without_a_word(
 ) -> None:
     path: Path = request.getfixturevalue(which)
     page = open_page(browser, path, width, scheme)
-    assert not page.said  # type: ignore[attr-defined]
-    asked = [u for u in page.asked if not u.startswith(("data:", "blob:"))]  # type: ignore[attr-defined]
+    assert not page.said
+    asked = [u for u in page.asked if not u.startswith(("data:", "blob:"))]
     assert asked == [path.as_uri()]
     drawn = page.evaluate("Object.keys(specs)")
     assert set(drawn) >= {"chart-bounds", "chart-origin", "chart-lead", "chart-labs", "chart-spend"}
@@ -330,7 +330,7 @@ def test_a_company_s_own_source_is_reported_whatever_it_lacks(
     tables = altered(small_report.parent.parent / "tables", tmp_path / "tables", sql)
     path = rebuild(tables, tmp_path / "vintage")
     page = open_page(browser, path)
-    assert not page.said  # type: ignore[attr-defined]
+    assert not page.said
     assert violations(page) == []
     text = page.inner_text("body")
     for wrong in ("None", "nan", "NaN", "Infinity", "undefined"):
@@ -363,8 +363,8 @@ def test_it_is_small_and_self_contained(report: Path) -> None:
 def test_the_quality_report_is_styled_and_offline(browser: Browser, report: Path) -> None:
     path = report.parent.parent / "quality" / "index.html"
     page = open_page(browser, path)
-    assert not page.said  # type: ignore[attr-defined]
-    assert page.asked == [path.as_uri()]  # type: ignore[attr-defined]
+    assert not page.said
+    assert page.asked == [path.as_uri()]
     assert page.locator("tbody tr").count() > 20
     family = page.evaluate("getComputedStyle(document.body).fontFamily")
     assert "system-ui" in family

@@ -14,7 +14,7 @@ from orchestration.cli import app, main
 from orchestration.settings import Settings
 from tests import builders
 
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
+COMMANDS = sorted(typer.main.get_command(app).commands)
 CSV = builders.csv3(builders.feed(builders.days("2026-01-01", 2)))
 SECRET = "sk-or-v1-not-to-be-said"  # made up
 Output = pytest.CaptureFixture[str]
