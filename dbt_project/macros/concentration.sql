@@ -147,6 +147,7 @@ units as (
         coalesce(models_ranked.period_start, slot_tokens.period_start) as period_start,
         'model' as unit,
         'none' as lens,
+        coalesce(models_ranked.slot, slot_tokens.slot) as place,
         coalesce(models_ranked.tokens, 0) as known_tokens,
         coalesce(models_ranked.tokens, 0) + coalesce(slot_tokens.tokens, 0) as most_tokens
     from models_ranked
@@ -163,6 +164,7 @@ units as (
         period_start,
         '{{ unit }}' as unit,
         lens,
+        rank as place,
         tokens as known_tokens,
         tokens as most_tokens
     from {{ relation }}
@@ -199,25 +201,6 @@ wholes as (
     {% endfor %}
 ),
 
-units_ranked as (
-
-    select
-        source,
-        period_start,
-        unit,
-        lens,
-        cast(known_tokens as decimal(19, 0)) as known_tokens,
-        cast(most_tokens as decimal(19, 0)) as most_tokens,
-        row_number() over (
-            partition by source, period_start, unit, lens order by known_tokens desc
-        ) as known_rank,
-        row_number() over (
-            partition by source, period_start, unit, lens order by most_tokens desc
-        ) as most_rank
-    from units
-
-),
-
 summed as (
 
     select
@@ -226,12 +209,47 @@ summed as (
         unit,
         lens,
         cast(sum(case when known_tokens > 0 then 1 else 0 end) as integer) as units,
-        sum(known_tokens * known_tokens) as known_squares,
-        sum(most_tokens * most_tokens) as most_squares,
-        max(most_tokens) as largest,
+        sum(cast(known_tokens as decimal(19, 0)) * cast(known_tokens as decimal(19, 0)))
+            as known_squares,
+        sum(cast(most_tokens as decimal(19, 0)) * cast(most_tokens as decimal(19, 0)))
+            as most_squares,
+        cast(max(most_tokens) as decimal(19, 0)) as largest
+    from units
+    group by all
+
+),
+
+-- Only the first places can be among the five largest, and what is left of the tail.
+first_places as (
+
+    select
+        source,
+        period_start,
+        unit,
+        lens,
+        known_tokens,
+        most_tokens,
+        row_number() over (
+            partition by source, period_start, unit, lens order by known_tokens desc
+        ) as known_rank,
+        row_number() over (
+            partition by source, period_start, unit, lens order by most_tokens desc
+        ) as most_rank
+    from units
+    where place <= 5 or place = {{ slots }}
+
+),
+
+top_5 as (
+
+    select
+        source,
+        period_start,
+        unit,
+        lens,
         sum(case when known_rank <= 5 then known_tokens else 0 end) as top_5_known,
         sum(case when most_rank <= 5 then most_tokens else 0 end) as top_5_most
-    from units_ranked
+    from first_places
     group by all
 
 ),
@@ -259,9 +277,9 @@ measured as (
             'cast(wholes.total_tokens as decimal(19, 0))'
             ~ ' * cast(wholes.total_tokens as decimal(19, 0))'
         ) }} as hhi_high,
-        {{ fraction('summed.top_5_known', 'wholes.total_tokens') }} as top_5_share,
+        {{ fraction('top_5.top_5_known', 'wholes.total_tokens') }} as top_5_share,
         {{ fraction(
-            'coalesce(summed.top_5_most, 0) + wholes.free_tokens', 'wholes.total_tokens'
+            'coalesce(top_5.top_5_most, 0) + wholes.free_tokens', 'wholes.total_tokens'
         ) }} as top_5_share_high
     from wholes
     left join summed
@@ -270,6 +288,12 @@ measured as (
             and wholes.period_start = summed.period_start
             and wholes.unit = summed.unit
             and wholes.lens = summed.lens
+    left join top_5
+        on
+            wholes.source = top_5.source
+            and wholes.period_start = top_5.period_start
+            and wholes.unit = top_5.unit
+            and wholes.lens = top_5.lens
 
 )
 
