@@ -40,6 +40,17 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
+{#- Views likewise. -#}
+{% materialization view, adapter='duckdb' %}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {% call statement('main', auto_begin=False) -%}
+        create or replace view {{ target_relation }} as (
+            {{ compiled_code }}
+        )
+    {%- endcall %}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
 {#-
     The check of an enforced contract. dbt's own describes a second query, of the contract's
     columns, only to spell their types; ours are spelled as DuckDB spells them.
@@ -57,14 +68,3 @@
         {%- do assert_columns_equivalent(sql) -%}
     {%- endif -%}
 {% endmacro %}
-
-{#- Views likewise. -#}
-{% materialization view, adapter='duckdb' %}
-    {%- set target_relation = this.incorporate(type='view') -%}
-    {% call statement('main', auto_begin=False) -%}
-        create or replace view {{ target_relation }} as (
-            {{ compiled_code }}
-        )
-    {%- endcall %}
-    {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
