@@ -7,11 +7,59 @@
 {% materialization table, adapter='duckdb', supported_languages=['sql'] %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {% call statement('main', auto_begin=False) -%}
-        drop table if exists {{ target_relation }};
-        {{ create_table_as(False, target_relation, compiled_code, 'sql') }}
+        create or replace table {{ target_relation }} as (
+            {{ compiled_code }}
+        );
+        {% if config.get('contract').enforced -%}
+            {{ keeps_its_contract(target_relation) }}
+        {%- endif %}
     {%- endcall %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#-
+    The check of an enforced contract, on the table itself: its columns with their types, spelled as
+    DuckDB spells them, and no NULL in a required one. dbt's own plans every query a second time to
+    learn its columns, which took a seventh of the time of all SQL.
+-#}
+{% macro keeps_its_contract(relation) -%}
+    {%- set expected = [] -%}
+    {%- set required = [] -%}
+    {%- for column in model['columns'].values() -%}
+        {%- do expected.append(column['name'] ~ ' ' ~ column['data_type'] | lower) -%}
+        {#- not_null is all that the contracts constrain, see orchestration/contracts. -#}
+        {%- if column['constraints'] -%}
+            {%- do required.append('"' ~ column['name'] ~ '"') -%}
+        {%- endif -%}
+    {%- endfor %}
+    {%- set expected = expected | sort | join(', ') -%}
+    select
+        case
+            when found <> '{{ expected }}'
+                then
+                    error(
+                        'the contract of {{ model.name }} asks for {{ expected }}; made was '
+                        || found
+                    )
+        end
+    from (
+        select string_agg(name || ' ' || lower(type), ', ' order by name) as found
+        from pragma_table_info('{{ relation.schema }}.{{ relation.identifier }}')
+    );
+    {%- if required %}
+    select
+        case
+            when count(*) > 0
+                then
+                    error(
+                        count(*) || ' row(s) of {{ model.name }} have NULL in one of '
+                        '{{ required | join(', ') }}, for which its contract asks for a value'
+                    )
+        end
+    from {{ relation }}
+    where {{ required | join(' is null or ') }} is null;
+    {%- endif %}
+{%- endmacro %}
 
 {#-
     Seeds likewise, and read by DuckDB alone: dbt's own reads every row in Python first. A column
@@ -20,8 +68,7 @@
 {% materialization seed, adapter='duckdb' %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {% call statement('main', auto_begin=False) -%}
-        drop table if exists {{ target_relation }};
-        create table {{ target_relation }} as
+        create or replace table {{ target_relation }} as
         select *
         from read_csv(
             '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}',
@@ -50,21 +97,3 @@
     {%- endcall %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
-
-{#-
-    The check of an enforced contract. dbt's own describes a second query, of the contract's
-    columns, only to spell their types; ours are spelled as DuckDB spells them.
--#}
-{% macro duckdb__get_assert_columns_equivalent(sql) %}
-    {%- set found = {} -%}
-    {%- for column in adapter.get_column_schema_from_query(sql) -%}
-        {%- do found.update({column.name | lower: column.dtype | lower}) -%}
-    {%- endfor -%}
-    {%- set expected = {} -%}
-    {%- for column in model['columns'].values() -%}
-        {%- do expected.update({column['name'] | lower: column['data_type'] | lower}) -%}
-    {%- endfor -%}
-    {%- if found != expected -%}
-        {%- do assert_columns_equivalent(sql) -%}
-    {%- endif -%}
-{% endmacro %}

@@ -1,15 +1,20 @@
 {#-
-    List spend. Sums of tokens times US dollars per million tokens are exact decimals; what divides
-    them comes last. The blend is kept four times too large until then.
+    List spend. Sums are whole numbers of 10^-18 US dollars, exact and fast; the 3:1 blend is kept
+    four times too large in them. What divides them comes last.
 -#}
 
-{% macro usd(sum_of_products, divisor=1) -%}
-    {#- US dollars, exact: DuckDB would divide decimals as doubles. divisor: 1 or 4. -#}
-    cast({{ sum_of_products }} * {{ {1: "cast('0.000001' as decimal(6, 6))", 4: "cast('0.00000025' as decimal(8, 8))"}[divisor] }} as decimal(38, 18))
+{% macro usd(sum_e18, divisor=1) -%}
+    {#- US dollars, exact: DuckDB would divide as doubles. divisor: 1 or 4. -#}
+    {{ sum_e18 }} * cast('0.{{ {1: '00000000000000000100', 4: '00000000000000000025'}[divisor] }}' as decimal(20, 20))
+{%- endmacro %}
+
+{% macro per_million(sum_e18, tokens, divisor=1) -%}
+    {#- A token-weighted price in US dollars per million tokens; NULL where no token has one. -#}
+    cast({{ sum_e18 }} as double) / nullif({{ divisor }} * 1e12 * cast({{ tokens }} as double), 0)
 {%- endmacro %}
 
 {#-
-    One spend table: tokens, list spend and its band by period and lens.
+    One spend table: tokens, list spend and its band, and token-weighted prices by period and lens.
 
     grain, columns, unknown: as in share_by
 
@@ -21,7 +26,6 @@
 {% macro spend_by(grain, columns, unknown) %}
 {%- set key = columns[0] -%}
 {%- set attributes = columns[1:] -%}
-{%- set period = 'partition by source, period_start, lens' -%}
 {%- set is_unknown = key ~ " = '" ~ unknown ~ "'" -%}
 with spend as (
 
@@ -34,9 +38,9 @@ with spend as (
         tokens,
         priced_tokens,
         free_tokens,
-        usd_blend_by_4,
-        least(usd_prompt, usd_completion) as usd_low,
-        greatest(usd_prompt, usd_completion) as usd_high
+        blend_by_4_e18,
+        least(prompt_e18, completion_e18) as low_e18,
+        greatest(prompt_e18, completion_e18) as high_e18
     from {{ ref('int_spend_by_lens') }}
 
 ),
@@ -66,10 +70,27 @@ known as (
         cast(sum(tokens) as bigint) as tokens,
         cast(sum(priced_tokens) as bigint) as priced_tokens,
         cast(sum(free_tokens) as bigint) as free_tokens,
-        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd,
-        {{ usd('sum(usd_low)') }} as list_spend_low_usd,
-        {{ usd('sum(usd_high)') }} as list_spend_high_usd
+        sum(blend_by_4_e18) as blend_by_4_e18,
+        sum(low_e18) as low_e18,
+        sum(high_e18) as high_e18
     from spend
+    group by all
+
+),
+
+totals as (
+
+    select
+        source,
+        period_start,
+        lens,
+        cast(sum(tokens) as bigint) as tokens,
+        sum(blend_by_4_e18) as blend_by_4_e18,
+        sum(low_e18) as low_e18,
+        sum(high_e18) as high_e18,
+        sum(case when {{ is_unknown }} then low_e18 else 0 end) as unknown_low_e18,
+        sum(case when {{ is_unknown }} then high_e18 else 0 end) as unknown_high_e18
+    from known
     group by all
 
 ),
@@ -77,104 +98,79 @@ known as (
 with_totals as (
 
     select
+        known.*,
+        totals.tokens as total_tokens,
+        totals.blend_by_4_e18 as total_blend_by_4_e18,
+        totals.low_e18 as total_low_e18,
+        totals.high_e18 as total_high_e18,
+        {{ usd('totals.blend_by_4_e18', 4) }} as total_list_spend_usd,
+        -- what is unknown cannot be the unknown's
+        case when known.{{ is_unknown }} then 0 else totals.unknown_low_e18 end as unknown_low_e18,
+        case when known.{{ is_unknown }} then 0 else totals.unknown_high_e18 end as unknown_high_e18
+    from known
+    inner join totals
+        on
+            known.source = totals.source
+            and known.period_start = totals.period_start
+            and known.lens = totals.lens
+
+),
+
+ranked as (
+
+    select
         *,
-        cast(sum(tokens) over ({{ period }}) as bigint) as total_tokens,
-        cast(sum(list_spend_usd) over ({{ period }}) as decimal(38, 18)) as total_list_spend_usd,
-        sum(list_spend_low_usd) over ({{ period }}) - list_spend_low_usd as others_low_usd,
-        sum(list_spend_high_usd) over ({{ period }}) - list_spend_high_usd as others_high_usd,
-        case when {{ is_unknown }} then 0 else
-            sum(case when {{ is_unknown }} then list_spend_low_usd else 0 end) over ({{ period }})
-        end as unknown_low_usd,
-        case when {{ is_unknown }} then 0 else
-            sum(case when {{ is_unknown }} then list_spend_high_usd else 0 end) over ({{ period }})
-        end as unknown_high_usd,
         case when {{ key }} <> '{{ unknown }}' then
             cast(
                 rank() over (
                     partition by source, period_start, lens, {{ is_unknown }}
-                    order by list_spend_usd desc
+                    order by blend_by_4_e18 desc
                 )
                 as integer
             )
         end as rank
-    from known
+    from with_totals
 
 )
 
 select
-    with_totals.source,
-    with_totals.period_start,
+    ranked.source,
+    ranked.period_start,
     periods.days_present,
     periods.lost_nothing
     and periods.days_present
     = {{ days_in_period('periods.period_start', grain) }} as is_complete,
-    with_totals.lens,
+    ranked.lens,
     {% for column in columns -%}
-    with_totals.{{ column }},
+    ranked.{{ column }},
     {% endfor -%}
-    with_totals.tokens,
-    with_totals.total_tokens,
-    {{ fraction('with_totals.tokens', 'with_totals.total_tokens') }} as token_share,
-    with_totals.priced_tokens,
-    {{ fraction('with_totals.priced_tokens', 'with_totals.tokens') }} as priced_token_share,
-    with_totals.free_tokens,
-    with_totals.list_spend_usd,
-    with_totals.list_spend_low_usd,
-    with_totals.list_spend_high_usd,
-    with_totals.total_list_spend_usd,
-    {{ fraction('with_totals.list_spend_usd', 'with_totals.total_list_spend_usd') }} as share,
+    ranked.tokens,
+    ranked.total_tokens,
+    {{ fraction('ranked.tokens', 'ranked.total_tokens') }} as token_share,
+    ranked.priced_tokens,
+    {{ fraction('ranked.priced_tokens', 'ranked.tokens') }} as priced_token_share,
+    ranked.free_tokens,
+    {{ usd('ranked.blend_by_4_e18', 4) }} as list_spend_usd,
+    {{ usd('ranked.low_e18') }} as list_spend_low_usd,
+    {{ usd('ranked.high_e18') }} as list_spend_high_usd,
+    ranked.total_list_spend_usd,
+    {{ fraction('ranked.blend_by_4_e18', 'ranked.total_blend_by_4_e18') }} as share,
+    {{ fraction('ranked.low_e18', 'ranked.low_e18 + ranked.total_high_e18 - ranked.high_e18') }} as share_low,
     {{ fraction(
-        'with_totals.list_spend_low_usd',
-        'with_totals.list_spend_low_usd + with_totals.others_high_usd'
-    ) }} as share_low,
-    {{ fraction(
-        'with_totals.list_spend_high_usd + with_totals.unknown_high_usd',
-        'with_totals.list_spend_high_usd + with_totals.unknown_high_usd'
-        ~ ' + with_totals.others_low_usd - with_totals.unknown_low_usd'
+        'ranked.high_e18 + ranked.unknown_high_e18',
+        'ranked.high_e18 + ranked.unknown_high_e18 + ranked.total_low_e18 - ranked.low_e18 - ranked.unknown_low_e18'
     ) }} as share_high,
-    {{ fraction(
-        'with_totals.list_spend_low_usd',
-        'with_totals.list_spend_low_usd + with_totals.others_low_usd'
-    ) }} as share_at_low,
-    {{ fraction(
-        'with_totals.list_spend_high_usd',
-        'with_totals.list_spend_high_usd + with_totals.others_high_usd'
-    ) }} as share_at_high,
-    with_totals.rank
-from with_totals
+    {{ fraction('ranked.low_e18', 'ranked.total_low_e18') }} as share_at_low,
+    {{ fraction('ranked.high_e18', 'ranked.total_high_e18') }} as share_at_high,
+    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens', 4) }} as usd_per_million_tokens,
+    {{ per_million('ranked.low_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_low,
+    {{ per_million('ranked.high_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_high,
+    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens - ranked.free_tokens', 4) }}
+        as paid_usd_per_million_tokens,
+    ranked.rank
+from ranked
 inner join periods
     on
-        with_totals.source = periods.source
-        and with_totals.period_start = periods.period_start
-{% endmacro %}
-
-{#- One table of token-weighted prices: list spend over the tokens that have a price. -#}
-{% macro price_by(spend_table, columns) %}
-{%- set per_million = '1000000 * cast({} as double) / nullif(cast({} as double), 0)' -%}
-with spend as (
-
-    select * from {{ spend_table }}
-
-)
-
-select
-    source,
-    period_start,
-    days_present,
-    is_complete,
-    lens,
-    {% for column in columns -%}
-    {{ column }},
-    {% endfor -%}
-    tokens,
-    priced_tokens,
-    priced_token_share,
-    free_tokens,
-    {% for name in ['', '_low', '_high'] -%}
-    {{ per_million.format('list_spend' ~ name ~ '_usd', 'priced_tokens') }}
-        as usd_per_million_tokens{{ name }},
-    {% endfor -%}
-    {{ per_million.format('list_spend_usd', '(priced_tokens - free_tokens)') }}
-        as paid_usd_per_million_tokens
-from spend
+        ranked.source = periods.source
+        and ranked.period_start = periods.period_start
 {% endmacro %}

@@ -1,6 +1,5 @@
 -- Every spend table holds the list spend of all usage under every lens, and its shares add up to 1.
--- Returns the periods where it does not, also where a table lacks a period. The tables round to
--- 18 decimals, row by row.
+-- Returns the periods where it does not, also where a table lacks a period.
 {{ config(meta={'dagster': {'ref': {'name': 'spend_by_origin_monthly'}}}) }}
 
 {% set grains = ['daily', 'weekly', 'monthly'] %}
@@ -12,9 +11,11 @@ with usage as (
         usage_date,
         sum(
             case
-                when is_priced and variant <> 'free' then tokens * usd_blend_by_4 else 0
+                when is_priced and variant <> 'free'
+                    then tokens * (3 * prompt_e18 + completion_e18)
+                else 0
             end
-        ) as usd_blend_by_4
+        ) as blend_by_4_e18
     from {{ ref('int_usage_priced') }}
     group by all
 
@@ -26,7 +27,7 @@ expected as (
         source,
         '{{ grain }}' as grain,
         {{ period_start('usage_date', grain) }} as period_start,
-        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd
+        {{ usd('sum(blend_by_4_e18)', 4) }} as list_spend_usd
     from usage
     group by all
     {% if not loop.last %}union all{% endif %}
@@ -81,7 +82,7 @@ left join counted
         and expected.period_start = counted.period_start
 where
     counted.list_spend_usd is null
-    or abs(expected.list_spend_usd - counted.list_spend_usd) > 0.000000001
+    or expected.list_spend_usd <> counted.list_spend_usd
     or (
         expected.list_spend_usd > 0
         and not counted.sum_of_shares between 1 - 1e-9 and 1 + 1e-9

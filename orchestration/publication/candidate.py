@@ -105,17 +105,27 @@ def citations(records: Sequence[DumpRecord]) -> list[str]:
     return [newest[source].citation for source in sorted(newest)]
 
 
-def _read_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
-    located = connection.execute(
-        "select table_schema from information_schema.tables "
-        "where table_name = ? and table_schema in ('marts', 'metrics')",
-        [table.name],
-    ).fetchall()
-    if len(located) != 1:
-        raise TokenshareError(f"table {table.name} was built {len(located)} times; expected once")
+def _locate_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Schema of every published table, by its name.
+
+    Raises TokenshareError where one was not built, or twice.
+    """
+    built: dict[str, list[str]] = {name: [] for name in tables("published")}
+    for schema, name in connection.execute(
+        "select table_schema, table_name from information_schema.tables "
+        "where table_schema in ('marts', 'metrics')"
+    ).fetchall():
+        built.setdefault(name, []).append(schema)
+    for name in tables("published"):
+        if len(built[name]) != 1:
+            raise TokenshareError(f"table {name} was built {len(built[name])} times; expected once")
+    return {name: schemas[0] for name, schemas in built.items()}
+
+
+def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table) -> pa.Table:
     columns = ", ".join(f.sql_name for f in table.fields)
     order = ", ".join(table.key)
-    result = connection.sql(f"select {columns} from {located[0][0]}.{table.name} order by {order}")
+    result = connection.sql(f"select {columns} from {schema}.{table.name} order by {order}")
     return result.to_arrow_table().cast(table.arrow_schema())
 
 
@@ -173,9 +183,11 @@ def build_candidate(
     cited = citations(records)
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
         previous = _check_provenance(connection, records)
+        schemas = _locate_tables(connection)
 
         def export(table: Table) -> Table:
-            content = _read_table(connection.cursor(), table).replace_schema_metadata(
+            content = _read_table(connection.cursor(), schemas[table.name], table)
+            content = content.replace_schema_metadata(
                 {"description": table.description, "citation": "\n".join(cited)}
             )
             pq.write_table(content, tables_dir / f"{table.name}.parquet", compression="zstd")

@@ -291,7 +291,7 @@ POISON: list[tuple[str, str, str, str]] = [
         "SPEND_BAND",
         "spend_by_lab_weekly",
         f"select * replace (cast(case when {FIRST_ROW} then list_spend_high_usd + 1 else "
-        "list_spend_usd end as decimal(38,18)) as list_spend_usd) from t",
+        "list_spend_usd end as decimal(38,20)) as list_spend_usd) from t",
         "spend_by_lab_weekly 20",
     ),
     (
@@ -323,7 +323,7 @@ POISON: list[tuple[str, str, str, str]] = [
     (
         "SPEND_CONSERVED",
         "spend_by_lab_weekly",
-        "select * replace (cast(list_spend_usd::double * 0.999 as decimal(38,18)) "
+        "select * replace (cast(list_spend_usd::double * 0.999 as decimal(38,20)) "
         "as list_spend_usd) from t",
         "spend_by_lab_weekly 2026-01-05",
     ),

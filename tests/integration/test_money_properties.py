@@ -28,8 +28,8 @@ INPUTS = """
     create table {database}.intermediate.int_spend_by_lens (
         source varchar, usage_date date, lens varchar, origin varchar, lab_id varchar,
         lab_name varchar, model_permaslug varchar, tokens bigint, priced_tokens bigint,
-        free_tokens bigint, usd_prompt decimal(38, 18), usd_completion decimal(38, 18),
-        usd_blend_by_4 decimal(38, 18)
+        free_tokens bigint, prompt_e18 decimal(38, 0), completion_e18 decimal(38, 0),
+        blend_by_4_e18 decimal(38, 0)
     );
     create table {database}.intermediate.int_days (
         source varchar, usage_date date, is_complete boolean
@@ -59,7 +59,7 @@ def query(small_base: Settings) -> Query:
                     "s", date(2026, month, day), "author_hq", origin, origin, origin,
                     f"{origin}/{slug}", tokens, tokens if priced else 0,
                     tokens if priced and p == c == 0 else 0,
-                    tokens * p, tokens * c, tokens * (3 * p + c),
+                    *(tokens * price * 10**12 for price in (p, c, 3 * p + c)),
                 )
             )  # fmt: skip
         for table, rows in (

@@ -1,13 +1,14 @@
--- What the tokens of a model cost at list prices, under each lens on origin. The sums are tokens
--- times US dollars per million tokens, exact; they are divided where they are published.
+-- What the tokens of a model cost at list prices, under each lens on origin: whole numbers of 10^-18
+-- US dollars, which are divided where they are published.
 with priced as (
 
     select
         *,
         -- A `:free` variant costs nothing, whatever the catalogue once listed for it.
-        case when variant = 'free' then 0 else usd_prompt end as charged_prompt,
-        case when variant = 'free' then 0 else usd_completion end as charged_completion,
-        case when variant = 'free' then 0 else usd_blend_by_4 end as charged_blend_by_4
+        case when variant = 'free' then 0 else prompt_e18 end as charged_prompt,
+        case when variant = 'free' then 0 else completion_e18 end as charged_completion,
+        case when variant = 'free' then 0 else 3 * prompt_e18 + completion_e18 end
+            as charged_blend_by_4
     from {{ ref('int_usage_priced') }}
 
 ),
@@ -54,8 +55,8 @@ select
     {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
     cast(
         coalesce(sum(case when is_priced then tokens * charged_{{ price }} end), 0)
-        as decimal(38, 18)
-    ) as usd_{{ price }},
+        as decimal(38, 0)
+    ) as {{ price }}_e18,
     {% endfor -%}
     cast(sum(tokens) as bigint) as tokens,
     cast(sum(case when is_priced then tokens else 0 end) as bigint) as priced_tokens,

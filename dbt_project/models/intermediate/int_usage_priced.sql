@@ -4,9 +4,21 @@ with usage as (
 
 ),
 
+-- Beside the exact price its whole number of 10^-18 US dollars per token, for sums: exact decimals
+-- with a scale take 50 times as long to add up and divide. What is finer than that is rounded.
 prices as (
 
-    select * from {{ ref('price_history') }}
+    select
+        model_permaslug,
+        price_kind,
+        valid_from,
+        valid_to,
+        price_source,
+        usd_per_million_tokens,
+        cast(
+            cast(usd_per_million_tokens as decimal(20, 12)) * 1000000000000 as decimal(20, 0)
+        ) as e18_per_token
+    from {{ ref('price_history') }}
 
 ),
 
@@ -27,6 +39,8 @@ priced as (
         prompts.price_source,
         prompts.usd_per_million_tokens as usd_prompt,
         completions.usd_per_million_tokens as usd_completion,
+        prompts.e18_per_token as prompt_e18,
+        completions.e18_per_token as completion_e18,
         -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
         -- undivided so that it stays an exact decimal
         3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
@@ -60,5 +74,7 @@ select
     usd_prompt,
     usd_completion,
     usd_blend_by_4,
+    prompt_e18,
+    completion_e18,
     variant = 'free' or usd_blend_by_4 is not null as is_priced
 from priced

@@ -2,9 +2,9 @@
 -- in a month is its unit value (list spend per token), its quantity the tokens. Unit values are
 -- rounded to 12 decimals: sums of products are exact and do not depend on the order of rows.
 {% set bases = {
-    'blend': ('usd_blend_by_4', 4),
-    'prompt': ('usd_prompt', 1),
-    'completion': ('usd_completion', 1),
+    'blend': ('blend_by_4_e18', 4),
+    'prompt': ('prompt_e18', 1),
+    'completion': ('completion_e18', 1),
 } %}
 
 with models as (
@@ -17,9 +17,9 @@ with models as (
         model_permaslug,
         tokens,
         priced_tokens,
-        usd_blend_by_4,
-        usd_prompt,
-        usd_completion
+        blend_by_4_e18,
+        prompt_e18,
+        completion_e18
     from {{ ref('int_spend_by_lens') }}
 
 ),
@@ -56,9 +56,9 @@ baskets as (
         model_permaslug,
         tokens,
         priced_tokens,
-        usd_blend_by_4,
-        usd_prompt,
-        usd_completion
+        blend_by_4_e18,
+        prompt_e18,
+        completion_e18
     from models
 
 ),
@@ -71,14 +71,13 @@ products as (
         lens,
         origin,
         model_permaslug,
-        {% for base, (sum_of_products, divisor) in bases.items() -%}
+        {% for base, (spend_e18, divisor) in bases.items() -%}
         cast(
-            cast(sum({{ sum_of_products }}) as double) / {{ divisor }}
-            / nullif(cast(sum(priced_tokens) as double), 0)
+            {{ per_million('sum(' ~ spend_e18 ~ ')', 'sum(priced_tokens)', divisor) }}
             as decimal(24, 12)
         ) as price_{{ base }},
         {% endfor -%}
-        {{ usd('sum(usd_blend_by_4)', 4) }} as list_spend_usd,
+        sum(blend_by_4_e18) as blend_by_4_e18,
         cast(sum(priced_tokens) as bigint) as quantity,
         cast(sum(tokens) as bigint) as tokens
     from baskets
@@ -95,8 +94,7 @@ months as (
         origin,
         cast(sum(tokens) as bigint) as tokens,
         cast(sum(quantity) as bigint) as priced_tokens,
-        1000000 * cast(sum(list_spend_usd) as double)
-        / nullif(cast(sum(quantity) as double), 0) as average_price
+        {{ per_million('sum(blend_by_4_e18)', 'sum(quantity)', 4) }} as average_price
     from products
     group by all
 

@@ -1,12 +1,12 @@
 -- Token-weighted list price of the labs in the latest complete month, largest labs first.
 with latest as (
     select max(period_start) as period_start
-    from price_by_lab_monthly
+    from spend_by_lab_monthly
     where is_complete and lens = 'author_hq'
 )
 select
     period_start, lab_name, origin, tokens, priced_token_share, usd_per_million_tokens,
     usd_per_million_tokens_low, usd_per_million_tokens_high, paid_usd_per_million_tokens
-from price_by_lab_monthly inner join latest using (period_start)
+from spend_by_lab_monthly inner join latest using (period_start)
 where lens = 'author_hq' and lab_id <> 'unidentified' and usd_per_million_tokens is not null
 order by tokens desc, lab_id;

@@ -2,6 +2,6 @@
 select
     period_start, is_complete, origin, usd_per_million_tokens, usd_per_million_tokens_low,
     usd_per_million_tokens_high, priced_token_share
-from price_by_origin_monthly
+from spend_by_origin_monthly
 where lens = 'author_hq' and usd_per_million_tokens is not null
 order by period_start, origin;

@@ -45,9 +45,17 @@ usage as (
 
 ),
 
+-- Rounded before they meet usage: to cast an exact decimal costs more than to multiply it.
 prices as (
 
-    select * from {{ ref('price_history') }}
+    select
+        model_permaslug,
+        price_kind,
+        valid_from,
+        valid_to,
+        cast(usd_per_million_tokens as decimal(18, 9)) as usd_per_million_tokens
+    from {{ ref('price_history') }}
+    where usd_per_million_tokens > 0
 
 ),
 
@@ -231,12 +239,10 @@ costs as (
             )
         ) / 4 as blend_cost,
         sum(
-            cast(usage.tokens as decimal(20, 0))
-            * cast(prompts.usd_per_million_tokens as decimal(18, 9))
+            cast(usage.tokens as decimal(20, 0)) * prompts.usd_per_million_tokens
         ) as prompt_cost,
         sum(
-            cast(usage.tokens as decimal(20, 0))
-            * cast(completions.usd_per_million_tokens as decimal(18, 9))
+            cast(usage.tokens as decimal(20, 0)) * completions.usd_per_million_tokens
         ) as completion_cost
     from price_windows
     inner join usage
@@ -249,13 +255,11 @@ costs as (
         on
             usage.model_permaslug = prompts.model_permaslug
             and prompts.price_kind = 'prompt'
-            and prompts.usd_per_million_tokens > 0
             and {{ valid_on('usage.usage_date', 'prompts.valid_from', 'prompts.valid_to') }}
     inner join prices as completions
         on
             usage.model_permaslug = completions.model_permaslug
             and completions.price_kind = 'completion'
-            and completions.usd_per_million_tokens > 0
             and {{ valid_on('usage.usage_date', 'completions.valid_from', 'completions.valid_to') }}
     group by all
 

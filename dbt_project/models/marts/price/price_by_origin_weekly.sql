@@ -1,1 +1,0 @@
-{{ price_by(ref('spend_by_origin_weekly'), ['origin']) }}
