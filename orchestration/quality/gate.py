@@ -178,8 +178,20 @@ def _contract_questions(
     """
 
     def profile(table: Table) -> tuple[int, ...]:
-        counts = ", ".join(f"count(*) filter (where {t.fails})" for t in contract_terms(table))
-        (row,) = connection.cursor().execute(f"select {counts} from {table.name}").fetchall()
+        """Failing rows per term of one table."""
+        # Term by term only where one fails: DuckDB plans 0.5 ms for each, of more than a thousand.
+        terms = list(contract_terms(table))
+        cursor = connection.cursor()
+        values = " or ".join(f"({t.fails})" for t in terms if t.code != "KEY")
+        key = f"select {', '.join(table.key)} from {table.name} group by all having count(*) > 1"
+        (sound,) = cursor.execute(
+            f"select not exists (select 1 from {table.name} where {values}) "
+            f"and not exists ({key})"
+        ).fetchall()
+        if sound == (True,):
+            return (0,) * len(terms)
+        counts = ", ".join(f"count(*) filter (where {t.fails})" for t in terms)
+        (row,) = cursor.execute(f"select {counts} from {table.name}").fetchall()
         return tuple(row)
 
     published = tables("published").values()

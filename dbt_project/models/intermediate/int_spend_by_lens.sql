@@ -1,4 +1,4 @@
--- What the tokens of a model cost at list prices, under each lens on origin: whole numbers of 10^-18
+-- What the tokens of each row cost at list prices, under each lens on origin: whole numbers of 10^-18
 -- US dollars, which are divided where they are published.
 with priced as (
 
@@ -54,14 +54,10 @@ select
     model_permaslug,
     {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
     cast(
-        coalesce(sum(case when is_priced then tokens * charged_{{ price }} end), 0)
-        as decimal(38, 0)
+        case when is_priced then tokens * charged_{{ price }} else 0 end as decimal(38, 0)
     ) as {{ price }}_e18,
     {% endfor -%}
-    cast(sum(tokens) as bigint) as tokens,
-    cast(sum(case when is_priced then tokens else 0 end) as bigint) as priced_tokens,
-    cast(
-        sum(case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end) as bigint
-    ) as free_tokens
+    tokens,
+    case when is_priced then tokens else 0 end as priced_tokens,
+    case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end as free_tokens
 from lenses
-group by all

@@ -13,35 +13,55 @@ counted as (
 
 ),
 
+-- Rule sets that differ only in N or in their denominator share one ranking, that of the first.
 rule_sets as (
 
-    select * from {{ source('raw', 'rule_sets') }}
+    select
+        rule_set,
+        top_n,
+        min(rule_set) over same_rows as ranked_as,
+        max(top_n) over same_rows as most
+    from {{ source('raw', 'rule_sets') }}
     where universe = 'top_n'
+    window same_rows as (partition by lens, registry_view, free_variants, top_of)
 
 ),
 
 units as (
 
     select
-        counted.rule_set,
-        rule_sets.top_n,
+        rule_sets.ranked_as,
+        rule_sets.most,
         usage.window_id,
         counted.unit,
         sum(usage.tokens) as tokens
     from usage
     inner join counted on usage.kind_id = counted.kind_id
     inner join rule_sets on counted.rule_set = rule_sets.rule_set
+    where rule_sets.rule_set = rule_sets.ranked_as
     group by all
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by ranked_as, window_id
+            order by tokens desc, unit asc
+        ) as place
+    from units
+    qualify place <= most
 
 )
 
 select
-    rule_set,
-    window_id,
-    unit
-from units
-qualify
-    row_number() over (
-        partition by rule_set, window_id
-        order by tokens desc, unit asc
-    ) <= top_n
+    rule_sets.rule_set,
+    ranked.window_id,
+    ranked.unit
+from ranked
+inner join rule_sets
+    on
+        ranked.ranked_as = rule_sets.ranked_as
+        and ranked.place <= rule_sets.top_n

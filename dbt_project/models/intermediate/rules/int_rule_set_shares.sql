@@ -48,8 +48,6 @@ asked as (
 
     select
         rule_sets.rule_set,
-        rule_sets.universe,
-        rule_sets.denominator,
         windows.window_id
     from rule_sets
     inner join rule_set_windows on rule_sets.rule_set = rule_set_windows.rule_set
@@ -72,77 +70,135 @@ group_names as (
 
 ),
 
-rows_of_windows as (
+-- Kinds of rows that a rule set treats alike, in a few classes for over a thousand kinds: tokens
+-- are added up by class before they meet windows and groups.
+signatures as (
 
     select
-        asked.rule_set,
-        asked.universe,
-        asked.denominator,
-        usage.window_id,
-        usage.kind_id,
-        usage.tokens,
+        rule_set,
+        kind_id,
+        {{ joined_text("group_name || '=' || cast(is_member as string)", ',') }} as groups
+    from members
+    group by rule_set, kind_id
+
+),
+
+kinds as (
+
+    select
+        counted.kind_id,
+        counted.rule_set,
+        counted.unit,
+        rule_sets.denominator,
         -- Whether a row counts as known, in numerator and denominator alike.
-        asked.universe not in ('identified_only', 'labs') or counted.is_identified as is_counted,
-        counted.may_be_in_universe
-        and (asked.universe <> 'top_n' or largest.unit is not null) as is_in_universe
-    from usage
-    inner join counted on usage.kind_id = counted.kind_id
-    inner join asked
+        rule_sets.universe not in ('identified_only', 'labs') or counted.is_identified
+            as is_counted,
+        counted.may_be_in_universe,
+        rule_sets.universe = 'top_n' as is_top_n,
+        dense_rank() over (
+            order by
+                counted.rule_set asc,
+                signatures.groups asc,
+                counted.is_identified asc
+        ) as class_id
+    from counted
+    inner join rule_sets on counted.rule_set = rule_sets.rule_set
+    left join signatures
         on
-            counted.rule_set = asked.rule_set
-            and usage.window_id = asked.window_id
+            counted.rule_set = signatures.rule_set
+            and counted.kind_id = signatures.kind_id
+
+),
+
+classes as (
+
+    select
+        usage.window_id,
+        kinds.rule_set,
+        kinds.class_id,
+        kinds.denominator,
+        kinds.is_counted,
+        sum(usage.tokens) as tokens,
+        sum(
+            case
+                when
+                    kinds.may_be_in_universe and (not kinds.is_top_n or largest.unit is not null)
+                    then usage.tokens
+                else 0
+            end
+        ) as universe_tokens
+    from usage
+    inner join kinds on usage.kind_id = kinds.kind_id
     left join largest
         on
-            counted.rule_set = largest.rule_set
+            kinds.rule_set = largest.rule_set
             and usage.window_id = largest.window_id
-            and counted.unit = largest.unit
+            and kinds.unit = largest.unit
+    group by all
 
 ),
 
 totals as (
 
     select
-        rule_set,
-        window_id,
+        classes.rule_set,
+        classes.window_id,
         cast(sum(
             case
-                when denominator = 'all_rows' then tokens
-                when is_in_universe and is_counted then tokens
+                when classes.denominator = 'all_rows' then classes.tokens
+                when classes.is_counted then classes.universe_tokens
                 else 0
             end
         ) as bigint) as total_tokens,
         cast(sum(
-            case when denominator = 'all_rows' or is_in_universe then tokens else 0 end
+            case
+                when classes.denominator = 'all_rows' then classes.tokens
+                else classes.universe_tokens
+            end
         ) as bigint) as bound_tokens
-    from rows_of_windows
+    from classes
+    inner join asked
+        on
+            classes.rule_set = asked.rule_set
+            and classes.window_id = asked.window_id
     group by all
+
+),
+
+groups_of_classes as (
+
+    select distinct
+        kinds.class_id,
+        members.group_name,
+        members.is_member
+    from kinds
+    inner join members
+        on
+            kinds.rule_set = members.rule_set
+            and kinds.kind_id = members.kind_id
 
 ),
 
 known as (
 
     select
-        rows_of_windows.rule_set,
-        rows_of_windows.window_id,
-        members.group_name,
+        classes.rule_set,
+        classes.window_id,
+        groups_of_classes.group_name,
         cast(sum(
             case
-                when members.is_member and rows_of_windows.is_counted then rows_of_windows.tokens
+                when groups_of_classes.is_member and classes.is_counted then classes.universe_tokens
                 else 0
             end
         ) as bigint) as tokens,
         cast(sum(
             case
-                when members.is_member and rows_of_windows.is_counted then 0
-                else rows_of_windows.tokens
+                when groups_of_classes.is_member and classes.is_counted then 0
+                else classes.universe_tokens
             end
         ) as bigint) as unidentified_tokens
-    from rows_of_windows
-    inner join members
-        on
-            rows_of_windows.rule_set = members.rule_set
-            and rows_of_windows.kind_id = members.kind_id
-    where rows_of_windows.is_in_universe
+    from classes
+    inner join groups_of_classes on classes.class_id = groups_of_classes.class_id
     group by all
 
 ),
