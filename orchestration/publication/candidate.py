@@ -151,7 +151,9 @@ def _write_database(
     path: Path, tables_dir: Path, written: Iterable[Table], cited: Sequence[str]
 ) -> None:
     """`written` gives each table once its Parquet file is complete."""
-    with duckdb.connect(str(path)) as connection:
+    # A thousand small statements: planning them on one thread without an optimizer saves a quarter.
+    with duckdb.connect(str(path), config={"threads": 1}) as connection:
+        connection.execute("pragma disable_optimizer")
         # One transaction: each of the 900 comments alone would be flushed to disk.
         connection.begin()
         for table in written:

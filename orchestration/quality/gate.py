@@ -185,8 +185,7 @@ def _contract_questions(
         values = " or ".join(f"({t.fails})" for t in terms if t.code != "KEY")
         key = f"select {', '.join(table.key)} from {table.name} group by all having count(*) > 1"
         (sound,) = cursor.execute(
-            f"select not exists (select 1 from {table.name} where {values}) "
-            f"and not exists ({key})"
+            f"select not exists (select 1 from {table.name} where {values}) and not exists ({key})"
         ).fetchall()
         if sound == (True,):
             return (0,) * len(terms)

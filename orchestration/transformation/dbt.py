@@ -24,8 +24,8 @@ _QUIETLY = (
     "--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none",
     "--no-populate-cache",
 )  # fmt: skip
-# dbt makes an object of every macro it knows twice per node: a tenth of a run for the 541 of dbt and
-# its adapter. Macros for what this project does not have are left out, by folder or file; one too
+# dbt makes an object of every macro it knows twice per node: with all 541 of dbt and its adapter a
+# tenth of a run. Those for what this project does not have are left out, by folder or file; one too
 # many fails at once as "is undefined". Unit tests and `compile` keep them all.
 _UNUSED_MACROS = (
     "clone", "external", "flights", "functions", "incremental", "materialized_view",

@@ -302,6 +302,32 @@ def test_a_correction_holds_while_the_newest_catalogue_is_wrong(untouched: Setti
     assert rows == [("2026-09-01", 1, None), ("2026-09-05", 5, "open-ended")]
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "says"),
+    [
+        pytest.param(
+            "select * replace (1::integer as row_number) from raw.quarantine",
+            r"quarantine asks for .*row_number bigint.* made was .*row_number integer",
+            id="another type",
+        ),
+        pytest.param(
+            "from raw.quarantine union all by name select any_value(dump_sha256) as dump_sha256, "
+            "1 as row_number, 'f' as field, 'e' as expected from raw.dumps",
+            r"1 row\(s\) of quarantine have NULL in one of .*\"code\"",
+            id="no value in a required column",
+        ),
+    ],
+)
+def test_a_table_that_does_not_keep_its_contract_stops_the_run(
+    untouched: Settings, spoilt: str, says: str
+) -> None:
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        connection.execute(f"create table spoilt as {spoilt}; drop view raw.quarantine")
+        connection.execute("create table raw.quarantine as from spoilt")
+    with pytest.raises(TransformError, match=says):
+        raise_on_failure(run_dbt(untouched, ["run", "--select", "quarantine"]))
+
+
 def test_shares_do_not_depend_on_the_order_of_rows(untouched: Settings) -> None:
     """The same rows in another order give the same tables, to the last bit."""
     tables = ["marts.share_by_rule_set_weekly", "marts.share_by_rule_set_monthly", "metrics.claims"]

@@ -1,5 +1,5 @@
--- What the tokens of each row cost at list prices, under each lens on origin: whole numbers of 10^-18
--- US dollars, which are divided where they are published.
+-- What the tokens of each row cost at list prices, under each lens on origin, in whole numbers of
+-- 10^-18 US dollars, which are divided where they are published.
 with priced as (
 
     select
