@@ -5,7 +5,8 @@
 
 {% macro usd(sum_e18, divisor=1) -%}
     {#- US dollars, exact: DuckDB would divide as doubles. divisor: 1 or 4. -#}
-    {{ sum_e18 }} * cast('0.{{ {1: '00000000000000000100', 4: '00000000000000000025'}[divisor] }}' as decimal(20, 20))
+    {%- set factor = {1: '0.00000000000000000100', 4: '0.00000000000000000025'}[divisor] -%}
+    {{ sum_e18 }} * cast('{{ factor }}' as decimal(20, 20))
 {%- endmacro %}
 
 {% macro per_million(sum_e18, tokens, divisor=1) -%}
@@ -155,10 +156,14 @@ select
     {{ usd('ranked.high_e18') }} as list_spend_high_usd,
     ranked.total_list_spend_usd,
     {{ fraction('ranked.blend_by_4_e18', 'ranked.total_blend_by_4_e18') }} as share,
-    {{ fraction('ranked.low_e18', 'ranked.low_e18 + ranked.total_high_e18 - ranked.high_e18') }} as share_low,
+    {{ fraction(
+        'ranked.low_e18',
+        'ranked.low_e18 + ranked.total_high_e18 - ranked.high_e18'
+    ) }} as share_low,
     {{ fraction(
         'ranked.high_e18 + ranked.unknown_high_e18',
-        'ranked.high_e18 + ranked.unknown_high_e18 + ranked.total_low_e18 - ranked.low_e18 - ranked.unknown_low_e18'
+        'ranked.high_e18 + ranked.unknown_high_e18'
+        ~ ' + ranked.total_low_e18 - ranked.low_e18 - ranked.unknown_low_e18'
     ) }} as share_high,
     {{ fraction('ranked.low_e18', 'ranked.total_low_e18') }} as share_at_low,
     {{ fraction('ranked.high_e18', 'ranked.total_high_e18') }} as share_at_high,
