@@ -6,23 +6,33 @@ and the seeds and writing the published tables as Parquet: the least that these 
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 
 from orchestration.contracts.odcs import tables
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import list_dumps
+from orchestration.metrics.crossover import write_crossover
+from orchestration.publication import candidate
 from orchestration.publication.vintage import latest_vintage
+from orchestration.quality import gate
 from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.transformation.dbt import ensure_manifest
+from orchestration.transformation.dbt import BUILD, ensure_manifest, run_dbt
 
 REPEATS = 3
+# Rule sets are there for the claims; `crossover` is made by Python.
+METRIC_LAYER = ("metrics/", "marts/rules/")
+METRICS_WIDELY = (*METRIC_LAYER, "marts/spend/", "marts/uses/")
 
 
 def best(action: Callable[[], object]) -> float:
@@ -86,6 +96,73 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
             )
 
 
+def serving_only(folders: tuple[str, ...], settings: Settings) -> set[str]:
+    """Names of the dbt nodes below these folders of models/, and of what serves nothing else."""
+    manifest = json.loads(ensure_manifest(settings).read_text())
+    nodes = manifest["nodes"]
+    # Python makes `crossover` of the int_crossover_* models: dbt knows of nobody who reads them.
+    found = {
+        node["name"]
+        for node in nodes.values()
+        if node["original_file_path"].removeprefix("models/").startswith(folders)
+        or node["name"].startswith("int_crossover")
+    }
+    before: set[str] = set()
+    while found != before:
+        before = set(found)
+        for unique_id, node in nodes.items():
+            users = {nodes[u]["name"] for u in manifest["child_map"][unique_id] if u in nodes}
+            if node["resource_type"] == "test":
+                of_whom = node["config"]["meta"]["dagster"]["ref"]["name"]
+                serves_only = of_whom in found
+            else:
+                serves_only = bool(users) and users <= found
+            if serves_only and node["name"] not in tables("published"):
+                found.add(node["name"])
+    return found
+
+
+def layer_cost(folders: tuple[str, ...], settings: Settings) -> float:
+    """Seconds that these models add to a warm run before its report: with them less without."""
+    nodes = serving_only(folders, settings)
+    published = tables("published")
+    unmade = {n for n in published if n in nodes or not published[n].made_by_dbt}
+    ingested = ingest_all(list_dumps(settings), settings)
+    rules = gate.rules()
+    folder = candidate.build_candidate(ingested, settings).path
+
+    def steps(left_out: Collection[str]) -> list[float]:
+        excluded = ["--exclude", *sorted(nodes)] if left_out else []
+        kept = {n: t for n, t in published.items() if n not in left_out}
+        asked = [r for r in rules if not any(re.search(rf"\b{n}\b", r.sql) for n in left_out)]
+        some = Path(tempfile.mkdtemp(dir=folder))
+        for name in kept:
+            (some / f"{name}.parquet").symlink_to(folder / "tables" / f"{name}.parquet")
+        seconds = []
+        with (
+            patch.object(candidate, "tables", lambda _: kept),
+            patch.object(gate, "tables", lambda _: kept),
+            patch.object(gate, "rules", lambda: asked),
+        ):
+            for step in (
+                lambda: run_dbt(settings, [*BUILD, *excluded]),
+                lambda: None if left_out else write_crossover(settings),
+                lambda: candidate.build_candidate(ingested, settings),
+                lambda: gate.run_gate(some, None),
+            ):
+                started = time.perf_counter()
+                step()
+                seconds.append(time.perf_counter() - started)
+        return seconds
+
+    steps(())
+    pairs = [(steps(unmade), steps(())) for _ in range(REPEATS)]
+    without, with_all = (
+        [min(s) for s in zip(*runs, strict=True)] for runs in zip(*pairs, strict=True)
+    )
+    return sum(with_all) - sum(without)
+
+
 def cli(data_dir: Path, *arguments: str) -> tuple[float, int]:
     """Seconds and peak memory (KiB) of `tokenshare run`, or another command, as a process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -137,7 +214,6 @@ def main() -> None:
         import dagster as dg
 
         from orchestration.definitions import build_definitions
-        from orchestration.landing.store import list_dumps
 
         job = build_definitions(settings).resolve_job_def("publish_vintage")
         with dg.DagsterInstance.ephemeral() as instance:
@@ -154,6 +230,8 @@ def main() -> None:
         vintage = latest_vintage(settings)
         assert vintage
         loaded, drawn = report_in_browser(vintage.report)
+        metrics = layer_cost(METRIC_LAYER, settings)
+        metrics_widely = layer_cost(METRICS_WIDELY, settings)
         (record,) = list_dumps(settings)
         target = Path(folder) / "bare"
         target.mkdir()
@@ -165,6 +243,8 @@ def main() -> None:
     for label, seconds, bound in (
         ("bare SQL on the same input", bare, ""),
         ("whole graph in a warm Dagster process", dagster_seconds, "6 s"),
+        ("of a warm run: the layer metrics", metrics, "3 s"),
+        ("with the marts of spend and uses", metrics_widely, "3 s"),
         ("tokenshare run, first, as a process", first, "180 s"),
         ("tokenshare run, nothing new, as a process", second, "15 s"),
         ("tokenshare registry explain, as a process", explained, "1 s"),

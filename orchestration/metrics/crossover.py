@@ -9,6 +9,7 @@ interval). Method, assumptions and references: docs/method.md. scipy and arch ar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -55,6 +56,19 @@ def last_changes(trends: Any) -> Any:
     return np.where(differs.any(axis=1), last, -1)
 
 
+@lru_cache(maxsize=1)
+def drawn_positions(days: int, block: int) -> Any:
+    """Positions that circular blocks draw from a series: a matrix of one replication per row.
+
+    The lenses on a pair of origins mostly ask for the same ones.
+    """
+    import numpy as np
+    from arch.bootstrap import CircularBlockBootstrap
+
+    bootstrap = CircularBlockBootstrap(block, np.arange(days), seed=np.random.default_rng(SEED))
+    return np.stack([data[0] for data, _ in bootstrap.bootstrap(REPLICATIONS)])
+
+
 def change_interval(days: list[date], log_ratio: Any) -> Interval:
     """The interval of the last change of sign of the trend of one daily series.
 
@@ -83,7 +97,7 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
             f"{POINTS_ONLY}: the trend last changes its sign at an end of the "
             f"series, less than {TREND_DAYS // 2} days from it",
         )
-    from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
+    from arch.bootstrap import optimal_block_length
 
     residuals = log_ratio - savgol_filter(log_ratio, RESIDUAL_DAYS, polyorder=1)
     residuals = residuals - residuals.mean()
@@ -91,8 +105,7 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
     if residuals.std() > 0:
         optimal = float(optimal_block_length(residuals)["circular"].iloc[0])
         block = min(max(MIN_BLOCK_DAYS, int(np.ceil(optimal))), len(days) // 4)
-    bootstrap = CircularBlockBootstrap(block, residuals, seed=np.random.default_rng(SEED))
-    drawn = np.stack([data[0] for data, _ in bootstrap.bootstrap(REPLICATIONS)])
+    drawn = residuals[drawn_positions(len(days), block)]
     found = last_changes(savgol_filter(trend + drawn, TREND_DAYS, polyorder=1, axis=1))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(found, [tail, 1 - tail], method="inverted_cdf")
@@ -135,6 +148,7 @@ def write_crossover(settings: Settings) -> int:
                     "insert into intervals values ($1, $2, $3, $4, $5, $6, $7, $8)",
                     [source, lens, *pair, found.trend_change, found.low, found.high, found.method],
                 )
+        drawn_positions.cache_clear()  # 5 MB that the next run, of another day, does not need
         ((rows,),) = connection.execute(
             f"""
             create or replace table metrics.crossover as

@@ -34,7 +34,7 @@ _UNUSED_MACROS = (
     "timestamps.sql", "validate_sql.sql",
 )  # fmt: skip
 # Unit tests check the SQL, not the data: they belong to `make test`, not to every run.
-_BUILD = ("build", "--exclude-resource-type", "unit_test")
+BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,14 @@ def _without_unused_macros(settings: Settings, project: str) -> Any:
     return _lean_manifests[project]
 
 
-def run_dbt(settings: Settings, arguments: Sequence[str] = _BUILD) -> list[NodeResult]:
+def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeResult]:
     """Invoke dbt on the working database and give a result per node; does not judge them.
 
     Raises TransformError where dbt could not run at all.
     """
     from dbt.cli.main import dbtRunner
 
-    parse = _without_unused_macros if arguments == _BUILD else _parsed
+    parse = _without_unused_macros if arguments[0] == "build" else _parsed
     manifest = parse(settings, project_fingerprint())
     _set_environment(settings)
     _without_debug_events()
