@@ -55,10 +55,12 @@ def test_intervals_cover_the_true_day_about_as_often_as_they_say(
 
 
 def test_the_same_series_gives_the_same_interval() -> None:
-    series = noisy(400, 200, 0.1)
-    first = change_interval(days(400), series)
+    series = noisy(400, 200, 0.3)
+    first, drawn = change_interval(days(400), series), drawn_positions(400, 9)
     drawn_positions.cache_clear()
     assert change_interval(days(400), series) == first
+    drawn_positions.cache_clear()
+    assert np.array_equal(drawn_positions(400, 9), drawn)
 
 
 @pytest.mark.parametrize(
