@@ -35,7 +35,7 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
 
 # Semantic version of names and meanings of the published tables and of the manifest.
-DATA_INTERFACE_VERSION = "1.2.0"
+DATA_INTERFACE_VERSION = "2.0.0"
 
 Progress = Callable[[str], None]
 
