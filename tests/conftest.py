@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from orchestration import pipeline
 from orchestration.landing.store import land
-from orchestration.publication.vintage import Vintage
+from orchestration.publication.vintage import Vintage, latest_vintage
 from orchestration.settings import Settings
 from tests import builders
 
@@ -30,10 +31,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Vintage]:
-    """The shipped history, run and published once. Read only."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("shipped"))
-    return settings, pipeline.run(settings).vintage
+def shipped(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Settings, Vintage]:
+    """The shipped history, run and published once for all of xdist's workers. Read only."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "shipped"
+    settings = Settings(data_dir=folder)
+    with FileLock(folder.with_suffix(".lock")):  # the first worker runs it, the others wait
+        return settings, latest_vintage(settings) or pipeline.run(settings).vintage
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,115 @@
+"""Shares and bounds of origins, labs, licenses, price bands and identifications.
+
+docs/method.md: "Bounds". With K tokens known to belong somewhere, U unidentified and T all tokens,
+share = share_low = K / T and share_high = (K + U) / T; on the unidentified row all three are equal.
+"""
+
+from fractions import Fraction
+
+import pandas as pd
+
+from tests.reference import inputs, periods, prices, registry
+from tests.reference.registry import LENSES, UNIDENTIFIED
+
+
+def ranks(table: pd.DataFrame, by: str, unidentified: pd.Series) -> pd.Series:
+    """1 is the largest of its period and lens; None on the unidentified row."""
+    known = table[by].where(~unidentified)
+    place = known.groupby([table["period_start"], table["lens"]]).rank(
+        method="min", ascending=False
+    )
+    ranks = [None if pd.isna(n) else int(n) for n in place]
+    return pd.Series(ranks, index=table.index, dtype=object)
+
+
+def _bounded(table: pd.DataFrame, unknown: str, key: str) -> pd.DataFrame:
+    """Adds totals, shares, bounds and rank to tokens by period, lens and `key`."""
+    groups = [table["period_start"], table["lens"]]
+    is_unknown = table[key] == unknown
+    table["total_tokens"] = table["tokens"].groupby(groups).transform("sum")
+    lost = table["tokens"].where(is_unknown, 0).groupby(groups).transform("sum")
+    most = table["tokens"] + lost.where(~is_unknown, 0)
+    totals = table["total_tokens"].tolist()
+    table["share"] = list(map(Fraction, table["tokens"].tolist(), totals))
+    table["share_low"] = table["share"]
+    table["share_high"] = list(map(Fraction, most.tolist(), totals))
+    table["rank"] = ranks(table, "tokens", is_unknown)
+    return table
+
+
+def tokens_by(usage: pd.DataFrame, grain: str, **columns: str) -> pd.DataFrame:
+    """Tokens by period and the given columns; `new_name=column_of_usage`."""
+    keys = {name: usage[column] for name, column in columns.items()}
+    frame = pd.DataFrame(
+        {
+            "period_start": periods.starts(usage["usage_date"], grain),
+            **keys,
+            "tokens": usage["tokens"],
+        }
+    )
+    return frame.groupby(["period_start", *keys], as_index=False, sort=True)["tokens"].sum()
+
+
+def by_origin(grain: str, view: str = "then") -> pd.DataFrame:
+    """`share_by_origin_*`."""
+    usage = registry.attributed(view)
+    table = pd.concat(
+        tokens_by(usage, grain, origin=f"origin_{lens}").assign(lens=lens) for lens in LENSES
+    ).reset_index(drop=True)
+    return periods.describe(_bounded(table, UNIDENTIFIED, "origin"), grain)
+
+
+def labs(grain: str) -> pd.DataFrame:
+    """Tokens by period, lens and lab, with the lab's name and its origin on its last day there."""
+    usage = registry.attributed("then").sort_values("usage_date")
+    tables = []
+    for lens in LENSES:
+        table = tokens_by(usage, grain, lab_id=f"lab_{lens}").assign(lens=lens)
+        keys = [periods.starts(usage["usage_date"], grain), usage[f"lab_{lens}"]]
+        last = usage[["day", f"origin_{lens}"]].groupby(keys).last()
+        last.columns = ["last_day", "origin"]
+        tables.append(table.join(last, on=["period_start", "lab_id"]))
+    table = pd.concat(tables).reset_index(drop=True)
+    table["lab_name"] = list(map(registry.lab_name, table["lab_id"], table.pop("last_day")))
+    return table
+
+
+def by_lab(grain: str) -> pd.DataFrame:
+    """`share_by_lab_*`."""
+    return periods.describe(_bounded(labs(grain), UNIDENTIFIED, "lab_id"), grain)
+
+
+def by_license(grain: str) -> pd.DataFrame:
+    """`share_by_license_*`: what is `unknown` may be any class."""
+    table = tokens_by(registry.attributed("then"), grain, license="license")
+    return periods.describe(_bounded(table.assign(lens="author_hq"), "unknown", "license"), grain)
+
+
+def by_price_band(grain: str) -> pd.DataFrame:
+    """`share_by_price_band_*`: what is `unpriced` may be in any band."""
+    table = tokens_by(prices.priced(), grain, price_band="price_band")
+    return periods.describe(
+        _bounded(table.assign(lens="author_hq"), "unpriced", "price_band"), grain
+    )
+
+
+def usage_daily() -> pd.DataFrame:
+    """`usage_daily`."""
+    table = registry.attributed("then").copy()
+    table["source"] = inputs.SOURCE
+    table["lab_id"] = table["lab_author_hq"].where(table["identification"] == "attributed", None)
+    for column in ("requests", "prompt_tokens", "completion_tokens", "cost_usd"):
+        table[column] = None  # the rankings have none
+    table["is_complete"] = True
+    table["usage_date"] = periods.starts(table["usage_date"], "daily")
+    of_a_lens = [column for column in table if column.endswith(LENSES)]
+    return table.drop(columns=["day", "license", *of_a_lens])
+
+
+def identification_daily() -> pd.DataFrame:
+    """`identification_daily`."""
+    usage = registry.attributed("then")
+    table = tokens_by(usage, "daily", identification="identification")
+    table["total_tokens"] = table["tokens"].groupby(table["period_start"]).transform("sum")
+    table["share"] = list(map(Fraction, table["tokens"].tolist(), table["total_tokens"].tolist()))
+    return table.rename(columns={"period_start": "usage_date"}).assign(source=inputs.SOURCE)
