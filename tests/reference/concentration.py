@@ -32,8 +32,9 @@ def tail(tokens: int, smallest: int) -> list[int]:
 def belongs_together(row: Row, unit: str, lens: str) -> str | None:
     """The lab or origin of a row, a name for its unknown owner, or None if it may have many.
 
-    One stealth slug is one model of one lab, an unmapped author is one lab, a lab without a known
-    country has one: none of them can be spread over several units. The tail and routers can.
+    A stealth slug is one model of one lab, a model of an undocumented base has one base, an
+    unmapped author is one lab, a lab without a known country has one: none of them can be spread
+    over several units. The tail and routers can.
     """
     known = row[f"{unit}_{lens}"]
     if known != UNIDENTIFIED:
@@ -42,7 +43,7 @@ def belongs_together(row: Row, unit: str, lens: str) -> str | None:
         return None
     if unit == "origin" and row[f"lab_{lens}"] != UNIDENTIFIED:
         return "the country of " + row[f"lab_{lens}"]
-    if row["identification"] == "unmapped":
+    if row["identification"] == "unmapped" and lens == "author_hq":
         return "the lab of " + row["author"]
     return "the lab of " + row["base_slug"]
 

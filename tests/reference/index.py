@@ -43,8 +43,7 @@ class Link(NamedTuple):
 
 def unit_value(spent: int, tokens: int, split: str) -> Fraction:
     """US dollars per million tokens, rounded to 12 decimals."""
-    exact = Fraction(spent, SPLITS[split] * tokens)  # 10⁻¹² US dollars per million tokens
-    return Fraction(math.floor(exact + Fraction(1, 2)), prices.SCALE)
+    return prices.rounded(spend.per_million(spent, tokens, SPLITS[split]), 12)
 
 
 def months(lens: str) -> dict[str, dict[dt.date, Month]]:

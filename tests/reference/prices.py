@@ -3,11 +3,16 @@
 docs/method.md: "Prices". Prices are whole numbers of 10⁻¹² US dollars per million tokens.
 """
 
+import bisect
+import datetime as dt
 import functools
+import itertools
+import math
 from collections import defaultdict
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,74 +20,146 @@ from tests.reference import inputs, registry
 
 SEEDS = ("price_seed", "price_seed_other", "price_notes")
 SCALE = 10**12
+CATALOGUE = 2  # precedence up to which a list is OpenRouter's own catalogue
+FOREVER = "9999-12-31"
 BANDS = ((Fraction(1, 2), "under_0.5"), (2, "0.5_to_2"), (10, "2_to_10"))
 
 
 class Price(NamedTuple):
-    """One validity of one kind of price; valid_to is exclusive, empty without end."""
+    """One validity of one kind of price; valid_to is exclusive, `FOREVER` without end."""
 
-    precedence: int
-    kind: str
-    usd_per_million: Decimal
+    price_kind: str
+    usd_per_million_tokens: Decimal
     valid_from: str
     valid_to: str
+    price_source: str
+    precedence: int
+    matched_id: str
+    match_kind: str
+    correction_id: str | None
 
 
-def _corrected(row: inputs.Row) -> Decimal | None:
-    """The price of a seed's row, after data_contracts/corrections.yml; None if it falls away."""
-    price = Decimal(row["usd_per_million_tokens"])
+def _correction(row: inputs.Row) -> dict[str, Any] | None:
+    """The correction in data_contracts/corrections.yml that is about a seed's row."""
     for wrong in inputs.configuration("corrections"):
-        begins, ends = (str(wrong[end] or "") for end in ("valid_from", "valid_to"))
         if (
             (wrong["source"], wrong["key"], wrong["field"])
             == (row["price_source"], row["model_permaslug"], row["price_kind"])
-            and Decimal(wrong["expect"]) == price
-            and begins <= row["valid_from"]
-            and (not ends or (row["valid_to"] and row["valid_to"] <= ends))
+            and Decimal(wrong["expect"]) == Decimal(row["usd_per_million_tokens"])
+            and str(wrong["valid_from"] or "") <= row["valid_from"]
+            and (row["valid_to"] or FOREVER) <= str(wrong["valid_to"] or FOREVER)
         ):
-            return None if wrong["value"] is None else Decimal(wrong["value"])
-    return price
+            return wrong
+    return None
 
 
 @functools.cache
 def stated() -> dict[str, list[Price]]:
-    """What all price lists say of each model, corrected."""
+    """What all price lists say of each model, corrected; a correction to null takes it away."""
     precedence = {
         row["price_source"]: int(row["precedence"]) for row in inputs.seed("price_sources")
     }
     prices = defaultdict(list)
     for row in (row for name in SEEDS for row in inputs.seed(name)):
-        value = _corrected(row)
-        if value is not None:
-            prices[row["model_permaslug"]].append(
-                Price(
-                    precedence[row["price_source"]],
-                    row["price_kind"],
-                    value,
-                    row["valid_from"],
-                    row["valid_to"],
-                )
-            )
+        wrong = _correction(row)
+        value = wrong["value"] if wrong else row["usd_per_million_tokens"]
+        if value is None:
+            continue
+        price = Price(
+            row["price_kind"],
+            Decimal(value),
+            row["valid_from"],
+            row["valid_to"] or FOREVER,
+            row["price_source"],
+            precedence[row["price_source"]],
+            row["source_model_id"],
+            row["match_kind"],
+            wrong and wrong["id"],
+        )
+        prices[row["model_permaslug"]].append(price)
     return prices
 
 
-def on_day(model: str, day: str) -> dict[str, Decimal]:
-    """All kinds of price of a model on a day on which it is used, from the source that speaks.
+@functools.cache
+def days_of_use() -> dict[str, list[str]]:
+    """The days on which the source names each model, in order."""
+    days = defaultdict(list)
+    for row in inputs.usage().sort_values("day").itertuples():
+        days[row.model_permaslug].append(row.day)
+    return days
 
-    The source is the first in order of precedence that says anything of the model on that day.
+
+def spoken(model: str) -> Iterator[tuple[str, str, list[Price]]]:
+    """From day to day (exclusive), the prices of the source that speaks of a model.
+
+    Of all that say anything of the model on a day, for any kind, the first in order of precedence.
+    What the catalogue has listed and taken down is filled only between two changes between which
+    the model was used.
     """
-    valid = [
-        price
-        for price in stated().get(model, ())
-        if price.valid_from <= day and (not price.valid_to or day < price.valid_to)
+    lists = stated().get(model, [])
+    changes = sorted({day for price in lists for day in (price.valid_from, price.valid_to)})
+    for begins, ends in itertools.pairwise(changes):
+        valid = [p for p in lists if p.valid_from <= begins < p.valid_to]
+        first = min((p.precedence for p in valid), default=CATALOGUE)
+        listed = any(p.precedence <= CATALOGUE and p.valid_from <= begins for p in lists)
+        is_filled = first > CATALOGUE and listed
+        if valid and not (is_filled and not used(model, begins, ends)):
+            yield begins, ends, [p for p in valid if p.precedence == first]
+
+
+def used(model: str, begins: str, ends: str) -> bool:
+    """True if the source names the model on a day from `begins` to `ends` (exclusive)."""
+    days = days_of_use().get(model, [])
+    place = bisect.bisect_left(days, begins)
+    return place < len(days) and days[place] < ends
+
+
+@functools.cache
+def history(model: str) -> list[tuple[str, str, Price]]:
+    """Each price with the days on which it speaks, from and to (exclusive)."""
+    runs: list[tuple[str, str, Price]] = []
+    open_runs: dict[Price, int] = {}
+    for begins, ends, prices in spoken(model):
+        for price in prices:
+            place = open_runs.get(price)
+            if place is not None and runs[place][1] == begins:
+                runs[place] = (runs[place][0], ends, price)
+            else:
+                open_runs[price] = len(runs)
+                runs.append((begins, ends, price))
+    return runs
+
+
+def price_history() -> pd.DataFrame:
+    """`price_history`."""
+    rows = [
+        {"model_permaslug": model}
+        | price._asdict()
+        | {"valid_from": dt.date.fromisoformat(begins)}
+        | {"valid_to": None if ends == FOREVER else dt.date.fromisoformat(ends)}
+        for model in stated()
+        for begins, ends, price in history(model)
     ]
-    first = min((price.precedence for price in valid), default=0)
-    return {p.kind: p.usd_per_million for p in valid if p.precedence == first}
+    return pd.DataFrame(rows, dtype=object)
+
+
+def on_day(model: str, day: str) -> dict[str, Decimal]:
+    """All kinds of price of a model on a day."""
+    return {
+        price.price_kind: price.usd_per_million_tokens
+        for begins, ends, price in history(model)
+        if begins <= day < ends
+    }
+
+
+def rounded(value: Fraction, decimals: int) -> Fraction:
+    """A price rounded to so many decimals, halves up."""
+    return Fraction(math.floor(value * 10**decimals + Fraction(1, 2)), 10**decimals)
 
 
 def whole(price: Decimal) -> int:
-    """A price in 10⁻¹² US dollars per million tokens, halves rounded up."""
-    return int((price * SCALE).to_integral_value(ROUND_HALF_UP))
+    """A price in 10⁻¹² US dollars per million tokens, rounded to a whole number."""
+    return int(rounded(Fraction(price), 12) * SCALE)
 
 
 def prompt_and_completion(permaslug: str, day: str) -> tuple[int, int] | None:

@@ -61,7 +61,8 @@ def identify(permaslug: str, lab: str) -> str:
     return "stealth" if author in ("stealth", "openrouter") else "unmapped"
 
 
-def _headquarters(lab: str, day: str, view: str) -> str:
+def headquarters(lab: str, day: str, view: str) -> str:
+    """The country of a lab, `unidentified` if no page states it."""
     return speaks("labs", "lab_id", lab, day, view)["headquarters"] or UNIDENTIFIED
 
 
@@ -72,45 +73,35 @@ def lab_name(lab: str, day: str, view: str = "then") -> str:
     return speaks("labs", "lab_id", lab, day, view)["lab_name"]
 
 
-def _attribute(base: str, author: str, day: str, view: str) -> tuple[str, str, str, str, str]:
-    """Lab, license, base lab, and both labs' countries."""
+def _attribute(permaslug: str, day: str, view: str) -> Row:
+    """The columns that `attributed` adds, of one slug on one day."""
+    base, _, author = parts(permaslug)
     model = speaks("models", "base_slug", base, day, view)
     lab = model["lab_id"] or speaks("authors", "author", author, day, view)["lab_id"]
     base_lab = model["base_lab_id"]
-    license_class = model["license"] if lab and model["license"] else "unknown"
-    origins = (_headquarters(one, day, view) for one in (lab, base_lab))
-    return lab, license_class, base_lab, *origins
+    return {
+        "identification": identify(permaslug, lab),
+        "license": model["license"] if lab and model["license"] else "unknown",
+        "revealed_as": model["revealed_as"],
+        "lab_author_hq": lab or UNIDENTIFIED,
+        "origin_author_hq": headquarters(lab, day, view),
+        "lab_base_lineage": base_lab or UNIDENTIFIED,
+        "origin_base_lineage": headquarters(base_lab, day, view),
+    }
 
 
 @functools.cache
 def attributed(view: str) -> pd.DataFrame:
     """`inputs.usage` with what the registry says of each row in a view.
 
-    Adds base_slug, variant, author, identification, license, and per lens `lab_<lens>` and
-    `origin_<lens>`, both `unidentified` if not known.
+    Adds base_slug, variant, author, identification, license, revealed_as (what a stealth model was,
+    else empty), and per lens `lab_<lens>` and `origin_<lens>`, both `unidentified` if not known.
     """
     table = inputs.usage().copy()
-    names = {slug: parts(slug) for slug in table["model_permaslug"].unique()}
-    split = [names[slug] for slug in table["model_permaslug"]]
+    split = map(parts, table["model_permaslug"])
     table["base_slug"], table["variant"], table["author"] = zip(*split, strict=True)
-    answers: dict[tuple[str, str], tuple[str, ...]] = {}
-    said = []
-    for (base, _, author), slug, day in zip(
-        split, table["model_permaslug"], table["day"], strict=True
-    ):
-        if (base, day) not in answers:
-            lab, license_class, base_lab, origin, base_origin = _attribute(base, author, day, view)
-            identification = identify(slug, lab)
-            answers[base, day] = (
-                identification,
-                license_class,
-                lab or UNIDENTIFIED,
-                origin,
-                base_lab or UNIDENTIFIED,
-                base_origin,
-            )
-        said.append(answers[base, day])
-    columns = ["identification", "license"]
-    columns += [f"{what}_{lens}" for lens in LENSES for what in ("lab", "origin")]
-    table[columns] = pd.DataFrame(said, columns=columns, index=table.index)
-    return table
+    added = pd.DataFrame(
+        _attribute(slug, day, view)
+        for slug, day in zip(table["model_permaslug"], table["day"], strict=True)
+    )
+    return pd.concat([table, added], axis=1)

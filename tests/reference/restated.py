@@ -5,7 +5,7 @@ docs/method.md: "The registry and its two times".
 
 import pandas as pd
 
-from tests.reference import inputs, periods, registry, shares
+from tests.reference import periods, registry, shares
 from tests.reference.registry import LENSES
 
 KEY = ["source", "period_start", "is_complete", "lens", "origin"]
@@ -14,16 +14,13 @@ KEY = ["source", "period_start", "is_complete", "lens", "origin"]
 def _because(grain: str) -> dict[tuple[object, str], str]:
     """By period and lens: the slugs whose origin is another one now, and what they were."""
     then, now = registry.attributed("then"), registry.attributed("now")
-    revealed = {
-        row["base_slug"]: row["revealed_as"] for row in inputs.seed("models") if row["revealed_as"]
-    }
     starts = periods.starts(then["usage_date"], grain)
     found = {}
     for lens in LENSES:
         moved = then[f"origin_{lens}"] != now[f"origin_{lens}"]
-        for start, slugs in then["base_slug"][moved].groupby(starts[moved]):
-            names = sorted(f"{slug} is {revealed[slug]}" for slug in slugs.unique())
-            found[start, lens] = "; ".join(names)
+        reveals = now["base_slug"] + " is " + now["revealed_as"]
+        for start, names in reveals[moved].groupby(starts[moved]):
+            found[start, lens] = "; ".join(sorted(names.unique()))
     return found
 
 

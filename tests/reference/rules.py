@@ -36,6 +36,8 @@ class Usage:
     def __init__(self, lens: str, view: str) -> None:
         table = registry.attributed(view).sort_values("usage_date", kind="stable")
         table["origin"], table["lab"] = table[f"origin_{lens}"], table[f"lab_{lens}"]
+        revealed = table["revealed_as"].str.split("/").str[0]
+        table["author"] = revealed.where(table["revealed_as"] != "", table["author"])
         self.rows = table.reset_index(drop=True)
         grouped = self.rows.groupby(list(self.asked), sort=False)
         self.kind = grouped.ngroup().to_numpy()
@@ -93,16 +95,13 @@ def members(rows: pd.DataFrame, group: Rules) -> np.ndarray:
     return answer
 
 
-def asks_for_origin(group: Rules) -> bool:
-    """True of a group that only the country can decide."""
-    return "origins" in group or "origins" in group.get("excludes", {})
-
-
 def identified(rows: pd.DataFrame, group: Rules) -> np.ndarray:
-    """Rows that `identified_only` counts: a known lab, and country if the group asks for one."""
+    """Rows that `identified_only` counts: attributed, and origin and lab known if asked for."""
     known = rows["identification"] == "attributed"
-    if asks_for_origin(group):
-        known &= rows["origin"] != UNIDENTIFIED
+    asked = group.keys() | group.get("excludes", {}).keys()
+    for name, column in (("origins", "origin"), ("labs", "lab")):
+        if name in asked:
+            known &= rows[column] != UNIDENTIFIED
     return known.to_numpy()
 
 

@@ -103,7 +103,7 @@ def usage_daily() -> pd.DataFrame:
     table["is_complete"] = True
     table["usage_date"] = periods.starts(table["usage_date"], "daily")
     of_a_lens = [column for column in table if column.endswith(LENSES)]
-    return table.drop(columns=["day", "license", *of_a_lens])
+    return table.drop(columns=["day", "license", "revealed_as", *of_a_lens])
 
 
 def identification_daily() -> pd.DataFrame:
