@@ -3,7 +3,6 @@
 docs/method.md: "Price against quality".
 """
 
-import calendar
 import datetime as dt
 import functools
 from collections.abc import Iterator
@@ -81,12 +80,12 @@ def months() -> Iterator[Month]:
     usage = registry.attributed("then")
     starts = periods.starts(usage["usage_date"], "monthly")
     for start in periods.present("monthly"):
-        ends = start.replace(day=calendar.monthrange(start.year, start.month)[1])
-        read_on = min(_readings(), key=lambda day, ends=ends: abs(day - ends))
-        if abs(read_on - ends) > FARTHEST:
-            continue
         rows = usage[starts == start]
         day = rows["day"].max()
+        priced_on = dt.date.fromisoformat(day)
+        read_on = min(sorted(_readings(), reverse=True), key=lambda d, p=priced_on: abs(d - p))
+        if abs(read_on - priced_on) > FARTHEST:
+            continue
         tokens = rows["tokens"].groupby(rows["base_slug"]).sum().to_dict()
         reading = _readings()[read_on]
         models: dict[str, list[Model]] = {origin: [] for origin in ORIGINS}
@@ -109,7 +108,6 @@ def months() -> Iterator[Month]:
             indexed = int(own["tokens"][own["base_slug"].isin(reading)].sum())
             share[origin] = Fraction(indexed, int(own["tokens"].sum()))
         (source,) = {row["index_source"] for row in reading.values()}
-        priced_on = dt.date.fromisoformat(day)
         yield Month(start, priced_on, read_on, source, models, len(reading), share)
 
 
