@@ -1,7 +1,7 @@
 """Who overtook whom, and when.
 
-docs/method.md: "Crossover". The dates are recomputed, and the trend by a plain least squares fit;
-the interval rests on random draws, so only whether there is one is said here.
+docs/method.md: "Crossover". The interval rests on random draws, so ours is near the published one
+and not equal to it.
 """
 
 import datetime as dt
@@ -20,6 +20,8 @@ from tests.reference.registry import LENSES, UNIDENTIFIED
 
 VIEWS = ("then", "now")
 WINDOW = 91  # days of the trend
+WIDE = 181  # days of the one whose residuals are drawn
+DRAWS = 999
 SHORTEST = 362  # days of the series
 EDGE = 45  # days at both ends in which a change of the trend has no interval
 
@@ -88,35 +90,61 @@ def _tie(point: Period, a: str, b: str) -> bool:
     return point.known.get(a, 0) == point.known.get(b, 0)
 
 
-def trend(values: np.ndarray) -> np.ndarray:
-    """The straight line through the 91 days around each day; at the ends, that of the last 91."""
-    half = WINDOW // 2
-    smooth = np.convolve(values, np.full(WINDOW, 1 / WINDOW), mode="same")
-    days = np.arange(WINDOW)
-    for ends, window in (
-        (slice(None, half), values[:WINDOW]),
-        (slice(-half, None), values[-WINDOW:]),
-    ):
-        smooth[ends] = np.polyval(np.polyfit(days, window, 1), days)[ends]
-    return smooth
+@functools.cache
+def smoother(days: int, window: int) -> np.ndarray:
+    """The matrix that makes a trend of a series: at each day the line through the window around it.
+
+    Least squares on the window's days; at the ends of the series the window stays inside it.
+    """
+    weights = np.zeros((days, days))
+    places = np.arange(window) - window // 2
+    for day in range(days):
+        first = min(max(day - window // 2, 0), days - window)
+        slope = (day - first - window // 2) * places / (places @ places)
+        weights[day, first : first + window] = 1 / window + slope
+    return weights
+
+
+def log_ratio(a: str, b: str, lens: str, view: str) -> tuple[list[dt.date], np.ndarray]:
+    """The complete days on which both have tokens, and ln(K_A / K_B) on them."""
+    both = [p for p in series("daily", lens, view) if p.known.get(a) and p.known.get(b)]
+    values = [math.log(p.known[a]) - math.log(p.known[b]) for p in both]
+    return [p.start for p in both], np.array(values)
+
+
+def last_flip(trend: np.ndarray) -> int | None:
+    """The place from which the last sign of a trend holds, None if it always did."""
+    signs = np.sign(trend)
+    flips = np.flatnonzero(signs[1:] != signs[:-1]) + 1
+    return int(flips[-1]) if len(flips) else None
 
 
 @functools.cache
-def trend_change(a: str, b: str, lens: str, view: str) -> tuple[dt.date | None, bool]:
-    """The day from which the trend's last sign holds, and whether it has an interval."""
-    days = [
-        (p.start, math.log(p.known[a]) - math.log(p.known[b]))
-        for p in series("daily", lens, view)
-        if p.known.get(a) and p.known.get(b)
-    ]
+def trend_change(a: str, b: str, lens: str, view: str) -> dt.date | None:
+    """The day from which the trend's last sign holds; None if no interval can be given of it."""
+    days, values = log_ratio(a, b, lens, view)
     if len(days) < SHORTEST:
-        return None, False
-    signs = np.sign(trend(np.array([x for _, x in days])))
-    changes = np.flatnonzero(signs[1:] != signs[:-1]) + 1
-    if not len(changes):
-        return None, False
-    place = int(changes[-1])
-    return days[place][0], EDGE <= place < len(days) - EDGE
+        return None
+    place = last_flip(smoother(len(days), WINDOW) @ values)
+    if place is None or not EDGE <= place < len(days) - EDGE:
+        return None
+    return days[place]
+
+
+def interval(a: str, b: str, lens: str, view: str, block: int) -> tuple[dt.date, dt.date]:
+    """The 2.5 % and 97.5 % percentile of the day, with draws of our own, in blocks of some days."""
+    days, values = log_ratio(a, b, lens, view)
+    length = len(days)
+    smooth = smoother(length, WINDOW)
+    left_over = values - smoother(length, WIDE) @ values
+    left_over -= left_over.mean()
+    blocks = math.ceil(length / block)
+    starts = np.random.default_rng(1992).integers(0, length, (DRAWS, blocks))
+    places = (starts[:, :, None] + np.arange(block)) % length  # in a circle
+    drawn = left_over[places.reshape(DRAWS, -1)[:, :length]]
+    found = sorted(last_flip(row) or 0 for row in (smooth @ values + drawn) @ smooth.T)
+    low, high = (found[math.ceil(DRAWS * part) - 1] for part in (0.025, 0.975))
+    return days[low], days[high]
 
 
 def _row(grain: str, lens: str, view: str, a: str, b: str) -> dict[str, Any]:
@@ -128,7 +156,7 @@ def _row(grain: str, lens: str, view: str, a: str, b: str) -> dict[str, Any]:
     def beyond_doubt(p: Period) -> bool:
         return p.known.get(a, 0) > p.known.get(b, 0) + p.unknown
 
-    change, has_interval = trend_change(*sorted((a, b)), lens, view)
+    change = trend_change(*sorted((a, b)), lens, view)
     return {
         "source": inputs.SOURCE,
         "grain": grain,
@@ -141,8 +169,7 @@ def _row(grain: str, lens: str, view: str, a: str, b: str) -> dict[str, Any]:
         "leads_since": since(points, leads),
         "first_identified_lead": first(points, beyond_doubt),
         "robust_since": since(points, beyond_doubt),
-        "trend_change": change and periods.start(change, grain) if has_interval else None,
-        "has_interval": has_interval,
+        "trend_change": change and periods.start(change, grain),
         "periods_compared": len(points),
         "periods_led": sum(map(leads, points)),
         "latest_period": points[-1].start,
@@ -150,7 +177,7 @@ def _row(grain: str, lens: str, view: str, a: str, b: str) -> dict[str, Any]:
 
 
 def crossover() -> pd.DataFrame:
-    """`crossover`, with `has_interval` in place of the interval and of the words in `method`."""
+    """`crossover` but for the interval and the words in `method`."""
     rows = [
         _row(grain, lens, view, a, b)
         for lens in LENSES
