@@ -37,6 +37,7 @@ class Price(NamedTuple):
     matched_id: str
     match_kind: str
     correction_id: str | None
+    last_seen_on: dt.date
 
 
 def _correction(row: inputs.Row) -> dict[str, Any] | None:
@@ -51,6 +52,23 @@ def _correction(row: inputs.Row) -> dict[str, Any] | None:
         ):
             return wrong
     return None
+
+
+@functools.cache
+def _readings(source: str) -> list[str]:
+    """Days on which a list was read; of the dated snapshots those on which any price changed."""
+    if source == "openrouter_catalogue":
+        ends = {row[end] for row in inputs.seed("price_seed") for end in ("valid_from", "valid_to")}
+        return sorted(ends - {""})
+    read = inputs.seed("price_source_readings")
+    return sorted(row["read_on"] for row in read if row["price_source"] == source)
+
+
+def last_seen_on(row: inputs.Row) -> str:
+    """The last day on which a list is known to have stated a price: its last reading of it."""
+    days = _readings(row["price_source"])
+    place = bisect.bisect_left(days, row["valid_to"] or FOREVER)
+    return max(row["valid_from"], days[place - 1] if place else "")
 
 
 @functools.cache
@@ -75,6 +93,7 @@ def stated() -> dict[str, list[Price]]:
             row["source_model_id"],
             row["match_kind"],
             wrong and wrong["id"],
+            dt.date.fromisoformat(last_seen_on(row)),
         )
         prices[row["model_permaslug"]].append(price)
     return prices
