@@ -614,36 +614,41 @@ def _attribution_rules() -> Iterator[Rule]:
 
 def _task_rules() -> Iterator[Rule]:
     """Warnings only: an answer that does not add up is published as it was given, and said so."""
-    slack = thresholds()["tasks"]["warn_sum_off_by"]
     yield Rule(
         "TASK_SHARES",
         "warning",
-        f"shares of task tags add up to 1 within {slack}, and those of the models listed under a "
-        "tag to no more",
+        "shares of task tags add up to 1, and those of the models listed under a tag to no more, "
+        "but for the rounding of each share",
         f"""
         with sums as (
-            select window_end, window_days, 'all tags, tokens' as what,
-                sum(token_share) as sum_of_shares, true as is_whole
+            select window_end, window_days, 'all tags, tokens' as what, count(*) as shares,
+                any_value(share_rounding) as share_rounding, sum(token_share) as sum_of_shares,
+                true as is_whole
             from task_usage group by all
             union all
-            select window_end, window_days, 'all tags, requests', sum(usage_share), true
+            select window_end, window_days, 'all tags, requests', count(*),
+                any_value(share_rounding), sum(usage_share), true
             from task_usage group by all
             union all
-            select window_end, window_days, 'models of ' || tag || ', tokens',
-                listed_token_share, false
+            select window_end, window_days, 'models of ' || tag || ', tokens', models_listed,
+                share_rounding, listed_token_share, false
             from task_usage
             union all
-            select window_end, window_days, 'models of ' || tag || ', requests',
-                listed_usage_share, false
+            select window_end, window_days, 'models of ' || tag || ', requests', models_listed,
+                share_rounding, listed_usage_share, false
             from task_usage
+        ),
+        judged as (
+            select *, shares * share_rounding as slack from sums
         )
-        select *, sum_of_shares <= 1 + {slack} and (not is_whole or sum_of_shares >= 1 - {slack})
-            as ok
-        from sums
+        select *, sum_of_shares <= 1 + slack + {_SUM_TOLERANCE}
+            and (not is_whole or sum_of_shares >= 1 - slack - {_SUM_TOLERANCE}) as ok
+        from judged
         """,
         "ExpectColumnValuesToBeInSet",
         {"column": "ok", "value_set": [True]},
-        "{window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}",
+        "{window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}; "
+        "rounding explains {slack:.6g}",
     )
     yield Rule(
         "TASK_TAG_UNMAPPED",
