@@ -47,7 +47,7 @@ class RunLockedError(TokenshareError):
 
 
 class TransformError(TokenshareError):
-    """dbt failed: a model did not build or a data test found bad rows."""
+    """dbt failed: a model did not build, a data test found bad rows, or counts cannot be added."""
 
     exit_code = 8
 

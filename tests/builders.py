@@ -168,7 +168,11 @@ def task_classifications(
     **data: Any,
 ) -> bytes:
     """`/api/v1/classifications/task`: `tags` stand in for fields of a plain entry, `models` are
-    (share of the tag's requests, of its tokens) by tag and id; `data` stands in for the rest."""
+    (share of the tag's requests, of its tokens) by tag and id; `data` stands in for the rest.
+
+    The shape is that of a real answer: fields, their order, permaslugs as ids, and shares as
+    numbers rounded to three decimals, without zeros at the end. Source: OpenRouter
+    (openrouter.ai/rankings), as of 2026-09-21. Licensed under CC BY 4.0."""
     entries = [
         {
             "tag": tag,
@@ -187,8 +191,8 @@ def task_classifications(
         for tag, stated in tags.items()
     ]
     document = {
-        "as_of": "2026-02-28",
         "window_days": 7,
+        "as_of": "2026-02-28",
         "classifications": entries,
         "macro_categories": [
             {"key": "code", "label": "Code", "usage_share": 0.25, "token_share": 0.5}

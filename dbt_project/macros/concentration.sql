@@ -2,13 +2,31 @@
     Concentration of one grain: Herfindahl-Hirschman index (HHI), effective number, top-5 share.
 
     Bounds over every way to complete what is unidentified (docs/method.md, Concentration):
-    - low: unidentified tokens are spread thinly over units that are not named, and add nothing;
+    - low: tail and routers are spread thinly over units that are not named, and add nothing; what
+      must be of one unit (`undivided`), such as a stealth model of its lab, is a unit of its own;
     - high: each unit has the most that it can have (`most_tokens`), and the tokens that may belong
       to anyone (`free_tokens`) go to the largest.
     Labs and origins: everything unidentified is free. Models: the tail of a day belongs to models
     that are not named on that day, none larger than the smallest named one; only router tokens
     are free.
 -#}
+{% macro undivided_owner(lens) -%}
+    {#-
+        What of an unidentified row must be of one lab, NULL where it may be of many: a model, or
+        under author_hq all models of an unmapped author. Who served a model is not told by it.
+    -#}
+    {%- if lens == 'serving_hq' -%} cast(null as string)
+    {%- else -%}
+        case
+            when identification in ('tail', 'router') then null
+            {% if lens == 'author_hq' -%}
+            when identification = 'unmapped' then split_part(base_slug, '/', 1)
+            {% endif -%}
+            else base_slug
+        end
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro concentration(grain) %}
 {%- set slots = 100 -%}
 with usage as (
@@ -140,6 +158,42 @@ models_ranked as (
 
 ),
 
+-- Tokens without a known lab (or origin) that one lab (or origin) must have: a lab is in one country.
+owned as (
+    {% for lens, (origin, lab_id, lab_name) in lenses().items() %}
+    {% for unit, key in [('lab', lab_id), ('origin', origin)] %}
+    select
+        source,
+        {{ period_start('usage_date', grain) }} as period_start,
+        '{{ unit }}' as unit,
+        '{{ lens }}' as lens,
+        {{ lab_id }} as lab_id,
+        case when {{ lab_id }} is null then {{ undivided_owner(lens) }} end as owner,
+        tokens
+    from {{ ref('int_usage_identified') }}
+    where {{ key }} is null
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+undivided as (
+
+    select
+        source,
+        period_start,
+        unit,
+        lens,
+        lab_id,
+        owner,
+        cast(sum(tokens) as bigint) as tokens
+    from owned
+    where lab_id is not null or owner is not null
+    group by source, period_start, unit, lens, lab_id, owner
+
+),
+
 units as (
 
     select
@@ -148,6 +202,7 @@ units as (
         'model' as unit,
         'none' as lens,
         coalesce(models_ranked.slot, slot_tokens.slot) as place,
+        models_ranked.source is not null as is_known,
         coalesce(models_ranked.tokens, 0) as known_tokens,
         coalesce(models_ranked.tokens, 0) + coalesce(slot_tokens.tokens, 0) as most_tokens
     from models_ranked
@@ -165,11 +220,27 @@ units as (
         '{{ unit }}' as unit,
         lens,
         rank as place,
+        true as is_known,
         tokens as known_tokens,
         tokens as most_tokens
     from {{ relation }}
     where {{ key }} <> 'unidentified'
     {% endfor %}
+    union all
+    select
+        source,
+        period_start,
+        unit,
+        lens,
+        row_number() over (
+            partition by source, period_start, unit, lens order by tokens desc, lab_id asc, owner asc
+        ) as place,
+        false as is_known,
+        tokens as known_tokens,
+        -- At most it is the largest unit's, as all that is free.
+        0 as most_tokens
+    from undivided
+
 ),
 
 wholes as (
@@ -208,7 +279,7 @@ summed as (
         period_start,
         unit,
         lens,
-        cast(sum(case when known_tokens > 0 then 1 else 0 end) as integer) as units,
+        cast(sum(case when is_known and known_tokens > 0 then 1 else 0 end) as integer) as units,
         sum(cast(known_tokens as decimal(19, 0)) * cast(known_tokens as decimal(19, 0)))
             as known_squares,
         sum(cast(most_tokens as decimal(19, 0)) * cast(most_tokens as decimal(19, 0)))

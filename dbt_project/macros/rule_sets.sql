@@ -42,6 +42,44 @@
     {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
 {%- endmacro %}
 
+{% macro first_day_counted(kind, window_start) -%}
+    {#- Where the days that a window counts begin: of a mean of weeks with its first whole week. -#}
+    case
+        when {{ is_mean(kind) }}
+            then {{ period_start(window_start ~ ' + interval 3 day', 'weekly') }}
+        else {{ window_start }}
+    end
+{%- endmacro %}
+
+{% macro last_day_counted(kind, window_end) -%}
+    {#- Where they end. -#}
+    case
+        when {{ is_mean(kind) }}
+            then
+                cast(
+                    {{ period_start(window_end ~ ' - interval 3 day', 'weekly') }}
+                    + interval 6 day as date
+                )
+        else {{ window_end }}
+    end
+{%- endmacro %}
+
+{% macro made_by(revealed_as, author) -%}
+    {#- Author slug of a model: of the one that a stealth model was revealed to be, else its own. -#}
+    coalesce(split_part({{ revealed_as }}, '/', 1), {{ author }})
+{%- endmacro %}
+
+{% macro any_of(answer, condition) -%}
+    {#-
+        Whether any of the rows that meet the condition answers true; NULL where none does and the
+        answer of one is not known; false where all answer false, and where there is none.
+    -#}
+    case
+        when bool_or(({{ condition }}) and coalesce({{ answer }}, false)) then true
+        when not bool_or(({{ condition }}) and {{ answer }} is null) then false
+    end
+{%- endmacro %}
+
 {% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}
     {#- By how many per cent a mean price lies below another one. -#}
     100 - 100 * {{ fraction(cost, tokens) }} / {{ fraction(rival_cost, rival_tokens) }}

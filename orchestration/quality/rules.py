@@ -295,6 +295,67 @@ def _day_rules() -> Iterator[Rule]:
         "{usage_date}: {tokens_before:,} tokens in the previous vintage, {tokens_now:,} now "
         "({relative_change:.3g} of them moved)",
     )
+    level = limits["level_step"]
+    yield Rule(
+        "LEVEL_STEP",
+        "warning",
+        f"new days of one dump have {level['warn_min_ratio']} "
+        f"({level['warn_min_ratio_of_several_days']} from {level['several_days']} days on) to "
+        f"{level['warn_max_ratio']} times the tokens of the same weekdays in the "
+        f"{level['days_before']} days before them",
+        # New is what the previous vintage does not have, or had with other tokens before the day
+        # was settled. Days in a row from one dump are one window: without a vintage before, a step
+        # shows where the dump changes.
+        f"""
+        with days as (
+            select source, usage_date, any_value(dump_sha256) as dump_sha256,
+                sum(tokens) as total_tokens
+            from usage_daily group by all
+        ),
+        before as ({_DAY_TOTALS.format("previous_usage_daily")}),
+        new_days as (
+            select days.*, usage_date - cast(
+                row_number() over (partition by source, dump_sha256 order by usage_date) as integer
+            ) as in_a_row
+            from days
+            left join before using (source, usage_date)
+            where before.total_tokens is null
+                or abs(days.total_tokens - before.total_tokens)
+                    > {restated["max_relative_change"]} * before.total_tokens
+        ),
+        windows as (
+            select *, min(usage_date) over (partition by source, dump_sha256, in_a_row) as first_day
+            from new_days
+        ),
+        compared as (
+            select windows.source, windows.dump_sha256, windows.first_day, windows.usage_date,
+                windows.total_tokens, median(usual.total_tokens) as usual_tokens
+            from windows
+            inner join days as usual
+                on windows.source = usual.source
+                and usual.usage_date between
+                    windows.first_day - {level["days_before"]} and windows.first_day - 1
+                and dayofweek(usual.usage_date) = dayofweek(windows.usage_date)
+            where windows.usage_date < windows.first_day + {level["days"]}
+            group by all
+            having count(*) >= {level["min_weekdays_before"]}
+        ),
+        levels as (
+            select source, dump_sha256, first_day, max(usage_date) as last_day,
+                count(*) as days, median(total_tokens / nullif(usual_tokens, 0)) as ratio
+            from compared group by source, dump_sha256, first_day
+        )
+        select *, ratio <= {level["warn_max_ratio"]} and ratio >= case
+            when days >= {level["several_days"]} then {level["warn_min_ratio_of_several_days"]}
+            else {level["warn_min_ratio"]}
+        end as ok
+        from levels
+        """,
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "{first_day} to {last_day}, dump {dump_sha256:.12}: {ratio:.3g} times the tokens of the "
+        "same weekdays before; was it asked with a filter (modality, context_bucket, category)?",
+    )
     rows = limits["rows_per_day"]
     per_day = """
         select source, usage_date, count(*) as rows,
@@ -614,36 +675,41 @@ def _attribution_rules() -> Iterator[Rule]:
 
 def _task_rules() -> Iterator[Rule]:
     """Warnings only: an answer that does not add up is published as it was given, and said so."""
-    slack = thresholds()["tasks"]["warn_sum_off_by"]
     yield Rule(
         "TASK_SHARES",
         "warning",
-        f"shares of task tags add up to 1 within {slack}, and those of the models listed under a "
-        "tag to no more",
+        "shares of task tags add up to 1, and those of the models listed under a tag to no more, "
+        "but for the rounding of each share",
         f"""
         with sums as (
-            select window_end, window_days, 'all tags, tokens' as what,
-                sum(token_share) as sum_of_shares, true as is_whole
+            select window_end, window_days, 'all tags, tokens' as what, count(*) as shares,
+                any_value(share_rounding) as share_rounding, sum(token_share) as sum_of_shares,
+                true as is_whole
             from task_usage group by all
             union all
-            select window_end, window_days, 'all tags, requests', sum(usage_share), true
+            select window_end, window_days, 'all tags, requests', count(*),
+                any_value(share_rounding), sum(usage_share), true
             from task_usage group by all
             union all
-            select window_end, window_days, 'models of ' || tag || ', tokens',
-                listed_token_share, false
+            select window_end, window_days, 'models of ' || tag || ', tokens', models_listed,
+                share_rounding, listed_token_share, false
             from task_usage
             union all
-            select window_end, window_days, 'models of ' || tag || ', requests',
-                listed_usage_share, false
+            select window_end, window_days, 'models of ' || tag || ', requests', models_listed,
+                share_rounding, listed_usage_share, false
             from task_usage
+        ),
+        judged as (
+            select *, shares * share_rounding as slack from sums
         )
-        select *, sum_of_shares <= 1 + {slack} and (not is_whole or sum_of_shares >= 1 - {slack})
-            as ok
-        from sums
+        select *, sum_of_shares <= 1 + slack + {_SUM_TOLERANCE}
+            and (not is_whole or sum_of_shares >= 1 - slack - {_SUM_TOLERANCE}) as ok
+        from judged
         """,
         "ExpectColumnValuesToBeInSet",
         {"column": "ok", "value_set": [True]},
-        "{window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}",
+        "{window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}; "
+        "rounding explains {slack:.6g}",
     )
     yield Rule(
         "TASK_TAG_UNMAPPED",

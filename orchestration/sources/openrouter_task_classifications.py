@@ -1,11 +1,12 @@
 """OpenRouter's task classifications (`/api/v1/classifications/task`): what sampled requests do.
 
-Written from OpenRouter's documentation alone: no real answer was at hand. One entry of the answer
-becomes one row for the tag and one for each model listed under it; macro categories are rows too.
+One entry of the answer becomes one row for the tag and one for each model listed under it; macro
+categories are rows too. Shares arrive rounded, in the answer of 2026-09-21 to three decimals.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from orchestration.contracts.odcs import tables
@@ -54,6 +55,26 @@ def _entries(dump: Dump, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
             yield "macro_category", {}, f"a {type(item).__name__}"
 
 
+def _decimals(number: Any) -> int:
+    """Decimals of a number as the answer writes it, 0 for what is not a plain number."""
+    try:
+        exponent = Decimal(number).as_tuple().exponent if isinstance(number, str) else 0
+    except InvalidOperation:
+        return 0
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _rounding(entries: Iterable[tuple[str, dict[str, Any], str]]) -> str:
+    """Half a unit of the last decimal that any share of the answer has, as decimal text.
+
+    The answer writes 0.06 for 0.060: the longest share says how all of them were rounded.
+    """
+    shares = [f.name for f in _CONTRACT.fields if f.logical_type == "number"]
+    decimals = max((_decimals(e.get(s)) for _, e, _ in entries for s in shares), default=0)
+    # Beyond 17 the contract's decimals cannot tell it from 0.
+    return f"{Decimal(5).scaleb(-decimals - 1):f}" if decimals < 18 else "0"
+
+
 def _parse(dump: Dump) -> ParsedDump:
     document = dump.json
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
@@ -76,8 +97,13 @@ def _parse(dump: Dump) -> ParsedDump:
     except OverflowError as error:
         raise RefusedDumpError(f"{where}: {window_end} is no day of the data") from error
     parsed = ParsedDump("json/task", _FIELDS, [], [], as_of=made, cited_as_of=f"{window_end}")
-    said = {"window_start": window_start.isoformat(), "window_end": window_end.isoformat()}
-    for number, (kind, fields, wrong) in enumerate(_entries(dump, data), start=1):
+    entries = list(_entries(dump, data))
+    said = {
+        "window_start": window_start.isoformat(),
+        "window_end": window_end.isoformat(),
+        "share_rounding": _rounding(entries),
+    }
+    for number, (kind, fields, wrong) in enumerate(entries, start=1):
         stated = _STATED[kind]
         known = {f: fields.get(f) for f in stated}
         cells, unreadable = json_cells(

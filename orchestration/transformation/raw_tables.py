@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
-from orchestration.errors import VerificationError
+from orchestration.errors import TransformError, VerificationError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
@@ -20,6 +20,13 @@ from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
 from orchestration.transformation.corrections import read_corrections
+
+# Sums of tokens are 64-bit integers and their squares have 38 digits: this leaves a factor of 9.
+# All tokens of the shipped history are 0.002 of it.
+_MOST_TOKENS = 10**18
+
+# Tables that count tokens, and by what: the models add up days and windows.
+_COUNTED_BY = {"openrouter_rankings": "usage_date", "openrouter_app_rankings": "window_end"}
 
 _DUMPS_SCHEMA = pa.schema(
     [
@@ -85,13 +92,49 @@ def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | N
         ) from error
 
 
+def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
+    """Raise TransformError if the newest dumps of all days hold more tokens than sums can.
+
+    Each count may be as large as its contract says. The message names the dumps and days that have
+    most; `files` are the landed files by hash.
+    """
+    for table, day in _COUNTED_BY.items():
+        found = connection.execute(
+            f"""
+            with days as (
+                select dump_sha256, {day} as day, sum(total_tokens) as tokens
+                from raw.{table} group by all
+            ),
+            newest as (
+                select days.* from days inner join raw.dumps using (dump_sha256)
+                qualify row_number() over (
+                    partition by source, day order by as_of desc, pulled_at desc, dump_sha256 desc
+                ) = 1
+            )
+            select dump_sha256, day, tokens, sum(tokens) over () as total_tokens
+            from newest qualify total_tokens > {_MOST_TOKENS}
+            order by tokens desc, day limit 3
+            """
+        ).fetchall()
+        if found:
+            days = "".join(
+                f"\n  dump {sha:.12} ({files[sha]}), {day}: {tokens:,} tokens"
+                for sha, day, tokens, _ in found
+            )
+            raise TransformError(
+                f"{table}: the tokens of all days add up to {found[0][3]:,}; expected at most "
+                f"{_MOST_TOKENS:,}, so that every sum is exact. The days with most:{days}\n"
+                "Land a newer dump of these days, or take the file out of the landing zone."
+            )
+
+
 def create_working_database(
     ingested: Iterable[Ingested], settings: Settings, previous: Vintage | None
 ) -> Path:
     """Replace the working database by one that holds only `raw.*`; gives its path.
 
     `previous` is the latest vintage, or None where nothing was published: what `revisions`
-    compares with.
+    compares with. Raises TransformError if the tokens of all days are more than can be added up.
     """
     ingested = list(ingested)
     corrections = read_corrections()
@@ -141,4 +184,5 @@ def create_working_database(
                 [i.rows_path for i in ingested if i.record.source == source.name],
                 pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
             )
+        _refuse_uncountable(connection, {i.record.sha256: i.record.path for i in ingested})
     return path

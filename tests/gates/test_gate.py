@@ -71,6 +71,11 @@ def on_day(expression: str, day: str, column: str = "tokens") -> str:
     )
 
 
+# A query that changes the tokens from a day on: FROM, the day, what they become, TO.
+FROM = "select * replace (cast(case when usage_date >= date"
+TO = "else tokens end as bigint) as tokens) from t"
+
+
 def covered(share: str) -> str:
     """A query that prices this share of the attributed tokens of every month."""
     return (
@@ -88,6 +93,7 @@ def task_rows(**spoiled: object) -> str:
         "has_map_row": "true", "usage_share": "0.5::double", "token_share": "0.5::double",
         "category_usage_share": "0.5::double", "category_token_share": "0.5::double",
         "macro_usage_share": "1::double", "macro_token_share": "1::double",
+        "share_rounding": "0.0005::double",
         "models_listed": "3::int", "listed_usage_share": "0.9::double",
         "listed_token_share": "0.9::double", "dump_sha256": "repeat('a', 64)",
     }  # fmt: skip
@@ -399,6 +405,20 @@ POISON: list[tuple[str, str, str, str]] = [
         task_rows(listed_usage_share=1.2),
         "models of math, requests add up to 1.2",
     ),
+    # With three decimals two shares may miss 1 by 0.001, and three listed ones pass it by 0.0015.
+    ("TASK_SHARES", "task_usage", task_rows(token_share=0.5011), "rounding explains 0.001"),
+    (
+        "TASK_SHARES",
+        "task_usage",
+        task_rows(usage_share=0.4989),
+        "all tags, requests add up to 0.99",
+    ),
+    (
+        "TASK_SHARES",
+        "task_usage",
+        task_rows(listed_token_share=1.0016),
+        "models of math, tokens add up to 1.001600; rounding explains 0.0015",
+    ),
     ("TASK_TAG_UNMAPPED", "task_usage", task_rows(has_map_row=False), "math (general) holds 50"),
     (
         "QUARANTINED_ROWS",
@@ -470,11 +490,81 @@ def test_poison_is_caught(
     assert any(named in row for row in found.rows), found.rows
 
 
-def test_task_shares_that_add_up_are_no_poison(poison: Callable[[str, str], Path]) -> None:
-    verdicts = {v.rule: v for v in run_gate(poison("task_usage", task_rows()), None)}
-    assert verdicts["TASK_SHARES"].passed
+def test_task_shares_that_add_up_but_for_rounding_are_no_poison(
+    poison: Callable[[str, str], Path],
+) -> None:
+    rounded = task_rows(token_share=0.501, usage_share=0.499, listed_token_share=1.0015)
+    verdicts = {v.rule: v for v in run_gate(poison("task_usage", rounded), None)}
+    assert verdicts["TASK_SHARES"].passed, verdicts["TASK_SHARES"].rows
     assert verdicts["TASK_TAG_UNMAPPED"].passed
     assert not blockers(list(verdicts.values()))
+
+
+# First new day of the small feed, whose last day is 2026-02-11, factor, and whether it warns.
+LEVELS = [
+    ("2026-02-11", 0.74, True),
+    ("2026-02-11", 0.76, False),
+    ("2026-02-10", 0.74, True),
+    ("2026-02-10", 0.76, False),
+    ("2026-02-09", 0.79, True),
+    ("2026-02-09", 0.81, False),
+    # More than 7 new days: those next to the old ones count.
+    ("2026-01-29", 0.79, True),
+    ("2026-01-29", 0.81, False),
+    ("2026-01-29", 1.98, False),
+    ("2026-01-29", 2.02, True),
+]
+
+
+@pytest.mark.parametrize(("first_day", "factor", "warns"), LEVELS)
+def test_new_days_on_another_level_warn(
+    poison: Callable[[str, str], Path],
+    healthy: Path,
+    tmp_path: Path,
+    first_day: str,
+    factor: float,
+    warns: bool,
+) -> None:
+    """The answer of a night, asked with a filter that its days do not show one by one."""
+    before = tmp_path / "before"
+    before.mkdir()
+    usage = healthy / "usage_daily.parquet"
+    duckdb.execute(
+        f"copy (select * from '{usage}' where usage_date < date '{first_day}') "
+        f"to '{before / usage.name}' (format parquet)"
+    )
+    now = poison(
+        "usage_daily",
+        f"{FROM} '{first_day}' then tokens * {factor} {TO}",
+    )
+    found = verdict(now, "LEVEL_STEP", previous=before)
+    assert found.verdict == ("warn" if warns else "pass"), found.rows
+    assert [row[:10] for row in found.rows] == ([first_day] if warns else [])
+    # Every day for itself is within the factor that a day may differ by.
+    assert verdict(now, "DAY_TOTAL", previous=before).passed == (factor < 2)
+
+
+def test_without_a_vintage_before_a_step_shows_where_the_dump_changes(
+    poison: Callable[[str, str], Path],
+) -> None:
+    filtered = (
+        "select * replace (case when usage_date >= date '2026-02-05' then repeat('b', 64) "
+        "else dump_sha256 end as dump_sha256, cast(case when usage_date >= date '2026-02-05' "
+        "then tokens * 0.7 else tokens end as bigint) as tokens) from t"
+    )
+    found = verdict(poison("usage_daily", filtered), "LEVEL_STEP")
+    assert [row[:45] for row in found.rows] == ["2026-02-05 to 2026-02-11, dump bbbbbbbbbbbb: "]
+
+
+def test_a_filtered_answer_that_replaces_unsettled_days_is_a_step_and_of_settled_ones_no_vintage(
+    poison: Callable[[str, str], Path], healthy: Path
+) -> None:
+    folder = poison("usage_daily", f"{FROM} '2026-02-09' then tokens * 0.7 {TO}")
+    assert [r[:10] for r in verdict(folder, "LEVEL_STEP", previous=healthy).rows] == ["2026-02-09"]
+    assert verdict(folder, "RESTATEMENT", previous=healthy).passed
+    shutil.rmtree(folder)
+    folder = poison("usage_daily", f"{FROM} '2026-01-20' then tokens * 0.95 {TO}")
+    assert verdict(folder, "RESTATEMENT", previous=healthy).verdict == "fail"
 
 
 def test_restatement_of_settled_days_is_caught(
@@ -582,7 +672,8 @@ def test_a_grain_that_changes_mid_series_names_the_first_days(
 
 
 def test_every_rule_has_a_poisoned_fixture() -> None:
-    assert {p[0] for p in POISON} | {"RESTATEMENT", "CATALOGUE_SHRANK"} == set(rule_titles())
+    beside = {"RESTATEMENT", "CATALOGUE_SHRANK", "LEVEL_STEP"}
+    assert {p[0] for p in POISON} | beside == set(rule_titles())
 
 
 def test_thresholds_hold_on_the_shipped_history_with_room(

@@ -27,6 +27,7 @@ SLUGS: dict[str, tuple[str, str | None, str | None]] = {
     "d/one": ("attributed", "d", None),
     "openrouter/secret": ("stealth", None, None),
     "nobody/one": ("unmapped", None, None),
+    "nobody/two": ("unmapped", None, None),
     "openrouter/auto": ("router", None, None),
     "other": ("tail", None, None),
 }
@@ -217,6 +218,26 @@ def test_model_bounds_contain_every_completion(
         assert_contained(bounds(warehouse, "daily", "model"), model_completion(first, chance))
 
 
+def _by_owner(usage: Usage, position: int) -> tuple[dict[str, int], dict[str, int], int]:
+    """Tokens of known labs or origins, of what must be of one but of nobody knows which, the rest.
+
+    A stealth model is of one lab, so are all models of one author, and a lab is in one country.
+    """
+    known: dict[str, int] = defaultdict(int)
+    owned: dict[str, int] = defaultdict(int)
+    loose = 0
+    for _, slug, count in usage:
+        identification, lab, _ = SLUGS[slug]
+        name = SLUGS[slug][position]
+        if isinstance(name, str):
+            known[name] += count
+        elif identification in ("tail", "router"):
+            loose += count
+        else:
+            owned[lab or (slug if identification == "stealth" else slug.split("/")[0])] += count
+    return known, owned, loose
+
+
 @EXAMPLES
 @given(usage=days(), seed=st.integers(0, 2**32))
 def test_lab_and_origin_bounds_contain_every_completion(
@@ -225,20 +246,23 @@ def test_lab_and_origin_bounds_contain_every_completion(
     warehouse.build(usage, "concentration_monthly")
     chance = random.Random(seed)
     for unit, position in (("lab", 1), ("origin", 2)):
-        for greedy in (True, False, False):
-            tokens: dict[str, int] = defaultdict(int)
-            loose = 0
-            for _, slug, count in usage:
-                name = SLUGS[slug][position]
-                if name is None:
-                    loose += count
-                else:
-                    tokens[name] += count
-            _spread(tokens, loose, chance, greedy)
-            assert_contained(bounds(warehouse, "monthly", unit), tokens)
-            if greedy:
-                high = bounds(warehouse, "monthly", unit)[2]
-                assert high == pytest.approx(float(measures(tokens.values())[0]), abs=1e-12)
+        found = bounds(warehouse, "monthly", unit)
+        known, owned, loose = _by_owner(usage, position)
+        total = sum(known.values()) + sum(owned.values()) + loose
+        for _ in range(3):
+            tokens = defaultdict(int, known)
+            for name, count in owned.items():
+                tokens[chance.choice([*tokens, f"new/{name}"])] += count
+            _spread(tokens, loose, chance, greedy=False)
+            assert_contained(found, tokens)
+        # The lower bound is what is left when the rest is spread without end ...
+        apart = sorted([*known.values(), *owned.values()], reverse=True)
+        assert found[0] == pytest.approx(sum(v * v for v in apart) / total**2, abs=1e-12)
+        assert found[3] == pytest.approx(sum(apart[:5]) / total, abs=1e-12)
+        # ... and the upper one when the largest has all.
+        _spread(known, sum(owned.values()) + loose, chance, greedy=True)
+        assert_contained(found, known)
+        assert found[2] == pytest.approx(float(measures(known.values())[0]), abs=1e-12)
 
 
 @EXAMPLES

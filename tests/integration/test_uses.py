@@ -1,6 +1,8 @@
 """Apps and task classes from dump to vintage: what a reader of the published tables sees."""
 
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,8 @@ from tests import builders
 
 SHARED = "../shared/data/openrouter/app-rankings/rank_radar_vintages.csv.gz"
 REAL = PROJECT_ROOT / SHARED
+SHARED_TASKS = "../shared/data/openrouter/task-classifications/2026-09-21.json"
+REAL_TASKS = PROJECT_ROOT / SHARED_TASKS
 
 
 def query(vintage: Vintage, sql: str) -> list[tuple[object, ...]]:
@@ -46,7 +50,7 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
         "apps.json": builders.app_rankings({7: 300, 8: 100}),
         "tasks.json": builders.task_classifications(
             {
-                "code:general_impl": {"usage_share": 0.5, "token_share": 0.5},
+                "code:general_impl": {"usage_share": 0.5, "token_share": 0.501},
                 "poems": {"usage_share": 0.5, "token_share": 0.5},
             },
             {
@@ -70,7 +74,11 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
         result.vintage,
         "select origin, models, token_share_low, token_share_high from task_usage_by_origin "
         "where tag = 'code:general_impl' order by origin",
-    ) == [("CN", 1, 0.5, 0.75), ("US", 1, 0.25, 0.5), ("unidentified", 1, 0.25, 0.25)]
+    ) == [
+        ("CN", 1, 0.4995, 0.7505),
+        ("US", 1, 0.2495, 0.5005),
+        ("unidentified", 1, 0.249, 0.251),
+    ]
     assert query(
         result.vintage,
         "select tag, use from task_usage order by tag",
@@ -78,8 +86,10 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
     assert query(
         result.vintage,
         "select measured_windows, newest_token_share from use_coverage where use = 'code'",
-    ) == [(1, 0.5)]
+    ) == [(1, 0.501)]
     assert [n for n in result.notices if "TASK_TAG_UNMAPPED" in n]
+    # 0.501 + 0.5 is no more than rounding explains.
+    assert not [n for n in result.notices if "TASK_SHARES" in n]
     assert (
         "Source: OpenRouter (openrouter.ai/rankings), as of 2026-02-28."
         in (result.vintage.manifest["citations"])
@@ -90,15 +100,20 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
 def real(
     small_base: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not REAL.exists():
-        pytest.skip(f"no real app-rankings beside this checkout ({SHARED})")
+    for path, shared in ((REAL, SHARED), (REAL_TASKS, SHARED_TASKS)):
+        if not path.exists():
+            pytest.skip(f"no such real dump beside this checkout ({shared})")
     folder = tmp_path_factory.mktemp("apps")
     settings = Settings(data_dir=folder / "data")
     rows = builders.feed(builders.days("2026-01-01", 42))
     land(builders.write(folder, "feed.csv", builders.csv3(rows)), settings, as_of=builders.AS_OF)
     landed = land(REAL, settings)
     assert (landed.good_rows, landed.quarantined_rows) == (7660, 0)
+    landed = land(REAL_TASKS, settings)
+    # 29 tags with 10 models each and 4 macro categories.
+    assert (landed.good_rows, landed.quarantined_rows) == (29 + 290 + 4, 0)
     vintage = pipeline.run(settings).vintage
+    assert not [v for v in vintage.verdicts if v.rule.startswith("TASK_") and not v.passed]
     with open_tables(vintage.path / "tables") as connection:
         yield connection
 
@@ -151,3 +166,40 @@ def test_real_apps_are_ranked_by_tokens_and_their_shares_add_up(
         "select app_name, round(total_tokens / 1e12, 2) from app_usage "
         "where window_end = date '2026-06-28' and window_days = 30 and rank <= 2 order by rank"
     ).fetchall() == [("Hermes Agent", 24.83), ("Kilo Code", 6.75)]
+
+
+def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
+    real: duckdb.DuckDBPyConnection,
+) -> None:
+    """Three decimals; of each listed model half a thousandth may be missing."""
+    assert real.sql("select distinct share_rounding, models_listed from task_usage").fetchall() == [
+        (0.0005, 10)
+    ]
+    listed = {
+        (tag["tag"], lab): sum(
+            Decimal(str(m["tag_token_share"]))
+            for m in tag["models"]
+            if m["id"].startswith(f"{lab}/")
+        )
+        for tag in json.loads(REAL_TASKS.read_text())["data"]["classifications"]
+        for lab in ("mistralai",)
+    }
+    french = real.sql(
+        "select tag, models, token_share, token_share_low from task_usage_by_origin "
+        "where origin = 'FR' order by tag"
+    ).fetchall()
+    assert len(french) > 3
+    for tag, models, share, low in french:
+        assert share == float(listed[tag, "mistralai"])
+        assert low == pytest.approx(max(share - models * 0.0005, 0), abs=1e-12)
+    assert real.sql(
+        "select count(*) from task_usage_by_origin where not ("
+        "0 <= token_share_low and token_share_low <= token_share and "
+        "token_share <= token_share_high and token_share_high <= 1 and "
+        "0 <= usage_share_low and usage_share_low <= usage_share and "
+        "usage_share <= usage_share_high and usage_share_high <= 1)"
+    ).fetchall() == [(0,)]
+    assert real.sql(
+        "select min(wide), max(wide) from (select sum(token_share_low) as wide "
+        "from task_usage_by_origin group by tag) where wide > 1"
+    ).fetchall() == [(None, None)]

@@ -20,12 +20,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import RefusedDumpError
+from orchestration.errors import RefusedDumpError, TransformError
 from orchestration.ingestion.checks import split_rows
-from orchestration.ingestion.ingest import ingest
-from orchestration.landing.store import land
+from orchestration.ingestion.ingest import ingest, ingest_all
+from orchestration.landing.store import land, list_dumps
 from orchestration.settings import Settings
 from orchestration.sources import Dump, find_source, parse
+from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
 
 Drop = Callable[[str, bytes], Path]
@@ -295,6 +296,21 @@ def test_a_day_has_at_most_51_rows(
         set() if believed else {("too_many_rows", "date", day)}
     )
     assert len(bad) == (0 if believed else count)
+
+
+def test_counts_that_cannot_be_added_up_name_their_dump_and_day(
+    settings: Settings, drop: Drop
+) -> None:
+    """Each of them is within its contract; a newer dump of the day mends it."""
+    huge = [(day, slug, str(2**63 - 1) if slug == "other" else n) for day, slug, n in ROWS]
+    bad = land(drop("huge.csv", builders.csv3(huge[:8])), settings, as_of=builders.AS_OF).record
+    land(drop("feed.csv", builders.csv3(ROWS[8:])), settings, as_of=builders.AS_OF)
+    with pytest.raises(TransformError) as raised:
+        create_working_database(ingest_all(list_dumps(settings), settings), settings, None)
+    day_total = 2**63 - 1 + sum(int(n) for *_, n in ROWS[:7])
+    assert f"dump {bad.sha256[:12]} ({bad.path}), {DAY}: {day_total:,} tokens" in str(raised.value)
+    land(drop("mended.json", builders.api_json(ROWS, "2026-03-02T01:46:00Z")), settings)
+    create_working_database(ingest_all(list_dumps(settings), settings), settings, None)
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,31 @@ def test_task_classifications_are_rows_for_tags_models_and_macro_categories() ->
         Decimal("0.75"),
     )
     assert math["token_share"] == Decimal("0.0000001")
+    # 1e-07 has seven decimals: no share can be further from the truth than half of the last one.
+    assert {r["share_rounding"] for r in rows} == {Decimal("0.00000005")}
     assert (macro["label"], macro["token_share"]) == ("Code", Decimal("0.5"))
+
+
+@pytest.mark.parametrize(
+    ("shares", "rounding"),
+    [
+        # The real answer: three decimals, written without zeros at the end.
+        ((0.06, 0.002, 0), "0.0005"),
+        ((0, 1, 1), "0.005"),
+        ((0.12345678901234567, 0.1, 0), "0.000000000000000005"),
+        (("0.1234567890123456789", 0.1, 0), "0"),
+        # What is no number decides nothing.
+        (("0,123", "NaN", [0.123]), "0.005"),
+    ],
+)
+def test_the_longest_share_of_a_task_answer_says_how_they_were_rounded(
+    shares: tuple[object, object, object], rounding: str
+) -> None:
+    fields = dict(zip(("usage_share", "token_share", "category_usage_share"), shares, strict=True))
+    content = builders.task_classifications({"math": fields, "poems": {}})
+    parsed = parse(Dump("t.json", content), find_source(Dump("t.json", content)))
+    at = list(parsed.fields).index("share_rounding")
+    assert {row[at] for row in parsed.rows} == {rounding}
 
 
 @pytest.mark.parametrize(

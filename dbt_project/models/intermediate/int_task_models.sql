@@ -71,6 +71,7 @@ select
     base_slug,
     split_part(base_slug, '/', 1) as author,
     match_kind,
+    share_rounding,
     tag_usage_share,
     tag_token_share
 from slugs

@@ -20,6 +20,7 @@ select
     entries.model_id,
     entries.macro_category,
     entries.display_name,
+    entries.share_rounding,
     entries.usage_share,
     entries.token_share,
     entries.category_usage_share,

@@ -1,13 +1,22 @@
--- Which kinds of rows are in which group of a rule set, and which may be: what is unidentified may
--- belong to any origin, lab or model, and a model of unknown license to any license.
+-- Which kinds of rows are in which group of a rule set, and which may be. A row may belong to a
+-- group unless something known about it excludes it. So each term of a group is answered with true,
+-- with false, or with NULL if what it asks for is not known of the row; `and`, `or` and `not` do
+-- the rest. Rows that a denominator of identified rows leaves out are listed too.
 with counted as (
 
     select
         counted.rule_set,
+        counted.is_identified,
         kinds.*
     from {{ ref('int_rule_set_rows') }} as counted
     inner join {{ ref('int_usage_kinds') }} as kinds on counted.kind_id = kinds.kind_id
     where counted.may_be_in_universe
+
+),
+
+rule_sets as (
+
+    select * from {{ source('raw', 'rule_sets') }}
 
 ),
 
@@ -17,28 +26,48 @@ terms as (
 
 ),
 
-matched as (
+asked as (
 
     select
         counted.rule_set,
         counted.kind_id,
-        counted.origin,
-        counted.lab_id,
-        counted.license,
+        counted.is_identified,
         terms.group_name,
         terms.attribute,
         terms.is_excluded,
+        terms.value,
         case terms.attribute
-            when 'any' then true
-            when 'origin' then counted.origin = terms.value
-            when 'lab' then counted.lab_id = terms.value
-            when 'author' then counted.author = terms.value
-            when 'model' then counted.base_slug = terms.value
-            when 'identification' then counted.identification = terms.value
-            when 'license' then counted.license = terms.value
-        end as is_match
+            when 'origin' then counted.origin
+            when 'lab' then counted.lab_id
+            when 'author' then counted.author
+            when 'model' then counted.base_slug
+            when 'identification' then counted.identification
+            when 'license' then counted.license
+        end as row_value,
+        -- The name of a router or a stealth model says nothing about who made the model.
+        case
+            when terms.attribute = 'origin' then counted.origin = 'unidentified'
+            when terms.attribute = 'lab' then counted.lab_id = 'unidentified'
+            when terms.attribute = 'license' then counted.license = 'unknown'
+            when terms.attribute in ('author', 'model')
+                then counted.identification in ('tail', 'router', 'stealth')
+            else false
+        end as is_unknown
     from counted
     inner join terms on counted.rule_set = terms.rule_set
+
+),
+
+matched as (
+
+    select
+        *,
+        case
+            -- What is not known may be asked for by name, as `unidentified` or `unknown`.
+            when attribute = 'any' or row_value = value then true
+            when not is_unknown then false
+        end as is_match
+    from asked
 
 ),
 
@@ -48,20 +77,29 @@ answered as (
         rule_set,
         group_name,
         kind_id,
-        bool_or(is_match and not is_excluded and attribute <> 'license') as is_named,
-        bool_or(
-            not is_excluded
-            and (
-                (attribute = 'origin' and origin = 'unidentified')
-                or (attribute in ('lab', 'author', 'model') and lab_id = 'unidentified')
-            )
-        ) as may_be_named,
-        bool_or(is_match and attribute = 'license')
-        or not bool_or(attribute = 'license') as is_licensed,
-        bool_or(attribute = 'license' and license = 'unknown') as may_be_licensed,
-        bool_or(is_match and is_excluded) as is_excluded
+        {{ any_of("is_match", "not is_excluded and attribute <> 'license'") }} as is_named,
+        -- A group without licenses takes all of them.
+        {{ any_of("is_match", "not is_excluded and attribute = 'license'") }}
+        or not bool_or(not is_excluded and attribute = 'license') as is_licensed,
+        {{ any_of("is_match", "is_excluded") }} as is_excluded,
+        bool_and(is_identified) as is_identified,
+        bool_or(is_unknown and attribute in ('origin', 'lab')) as is_unplaced
     from matched
     group by rule_set, group_name, kind_id
+
+),
+
+members as (
+
+    select
+        answered.rule_set,
+        answered.group_name,
+        answered.kind_id,
+        answered.is_named and answered.is_licensed and not answered.is_excluded as is_member,
+        answered.is_identified
+        and not (rule_sets.universe = 'identified_only' and answered.is_unplaced) as is_identified
+    from answered
+    inner join rule_sets on answered.rule_set = rule_sets.rule_set
 
 )
 
@@ -69,9 +107,8 @@ select
     rule_set,
     group_name,
     kind_id,
-    is_named and is_licensed as is_member
-from answered
-where
-    not is_excluded
-    and (is_named or may_be_named)
-    and (is_licensed or may_be_licensed)
+    coalesce(is_member, false) as is_member,
+    is_member is null as may_be_member,
+    is_identified
+from members
+where is_member is distinct from false or not is_identified

@@ -31,10 +31,11 @@ select
         when 'top_n' then kinds.identification <> 'tail'
         else true
     end as may_be_in_universe,
-    -- What a denominator without unidentified tokens counts.
+    -- What a denominator without unidentified tokens may count; the others leave nothing out.
     case rule_sets.universe
         when 'labs' then rule_set_labs.lab_id is not null
-        else kinds.origin <> 'unidentified'
+        when 'identified_only' then kinds.identification = 'attributed'
+        else true
     end as is_identified
 from kinds
 inner join rule_sets

@@ -77,7 +77,10 @@ signatures as (
     select
         rule_set,
         kind_id,
-        {{ joined_text("group_name || '=' || cast(is_member as string)", ',') }} as groups
+        {{ joined_text(
+            "group_name || '=' || cast(is_member as string) || cast(may_be_member as string)"
+            ~ " || cast(is_identified as string)", ','
+        ) }} as groups
     from members
     group by rule_set, kind_id
 
@@ -90,16 +93,12 @@ kinds as (
         counted.rule_set,
         counted.unit,
         rule_sets.denominator,
-        -- Whether a row counts as known, in numerator and denominator alike.
-        rule_sets.universe not in ('identified_only', 'labs') or counted.is_identified
-            as is_counted,
         counted.may_be_in_universe,
         rule_sets.universe = 'top_n' as is_top_n,
         dense_rank() over (
             order by
                 counted.rule_set asc,
-                signatures.groups asc,
-                counted.is_identified asc
+                signatures.groups asc
         ) as class_id
     from counted
     inner join rule_sets on counted.rule_set = rule_sets.rule_set
@@ -117,7 +116,6 @@ classes as (
         kinds.rule_set,
         kinds.class_id,
         kinds.denominator,
-        kinds.is_counted,
         sum(usage.tokens) as tokens,
         sum(
             case
@@ -146,13 +144,6 @@ totals as (
         cast(sum(
             case
                 when classes.denominator = 'all_rows' then classes.tokens
-                when classes.is_counted then classes.universe_tokens
-                else 0
-            end
-        ) as bigint) as total_tokens,
-        cast(sum(
-            case
-                when classes.denominator = 'all_rows' then classes.tokens
                 else classes.universe_tokens
             end
         ) as bigint) as bound_tokens
@@ -170,7 +161,9 @@ groups_of_classes as (
     select distinct
         kinds.class_id,
         members.group_name,
-        members.is_member
+        members.is_member,
+        members.may_be_member,
+        members.is_identified
     from kinds
     inner join members
         on
@@ -179,6 +172,7 @@ groups_of_classes as (
 
 ),
 
+-- Rows that are not identified count as known in neither numerator nor denominator.
 known as (
 
     select
@@ -187,16 +181,26 @@ known as (
         groups_of_classes.group_name,
         cast(sum(
             case
-                when groups_of_classes.is_member and classes.is_counted then classes.universe_tokens
+                when groups_of_classes.is_member and groups_of_classes.is_identified
+                    then classes.universe_tokens
                 else 0
             end
         ) as bigint) as tokens,
         cast(sum(
             case
-                when groups_of_classes.is_member and classes.is_counted then 0
+                when
+                    groups_of_classes.may_be_member
+                    or (groups_of_classes.is_member and not groups_of_classes.is_identified)
+                    then classes.universe_tokens
+                else 0
+            end
+        ) as bigint) as unidentified_tokens,
+        cast(sum(
+            case
+                when groups_of_classes.is_identified or classes.denominator = 'all_rows' then 0
                 else classes.universe_tokens
             end
-        ) as bigint) as unidentified_tokens
+        ) as bigint) as left_out_tokens
     from classes
     inner join groups_of_classes on classes.class_id = groups_of_classes.class_id
     group by all
@@ -217,8 +221,11 @@ with_windows as (
         group_names.group_name,
         coalesce(known.tokens, 0) as tokens,
         coalesce(known.unidentified_tokens, 0) as unidentified_tokens,
-        totals.total_tokens,
-        {{ fraction('coalesce(known.tokens, 0)', 'totals.total_tokens') }} as share,
+        totals.bound_tokens - coalesce(known.left_out_tokens, 0) as total_tokens,
+        {{ fraction(
+            'coalesce(known.tokens, 0)',
+            'totals.bound_tokens - coalesce(known.left_out_tokens, 0)'
+        ) }} as share,
         {{ fraction('coalesce(known.tokens, 0)', 'totals.bound_tokens') }} as share_low,
         {{ fraction(
             'coalesce(known.tokens, 0) + coalesce(known.unidentified_tokens, 0)',

@@ -36,6 +36,7 @@ attributed as (
         coalesce(attribution.{{ origin }}, 'unidentified') as origin,
         coalesce(attribution.{{ lab_id }}, 'unidentified') as lab_id,
         attribution.license,
+        attribution.revealed_as,
         min(attribution.usage_date) as first_day
     from attribution
     inner join readings
@@ -53,7 +54,7 @@ kinds as (
     select
         attributed.*,
         usage.model_permaslug,
-        usage.author,
+        {{ made_by('attributed.revealed_as', 'usage.author') }} as author,
         usage.variant = 'free' as is_free
     from usage
     inner join attributed on usage.base_slug = attributed.base_slug

@@ -40,7 +40,7 @@ daily as (
         on
             usage.model_permaslug = kinds.model_permaslug
             and usage.base_slug = kinds.base_slug
-            and usage.author = kinds.author
+            and {{ made_by('attribution.revealed_as', 'usage.author') }} = kinds.author
             and (usage.variant = 'free') = kinds.is_free
             and kinds.lens = '{{ lens }}'
             and attribution.registry_view = kinds.registry_view

@@ -51,8 +51,43 @@ numbered as (
         row_number() over (
             order by source asc, window_kind asc, window_start asc, window_end asc
         ) as place,
-        {{ days_between('window_start', 'window_end') }} + 1 as days_in_window
+        {{ days_between('window_start', 'window_end') }} + 1 as days_in_window,
+        {{ first_day_counted('window_kind', 'window_start') }} as first_day,
+        {{ last_day_counted('window_kind', 'window_end') }} as last_day
     from windows
+
+),
+
+present as (
+
+    select
+        numbered.place,
+        cast(count(days.usage_date) as integer) as days_present
+    from numbered
+    inner join days
+        on
+            numbered.source = days.source
+            and days.usage_date between numbered.window_start and numbered.window_end
+    group by numbered.place
+
+),
+
+-- A mean of weeks counts whole weeks, with days before and after its month or span.
+complete as (
+
+    select numbered.place
+    from numbered
+    inner join days
+        on
+            numbered.source = days.source
+            and days.usage_date between numbered.first_day and numbered.last_day
+    group by
+        numbered.place,
+        numbered.first_day,
+        numbered.last_day
+    having
+        bool_and(days.is_complete)
+        and count(*) = {{ days_between('numbered.first_day', 'numbered.last_day') }} + 1
 
 )
 
@@ -62,19 +97,9 @@ select
     numbered.window_kind,
     numbered.window_start,
     numbered.window_end,
-    cast(count(days.usage_date) as integer) as days_present,
+    coalesce(present.days_present, 0) as days_present,
     cast(numbered.days_in_window as integer) as days_in_window,
-    coalesce(bool_and(days.is_complete), false)
-    and count(days.usage_date) = numbered.days_in_window as is_complete
+    complete.place is not null as is_complete
 from numbered
-left join days
-    on
-        numbered.source = days.source
-        and days.usage_date between numbered.window_start and numbered.window_end
-group by
-    numbered.place,
-    numbered.source,
-    numbered.window_kind,
-    numbered.window_start,
-    numbered.window_end,
-    numbered.days_in_window
+left join present on numbered.place = present.place
+left join complete on numbered.place = complete.place

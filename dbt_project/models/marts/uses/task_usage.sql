@@ -54,6 +54,7 @@ select
         'unmapped'
     ) as use,
     use_map.tag is not null as has_map_row,
+    cast(tags.share_rounding as double) as share_rounding,
     cast(tags.usage_share as double) as usage_share,
     cast(tags.token_share as double) as token_share,
     cast(tags.category_usage_share as double) as category_usage_share,

@@ -1,5 +1,8 @@
 -- K is what the listed models of an origin hold of a tag. U, what is left of 1 beside all origins,
 -- may belong to anybody: models that are not listed, and listed ones whose origin is not known.
+-- Each listed share is rounded, so the share of a model lies up to r below and above it. All shares
+-- of a tag add up to 1 together with models that are not listed, which give way: at least an origin
+-- has its models' least, at most what the least of all other origins leaves of 1.
 {% set measures = ['token', 'usage'] %}
 
 with tags as (
@@ -44,10 +47,32 @@ by_origin as (
         window_end,
         tag,
         origin,
-        count(*) as models,
-        sum(tag_token_share) as token_known,
-        sum(tag_usage_share) as usage_known
+        {% for measure in measures -%}
+        sum(tag_{{ measure }}_share) as {{ measure }}_known,
+        sum(greatest(tag_{{ measure }}_share - share_rounding, 0)) as {{ measure }}_least,
+        sum(least(tag_{{ measure }}_share + share_rounding, 1)) as {{ measure }}_most,
+        {% endfor -%}
+        count(*) as models
     from located
+    group by all
+
+),
+
+-- What all known origins hold of a tag.
+placed as (
+
+    select
+        window_start,
+        window_end,
+        tag,
+        {% for measure in measures -%}
+        sum({{ measure }}_known) as {{ measure }}_known,
+        sum({{ measure }}_least) as {{ measure }}_least,
+        sum({{ measure }}_most) as {{ measure }}_most,
+        {% endfor -%}
+        count(*) as origins
+    from by_origin
+    where origin <> 'unidentified'
     group by all
 
 ),
@@ -71,7 +96,7 @@ tag_origins as (
 
 ),
 
-with_unknown as (
+combined as (
 
     select
         tags.source,
@@ -81,22 +106,17 @@ with_unknown as (
         tags.tag,
         tags.use,
         tags.macro_category,
+        tags.share_rounding,
         tags.token_share as tag_token_share,
         tags.usage_share as tag_usage_share,
-        {% for measure in measures -%}
-        -- Published shares are rounded: their sum may pass 1 by a hair.
-        least(coalesce(by_origin.{{ measure }}_known, 0), 1) as {{ measure }}_known,
-        greatest(
-            1 - sum(
-                case
-                    when tag_origins.origin = 'unidentified' then 0
-                    else coalesce(by_origin.{{ measure }}_known, 0)
-                end
-            ) over (partition by tags.window_start, tags.window_end, tags.tag),
-            0
-        ) as {{ measure }}_unknown,
-        {% endfor -%}
         tag_origins.origin,
+        {% for measure in measures -%}
+        coalesce(by_origin.{{ measure }}_known, 0) as {{ measure }}_known,
+        coalesce(by_origin.{{ measure }}_least, 0) as {{ measure }}_least,
+        coalesce(placed.{{ measure }}_known, 0) as {{ measure }}_known_placed,
+        coalesce(placed.{{ measure }}_least, 0) as {{ measure }}_least_placed,
+        coalesce(placed.{{ measure }}_most, 0) as {{ measure }}_most_placed,
+        {% endfor -%}
         coalesce(by_origin.models, 0) as models
     from tags
     inner join tag_origins
@@ -110,29 +130,53 @@ with_unknown as (
             and tag_origins.window_end = by_origin.window_end
             and tag_origins.tag = by_origin.tag
             and tag_origins.origin = by_origin.origin
+    left join placed
+        on
+            tags.window_start = placed.window_start
+            and tags.window_end = placed.window_end
+            and tags.tag = placed.tag
 
 ),
 
+limited as (
+
+    select
+        {% for measure in measures -%}
+        case
+            when origin = 'unidentified' then 1 - {{ measure }}_known_placed
+            else {{ measure }}_known
+        end as {{ measure }}_point,
+        case
+            when origin = 'unidentified'
+                then greatest({{ measure }}_least, 1 - {{ measure }}_most_placed)
+            else {{ measure }}_least
+        end as {{ measure }}_low,
+        greatest(
+            case
+                when origin = 'unidentified' then 1 - {{ measure }}_least_placed
+                else 1 - {{ measure }}_least_placed + {{ measure }}_least
+            end,
+            0
+        ) as {{ measure }}_high,
+        {% endfor -%}
+        *
+    from combined
+
+),
+
+-- Where the listed shares add up to more than 1, the upper bound speaks.
 bounded as (
 
     select
         {% for measure in measures -%}
+        cast(least({{ measure }}_low, {{ measure }}_high) as double) as {{ measure }}_share_low,
         cast(
-            case
-                when origin = 'unidentified' then {{ measure }}_unknown else {{ measure }}_known
-            end
-            as double
-        ) as {{ measure }}_share_low,
-        cast(
-            case
-                when origin = 'unidentified' then {{ measure }}_unknown
-                else least({{ measure }}_known + {{ measure }}_unknown, 1)
-            end
-            as double
-        ) as {{ measure }}_share_high,
+            least(greatest({{ measure }}_point, {{ measure }}_low), {{ measure }}_high) as double
+        ) as {{ measure }}_share,
+        cast({{ measure }}_high as double) as {{ measure }}_share_high,
         {% endfor -%}
         *
-    from with_unknown
+    from limited
 
 )
 
@@ -147,11 +191,13 @@ select
     'author_hq' as lens,
     origin,
     {% for measure in measures -%}
-    {{ measure }}_share_low as {{ measure }}_share,
+    {{ measure }}_share,
     {{ measure }}_share_low,
     {{ measure }}_share_high,
-    tag_{{ measure }}_share * {{ measure }}_share_low as classified_{{ measure }}_share_low,
-    tag_{{ measure }}_share * {{ measure }}_share_high as classified_{{ measure }}_share_high,
+    greatest(tag_{{ measure }}_share - share_rounding, 0) * {{ measure }}_share_low
+        as classified_{{ measure }}_share_low,
+    least(tag_{{ measure }}_share + share_rounding, 1) * {{ measure }}_share_high
+        as classified_{{ measure }}_share_high,
     {% endfor -%}
     cast(models as integer) as models
 from bounded
