@@ -31,6 +31,14 @@
             then
                 'mean of the weeks from ' || cast({{ window_start }} as string)
                 || ' to ' || cast({{ window_end }} as string)
+        when 'span_max_of_weeks'
+            then
+                'highest week from ' || cast({{ window_start }} as string)
+                || ' to ' || cast({{ window_end }} as string)
+        when 'span_min_of_weeks'
+            then
+                'lowest week from ' || cast({{ window_start }} as string)
+                || ' to ' || cast({{ window_end }} as string)
         when 'span'
             then cast({{ window_start }} as string) || ' to ' || cast({{ window_end }} as string)
         else 'every ISO week'
@@ -40,6 +48,16 @@
 {% macro is_mean(kind) -%}
     {#- Means of the weekly shares whose Thursday lies in the window, as ISO assigns weeks. -#}
     {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
+{%- endmacro %}
+
+{% macro is_extreme(kind) -%}
+    {#- The highest or lowest of the weekly shares whose Thursday lies in the window. -#}
+    {{ kind }} in ('span_max_of_weeks', 'span_min_of_weeks')
+{%- endmacro %}
+
+{% macro is_threshold(comparison) -%}
+    {#- Statements that a figure lies above or below another: the bounds decide. -#}
+    {{ comparison }} in ('above', 'below')
 {%- endmacro %}
 
 {% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}
