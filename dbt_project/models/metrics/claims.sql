@@ -45,6 +45,7 @@ differences as (
         claims.tolerance,
         claims.upward,
         claims.window_is_stated,
+        claims.rules_are_stated and measures.is_stated_rule_set as is_publishers_rule_set,
         claims.window_kind as stated_kind,
         claims.window_start as stated_start,
         claims.last_day as stated_end,
@@ -244,9 +245,8 @@ windows_named as (
 
 ),
 
--- Named are the claim's own rules, those of the publisher in another window, and all that fit
--- equally well: that give most figures of the statement, in the period that the publisher names if
--- any do.
+-- Named are the claim's own rules, those that the publisher states in another window, and all that
+-- fit equally well: that give most figures of the statement, in the period that it names if any do.
 ranked as (
 
     select
@@ -263,17 +263,17 @@ ranked as (
 
 ),
 
--- The plainest first: the publisher's rule set, then as data_contracts/rule_sets.yml has them.
+-- The plainest first: its own, then as data_contracts/rule_sets.yml has them.
 placed as (
 
     select
         *,
         row_number() over (
             partition by claim_id
-            order by is_stated desc, is_stated_rule_set desc, rule_set_place asc
+            order by is_stated desc, is_publishers_rule_set desc, rule_set_place asc
         ) as place
     from ranked
-    where is_stated_rule_set or fit = 1
+    where is_stated or is_publishers_rule_set or fit = 1
 
 ),
 
