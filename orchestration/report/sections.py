@@ -898,18 +898,19 @@ def _claim_cells(claim: Row) -> list[Any]:
         else f"{claim['published_by']}, {claim['published_on'] or 'undated'}"
     )
     link = Markup('<a href="{}">{}</a>').format(claim["url"], by) if claim["url"] else escape(by)
-    notes = [Markup('<br><span class="soft">{}</span>').format(text)
-             for text in (claim["reason"], claim["note"]) if text]  # fmt: skip
-    if claim["rules"]:
-        chance = claim["chance_of_match"]
-        told = (
-            "" if chance is None else f"; {percent(chance)} of random figures would match as well"
-        )
-        summary = (
-            f"Matched by, {claim['rules_matched']} of {claim['rules_searched']} searched{told}"
-        )
+    said = [claim["reason"], claim["note"] if is_ours else None]
+    notes = [Markup('<br><span class="soft">{}</span>').format(text) for text in said if text]
+    folded = [text for text in (None if is_ours else claim["note"], claim["rules"]) if text]
+    summary = "How it is read"
+    if claim["rules"] and claim["rules_searched"]:
+        summary = f"Matched by, {claim['rules_matched']} of {claim['rules_searched']} searched"
+        if claim["chance_of_match"] is not None:
+            summary += f"; so would {100 * claim['chance_of_match']:.0f} % of random figures"
+    if folded:
         notes.append(
-            Markup("<details><summary>{}</summary>{}</details>").format(summary, claim["rules"])
+            Markup("<details><summary>{}</summary>{}</details>").format(
+                summary, Markup("<br>").join(folded)
+            )
         )
     figures = ""
     if claim["verdict"] != "not_measurable":
