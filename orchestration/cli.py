@@ -365,7 +365,7 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="The rows of the table as JSON.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What the latest vintage says of published claims: measured value, bounds and verdict."""
+    """What the latest vintage says of published claims, and of our own questions beside them."""
     import json
 
     from orchestration.claims import show as claims_of
@@ -392,27 +392,33 @@ def claims(
             table.add_row(label, text)
         output.print(table)
         return
-    table = Table(
-        title=f"Published claims, vintage {vintage.vintage_id}",
-        caption="measured under the rules that the publisher states, else on all rows · bounds: "
-        "none or all of the unidentified tokens · `tokenshare claims CLAIM_ID` says more\n"
-        + citation,
+    for asked_by, what in (("publisher", "Published claims"), ("us", "Our own questions")):
+        rows = [claim for claim in found if claim["asked_by"] == asked_by]
+        if not rows:
+            continue
+        table = Table(title=f"{what}, vintage {vintage.vintage_id}", caption=claims_of.tally(rows))
+        for column, justify in (
+            ("claim", "left"), ("window", "left"),
+            ("published" if asked_by == "publisher" else "asked", "right"),
+            ("measured [low to high]", "right"), ("verdict", "left"),
+        ):  # fmt: skip
+            table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
+        for claim in rows:
+            verdict = claim["verdict"]
+            table.add_row(
+                claim["claim_id"],
+                claim["window"],
+                claims_of.published(claim),
+                claims_of.measured(claim),
+                Text(verdict.replace("_", " "), style=claims_of.VERDICTS[verdict]),
+            )
+        output.print(table)
+    output.print(
+        "Measured under the rules that the publisher states, else on all rows. Bounds: none or all "
+        "of the unidentified tokens. `tokenshare claims CLAIM_ID` says more.\n" + citation,
+        markup=False,
+        highlight=False,
     )
-    for column, justify in (
-        ("claim", "left"), ("window", "left"), ("published", "right"),
-        ("measured [low to high]", "right"), ("verdict", "left"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
-    for claim in found:
-        verdict = claim["verdict"]
-        table.add_row(
-            claim["claim_id"],
-            claim["window"],
-            claims_of.published(claim),
-            claims_of.measured(claim),
-            Text(verdict.replace("_", " "), style=claims_of.VERDICTS[verdict]),
-        )
-    output.print(table)
 
 
 @app.command(epilog="Example: tokenshare version" + _EXIT_CODES)

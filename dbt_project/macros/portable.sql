@@ -29,9 +29,9 @@
     and ({{ valid_to }} is null or {{ day }} < {{ valid_to }})
 {%- endmacro %}
 
-{% macro joined_text(column, separator) -%}
-    {#- The texts of a group as one, sorted. Spark: array_join(array_sort(collect_list(…)), …). -#}
-    string_agg({{ column }}, '{{ separator }}' order by {{ column }})
+{% macro joined_text(column, separator, order_by=none) -%}
+    {#- The texts of a group as one, sorted. Spark: listagg(…) within group (order by …). -#}
+    string_agg({{ column }}, '{{ separator }}' order by {{ order_by or column }})
 {%- endmacro %}
 
 {% macro quoted(name) -%}

@@ -31,6 +31,14 @@
             then
                 'mean of the weeks from ' || cast({{ window_start }} as string)
                 || ' to ' || cast({{ window_end }} as string)
+        when 'span_max_of_weeks'
+            then
+                'highest week from ' || cast({{ window_start }} as string)
+                || ' to ' || cast({{ window_end }} as string)
+        when 'span_min_of_weeks'
+            then
+                'lowest week from ' || cast({{ window_start }} as string)
+                || ' to ' || cast({{ window_end }} as string)
         when 'span'
             then cast({{ window_start }} as string) || ' to ' || cast({{ window_end }} as string)
         else 'every ISO week'
@@ -42,10 +50,15 @@
     {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
 {%- endmacro %}
 
+{% macro is_extreme(kind) -%}
+    {#- The highest or lowest of the weekly shares whose Thursday lies in the window. -#}
+    {{ kind }} in ('span_max_of_weeks', 'span_min_of_weeks')
+{%- endmacro %}
+
 {% macro first_day_counted(kind, window_start) -%}
-    {#- Where the days that a window counts begin: of a mean of weeks with its first whole week. -#}
+    {#- Where the days that a window counts begin: of one made of weeks with its first whole week. -#}
     case
-        when {{ is_mean(kind) }}
+        when {{ is_mean(kind) }} or {{ is_extreme(kind) }}
             then {{ period_start(window_start ~ ' + interval 3 day', 'weekly') }}
         else {{ window_start }}
     end
@@ -54,7 +67,7 @@
 {% macro last_day_counted(kind, window_end) -%}
     {#- Where they end. -#}
     case
-        when {{ is_mean(kind) }}
+        when {{ is_mean(kind) }} or {{ is_extreme(kind) }}
             then
                 cast(
                     {{ period_start(window_end ~ ' - interval 3 day', 'weekly') }}
@@ -78,6 +91,11 @@
         when bool_or(({{ condition }}) and coalesce({{ answer }}, false)) then true
         when not bool_or(({{ condition }}) and {{ answer }} is null) then false
     end
+{%- endmacro %}
+
+{% macro is_threshold(comparison) -%}
+    {#- Statements that a figure lies above or below another: the bounds decide. -#}
+    {{ comparison }} in ('above', 'below')
 {%- endmacro %}
 
 {% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}

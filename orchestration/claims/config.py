@@ -40,6 +40,8 @@ WindowKind = Literal[
     "year",
     "span",
     "span_mean_of_weeks",
+    "span_max_of_weeks",
+    "span_min_of_weeks",
 ]
 # Kinds that any claim may be searched in; a span is never searched, only stated.
 SEARCHED_KINDS: tuple[WindowKind, ...] = (
@@ -73,6 +75,12 @@ _UNITS: dict[str, tuple[str, ...]] = {
     "none": ("none", "percent", "trillion_tokens"),
 }
 _PAIRED = ("lead", "first_lead_date", "price_gap", "price_quality")
+_EXTREMES = ("span_max_of_weeks", "span_min_of_weeks")
+# Who asks: what someone published, or a question of our own. It is never shown as another's.
+AskedBy = Literal["publisher", "us"]
+OURSELVES = "tokenshare"
+# The rule of `claim_90_80` in the table price_quality, which answers for the metric price_quality.
+PRICE_QUALITY_CLAIM = 80
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -176,7 +184,7 @@ class Window(_Strict):
     @model_validator(mode="after")
     def _is_one(self) -> "Window":
         if self.kind.startswith("span") != (self.end is not None):
-            raise ValueError("end goes with span and span_mean_of_weeks; other kinds imply it")
+            raise ValueError("end goes with the kinds that begin with span; other kinds imply it")
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.kind == "iso_week" and self.start.weekday() != 0:
@@ -189,10 +197,12 @@ class Window(_Strict):
 
 
 class Claim(_Strict):
-    """One published figure, or one statement without a figure that can be checked."""
+    """One published figure, one statement without a figure, or one question of our own."""
 
     claim_id: Name
+    statement_id: Name
     statement: Text
+    asked_by: AskedBy = "publisher"
     published_by: Text
     published_on: date | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
@@ -203,13 +213,25 @@ class Claim(_Strict):
     rule_set: Name = DEFAULT_RULE_SET
     rules_are_stated: bool = False
     window: Window | None = None
+    window_is_stated: bool = True
     published_value: float | None = None
     published_date: date | None = None
     unit: Unit = "none"
     tolerance: Annotated[float, Field(ge=0)] | None = None
-    comparison: Literal["equals", "above", "below"] = "equals"
+    tolerance_above: Annotated[float, Field(ge=0)] | None = None
+    comparison: Literal["equals", "at_least", "above", "below"] = "equals"
     measurable: bool = True
     reason: Text | None = None
+    note: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ours_has_no_publisher(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict) or entry.get("asked_by") != "us":
+            return entry
+        if foreign := [n for n in ("published_by", "published_on", "url") if n in entry]:
+            raise ValueError(f"asked_by us takes no {', '.join(foreign)}: nobody published it")
+        return {**entry, "published_by": OURSELVES}
 
     @model_validator(mode="after")
     def _can_be_checked(self) -> "Claim":
@@ -222,8 +244,12 @@ class Claim(_Strict):
         if self.metric == "none":
             raise ValueError("metric none needs measurable: false and a reason")
         needed: dict[str, object] = {"group": self.group}
-        if self.comparison == "equals":
+        if self.comparison in ("equals", "at_least"):
             needed["tolerance"] = self.tolerance
+        elif self.tolerance is not None:
+            raise ValueError(f"comparison {self.comparison} takes no tolerance: the bounds decide")
+        if self.tolerance is None and self.tolerance_above is not None:
+            raise ValueError("tolerance_above goes with tolerance")
         if self.metric in _PAIRED:
             needed["over"] = self.over
         if self.metric == "first_lead_date":
@@ -234,6 +260,16 @@ class Claim(_Strict):
             raise ValueError(f"metric {self.metric} needs {', '.join(missing)}")
         if self.metric not in _PAIRED and self.over is not None:
             raise ValueError(f"metric {self.metric} takes no over")
+        kind = self.window.kind if self.window else None
+        if kind in _EXTREMES and self.metric not in ("share", "license_share"):
+            raise ValueError(f"window {kind} is of a share, not of {self.metric}")
+        if self.metric == "price_quality" and (
+            self.published_value != PRICE_QUALITY_CLAIM or self.comparison != "at_least"
+        ):
+            raise ValueError(
+                "metric price_quality has the rule of claim_90_80: comparison at_least, "
+                f"published_value {PRICE_QUALITY_CLAIM}"
+            )
         return self
 
 
@@ -244,6 +280,8 @@ class _ClaimFile(_Strict):
 
 
 _SHARED = (
+    "statement_id",
+    "asked_by",
     "published_by",
     "published_on",
     "url",
@@ -251,6 +289,8 @@ _SHARED = (
     "rule_set",
     "rules_are_stated",
     "window",
+    "window_is_stated",
+    "note",
 )
 
 
@@ -300,7 +340,7 @@ def _read_claim_file(path: Path) -> tuple[Claim, ...]:
         document = {
             **{k: v for k, v in document.items() if k not in shared},
             "claims": [
-                {**shared, **entry} if isinstance(entry, dict) else entry
+                {"statement_id": path.stem, **shared, **entry} if isinstance(entry, dict) else entry
                 for entry in document["claims"]
             ],
         }

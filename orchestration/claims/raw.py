@@ -12,6 +12,7 @@ _SCHEMAS = {
     "rule_sets": pa.schema(
         [
             ("rule_set", _TEXT),
+            ("place", pa.int32()),
             ("description", _TEXT),
             ("universe", _TEXT),
             ("top_n", pa.int32()),
@@ -36,8 +37,10 @@ _SCHEMAS = {
     "claims": pa.schema(
         [
             ("claim_id", _TEXT),
+            ("statement_id", _TEXT),
             ("source", _TEXT),
             ("statement", _TEXT),
+            ("asked_by", _TEXT),
             ("published_by", _TEXT),
             ("published_on", _DATE),
             ("url", _TEXT),
@@ -49,13 +52,16 @@ _SCHEMAS = {
             ("window_kind", _TEXT),
             ("window_start", _DATE),
             ("window_end", _DATE),
+            ("window_is_stated", _FLAG),
             ("published_value", _NUMBER),
             ("published_date", _DATE),
             ("unit", _TEXT),
             ("tolerance", _NUMBER),
+            ("tolerance_above", _NUMBER),
             ("comparison", _TEXT),
             ("is_measurable", _FLAG),
             ("reason", _TEXT),
+            ("note", _TEXT),
         ]
     ),
 }
@@ -77,7 +83,7 @@ def rows(rule_sets: RuleSets, claims: tuple[Claim, ...]) -> dict[str, list[dict[
     """The rows of every table by its name."""
     sets = rule_sets.rule_sets
     return {
-        "rule_sets": [r.model_dump() for r in sets],
+        "rule_sets": [{**r.model_dump(), "place": i} for i, r in enumerate(sets, start=1)],
         "rule_set_windows": [
             {"rule_set": r.rule_set, "window_kind": kind} for r in sets for kind in r.windows
         ],

@@ -11,8 +11,10 @@ from orchestration.tables import sql_text
 
 VERDICTS = {
     "reproduced": "green",
+    "more_than_claimed": "green",
     "reproduced_under_other_rules": "yellow",
     "not_reproduced": "red",
+    "not_decidable": "yellow",
     "not_measurable": "dim",
 }
 _TABLES = {
@@ -46,6 +48,11 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
     with duckdb.connect() as connection:
         relation = connection.sql(f"select * from read_parquet({sql_text(path)}) order by claim_id")
         names = relation.columns
+        if "asked_by" not in names:
+            raise TokenshareError(
+                f"{vintage.name}: its table of claims is of an earlier version; "
+                "`tokenshare run` publishes a new one"
+            )
         claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
     if claim_id is None:
         return claims
@@ -74,7 +81,7 @@ def _with_unit(claim: Claim, text: str) -> str:
 def published(claim: Claim) -> str:
     """The published figure in its unit, `–` where there is none."""
     text = _value(claim, "published")
-    sign = {"above": "> ", "below": "< "}.get(claim["comparison"], "")
+    sign = {"above": "> ", "at_least": "≥ ", "below": "< "}.get(claim["comparison"], "")
     return "–" if text is None else sign + _with_unit(claim, text)
 
 
@@ -87,31 +94,53 @@ def measured(claim: Claim) -> str:
     return f"{_with_unit(claim, text)} [{low} to {high}]"
 
 
+def tally(claims: list[Claim]) -> str:
+    """How many claims have which verdict, in words."""
+    counts = {name: sum(claim["verdict"] == name for claim in claims) for name in VERDICTS}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
 def details(claim: Claim) -> list[tuple[str, str]]:
     """Everything to be said of one claim, as (label, text)."""
-    when = f", {claim['published_on']}" if claim["published_on"] else ""
+    when = f", {claim['published_on']}" if claim["published_on"] else ", undated"
+    is_ours = claim["asked_by"] == "us"
     groups = claim["group_name"] or "–"
     if claim["over_group"]:
         groups += f" over {claim['over_group']}"
     stated = "stated by the publisher" if claim["rules_are_stated"] else "ours, none are stated"
+    known = {"then": "on each day", "now": "now"}[claim["registry_view"]]
+    window = claim["window"] + ("" if claim["window_is_stated"] else " (ours, none is stated)")
     searched = (
         f"{claim['rules_matched']} of {claim['rules_searched']} other rules and windows match"
     )
+    chance = claim["chance_of_match"]
+    figures, most = claim["statement_figures"], claim["statement_figures_matched"]
+    together = (
+        f"one rule set gives all {figures} figures of {claim['statement_id']}"
+        if most == figures
+        else f"no rule set gives all {figures} figures of {claim['statement_id']}, at most {most}"
+    )
+    is_matched = claim["verdict"] in ("reproduced", "reproduced_under_other_rules")
     lines = [
         ("claim", claim["claim_id"]),
-        ("statement", claim["statement"]),
-        ("published by", claim["published_by"] + when),
-        ("url", claim["url"] or "no copy found"),
+        ("question" if is_ours else "statement", claim["statement"]),
+        ("asked by", "us, nobody published it" if is_ours else "–"),
+        ("published by", "–" if is_ours else claim["published_by"] + when),
+        ("url", "–" if is_ours else claim["url"] or "no copy found"),
+        ("note", claim["note"] or "–"),
         ("metric", f"{claim['metric']}: {groups}"),
         ("rules", f"{claim['rule_set']} ({stated}), universe {claim['universe']}, "
-                  f"lens {claim['lens']}"),
-        ("window", claim["window"]),
-        ("published", published(claim)),
+                  f"lens {claim['lens']}, as known {known}"),
+        ("window", window),
+        ("asked" if is_ours else "published", published(claim)),
         ("measured", measured(claim)),
         ("difference", _difference(claim)),
         ("verdict", claim["verdict"]),
-        ("reproduced by", claim["rules"] or "–"),
+        ("matched by", claim["rules"] or "–"),
         ("searched", searched if claim["rules_searched"] else "–"),
+        ("chance", f"{100 * chance:.0f} % of figures within 25 % of this one would have matched"
+                   if chance is not None else "–"),
+        ("together", together if is_matched and figures > 1 else "–"),
         ("reason", claim["reason"] or "–"),
         ("tables", ", ".join(("claims", *_TABLES[claim["metric"]]))),
     ]  # fmt: skip
@@ -124,6 +153,8 @@ def _difference(claim: Claim) -> str:
     if claim["unit"] == "date":
         return f"{claim['difference']:+.0f} days"
     tolerance = "" if claim["tolerance"] is None else f", tolerance {claim['tolerance']:g}"
+    if claim["tolerance_above"] != claim["tolerance"]:
+        tolerance += f" below and {claim['tolerance_above']:g} above"
     unit = {"percent": "points", "trillion_tokens": "T"}[claim["unit"]]
     return f"{claim['difference']:+.3f} {unit}{tolerance}"
 

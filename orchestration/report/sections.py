@@ -51,8 +51,10 @@ _ROWS_SHOWN = 15
 _LABS_IN_WATERFALL = 8
 VERDICTS = {
     "reproduced": "Reproduced",
+    "more_than_claimed": "More than claimed",
     "reproduced_under_other_rules": "Only under other rules",
     "not_reproduced": "Not reproduced",
+    "not_decidable": "Not decidable",
     "not_measurable": "Not measurable",
 }
 _UNIT_SIGN = {"percent": " %", "trillion_tokens": " T"}
@@ -188,48 +190,25 @@ class Report:
 
     def _claims(self) -> None:
         rows = self._ask("claims")
-        self.claims = rows
-        self.verdict_counts = [
-            (name, label, sum(r["verdict"] == name for r in rows))
+        self.claims = [r for r in rows if r["asked_by"] == "publisher"]
+        questions = [r for r in rows if r["asked_by"] == "us"]
+        counts = [
+            (name, label, sum(r["verdict"] == name for r in self.claims))
             for name, label in VERDICTS.items()
         ]
-        self.claims_first = [r for r in rows if r["metric"] in _SHARE_METRICS][:5]
-        body = []
-        for r in rows:
-            by = f"{r['published_by']}, {r['published_on'] or 'undated'}"
-            link = Markup('<a href="{}">{}</a>').format(r["url"], by) if r["url"] else escape(by)
-            why = r["reason"] or (r["rules"] if r["verdict"] != "reproduced" else None)
-            note = ""
-            if why and r["reason"]:
-                note = Markup('<br><span class="soft">{}</span>').format(why)
-            elif why:
-                note = Markup(
-                    "<details><summary>Which rules, {} of {} searched</summary>{}</details>"
-                ).format(r["rules_matched"], r["rules_searched"], why)
-            figures = ""
-            if r["verdict"] != "not_measurable":
-                figures = Markup('<span class="narrow">Published {}, measured {}.</span>').format(
-                    claim_published(r), claim_measured(r)
-                )
-            statement = Markup('{}<br>{}<span class="soft">{}. Counted: {}; {}.</span>{}').format(
-                r["statement"], figures, link, r["window"],
-                spaced(r["rule_set"]), note,
-            )  # fmt: skip
-            body.append(
-                [
-                    Markup('<span id="claim-{}" class="verdict {}">{}</span>').format(
-                        r["claim_id"], r["verdict"], VERDICTS[r["verdict"]]
-                    ),
-                    statement,
-                    claim_published(r),
-                    claim_measured(r),
-                ]
-            )
+        self.verdict_counts = [(name, label, count) for name, label, count in counts if count]
+        self.claims_first = [r for r in self.claims if r["metric"] in _SHARE_METRICS][:5]
         self.claims_table = Table(
             "Published statements, newest first. T: trillion tokens.",
             [("Verdict", ""), ("Statement", "wrap"), ("Published", "wide"),
              ("Measured, with bounds", "wide")],
-            body,
+            [_claim_cells(r) for r in self.claims],
+        )  # fmt: skip
+        self.questions_table = Table(
+            "Questions of our own, which nobody published. T: trillion tokens.",
+            [("Verdict", ""), ("Question", "wrap"), ("Asked", "wide"),
+             ("Measured, with bounds", "wide")],
+            [_claim_cells(r) for r in questions],
         )  # fmt: skip
 
     def _origin(self) -> None:
@@ -607,6 +586,9 @@ class Report:
                 for r in sorted(rows, key=lambda r: (-r["period_start"].toordinal(), r["origin"]))
             ],
         )  # fmt: skip
+        labs = self._ask("spend_by_lab")
+        # Who has most tokens and who has most dollars, if they are not the same.
+        self.spend_leaders = [max(labs, key=lambda r: r["token_share"]), labs[0]] if labs else []
         self.spend_labs_table = Table(
             "Latest complete month, by list dollars; share with sharp bounds.",
             [("Lab", ""), ("Origin", "text"), ("List dollars", ""), ("Band", ""),
@@ -617,7 +599,7 @@ class Report:
                     f"{money(r['list_spend_low_usd'])} to {money(r['list_spend_high_usd'])}",
                     self._with_bounds(r), percent(r["token_share"]),
                 ]
-                for r in self._ask("spend_by_lab")
+                for r in labs
             ],
         )  # fmt: skip
 
@@ -907,13 +889,60 @@ def _bar(label: str, position: int, start: float, stop: float, kind: str, text: 
     }  # fmt: skip
 
 
+def _claim_cells(claim: Row) -> list[Any]:
+    """A row of the tables of claims: verdict, statement with its source and rules, figures."""
+    is_ours = claim["asked_by"] == "us"
+    by = (
+        "Asked by us"
+        if is_ours
+        else f"{claim['published_by']}, {claim['published_on'] or 'undated'}"
+    )
+    link = Markup('<a href="{}">{}</a>').format(claim["url"], by) if claim["url"] else escape(by)
+    said = [claim["reason"], claim["note"] if is_ours else None]
+    notes = [Markup('<br><span class="soft">{}</span>').format(text) for text in said if text]
+    folded = [text for text in (None if is_ours else claim["note"], claim["rules"]) if text]
+    summary = "How it is read"
+    if claim["rules"] and claim["rules_searched"]:
+        summary = f"Matched by, {claim['rules_matched']} of {claim['rules_searched']} searched"
+        if claim["chance_of_match"] is not None:
+            summary += f"; so would {100 * claim['chance_of_match']:.0f} % of random figures"
+    if folded:
+        notes.append(
+            Markup("<details><summary>{}</summary>{}</details>").format(
+                summary, Markup("<br>").join(folded)
+            )
+        )
+    figures = ""
+    if claim["verdict"] != "not_measurable":
+        figures = Markup('<span class="narrow">{} {}, measured {}.</span>').format(
+            "Asked" if is_ours else "Published", claim_published(claim), claim_measured(claim)
+        )
+    counted = ""
+    if claim["metric"] != "none":
+        counted = (
+            f" Counted: {claim['window']}{'' if claim['window_is_stated'] else ' (our reading)'}; "
+            f"{spaced(claim['rule_set'])}, {spaced(claim['lens'])}, "
+            f"as known {'on each day' if claim['registry_view'] == 'then' else 'now'}."
+        )
+    return [
+        Markup('<span id="claim-{}" class="verdict {}">{}</span>').format(
+            claim["claim_id"], claim["verdict"], VERDICTS[claim["verdict"]]
+        ),
+        Markup('{}<br>{}<span class="soft">{}.{}</span>{}').format(
+            claim["statement"], figures, link, counted, Markup("").join(notes)
+        ),
+        claim_published(claim),
+        claim_measured(claim),
+    ]
+
+
 def claim_published(claim: Row) -> str:
     """The published figure of a claim, `–` where it states none."""
     if claim["published_date"] is not None:
         return str(claim["published_date"])
     if claim["published_value"] is None:
         return "–"
-    sign = {"above": "> ", "below": "< "}.get(claim["comparison"], "")
+    sign = {"above": "> ", "at_least": "≥ ", "below": "< "}.get(claim["comparison"], "")
     return f"{sign}{claim['published_value']:g}{_UNIT_SIGN.get(claim['unit'], '')}"
 
 

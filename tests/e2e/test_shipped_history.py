@@ -241,11 +241,37 @@ def test_unidentified_tokens_hardly_matter_for_models_and_much_for_labs(shipped:
 VERDICTS = [
     ("us_72_percent_year_before", "reproduced", "all_rows"),
     ("us_33_percent_june_2026", "reproduced", "all_rows"),
-    ("cn_17_percent_year_before", "reproduced_under_other_rules", ""),
+    # Two readings give all four figures of the statement.
+    (
+        "cn_17_percent_year_before",
+        "reproduced_under_other_rules",
+        "1) three_us_labs, 7 days to 2025-06-23: 16.58, 4 of 4 figures",
+    ),
     (
         "cn_47_percent_june_2026",
         "reproduced_under_other_rules",
-        "1) five_cn_labs, month 2026-06: 47.52",
+        "1) three_us_labs, 7 days to 2026-06-04: 47.66, 4 of 4 figures",
+    ),
+    (
+        "cn_47_percent_june_2026",
+        "reproduced_under_other_rules",
+        "2) five_cn_labs, month 2026-06: 47.52, 4 of 4 figures",
+    ),
+    (
+        "us_72_percent_year_before",
+        "reproduced",
+        "three_us_labs, 7 days to 2025-06-23: 71.54, 4 of 4 figures",
+    ),
+    (
+        "us_33_percent_june_2026",
+        "reproduced",
+        "three_us_labs, 7 days to 2026-06-04: 33.88, 4 of 4 figures",
+    ),
+    # 71.33 is neither 72 rounded nor 72 cut off.
+    (
+        "three_us_labs_72_percent_june_2025",
+        "reproduced_under_other_rules",
+        "1) three_us_labs, 7 days to 2025-06-28: 71.73, 2 of 2 figures",
     ),
     ("cn_tokens_2026_02_09", "reproduced_under_other_rules", "top_9, ISO week of 2026-02-09: 4.12"),
     ("us_tokens_2026_02_09", "reproduced_under_other_rules", "top_9, ISO week of 2026-02-09: 2.93"),
@@ -253,24 +279,56 @@ VERDICTS = [
     (
         "cn_tokens_2026_03_16",
         "reproduced_under_other_rules",
-        "top_9_known_now, ISO week of 2026-03-16: 7.34",
+        "1) top_9_of_all_known_now, ISO week of 2026-03-16: 7.34, 2 of 2 figures",
     ),
     (
         "cn_36_percent_2026_03_16",
         "reproduced_under_other_rules",
         "top_9_of_all_known_now, ISO week of 2026-03-16: 36.19",
     ),
-    ("cn_61_percent_of_top_10", "reproduced_under_other_rules", "top_10, 7 days to 2026-02-17"),
     (
-        "minimax_m2_5_february_2026",
+        "cn_61_percent_of_top_10",
         "reproduced_under_other_rules",
-        "all_rows, 30 days to 2026-02-24: 4.55",
+        "1) top_10, 7 days to 2026-02-17: 60.64, 3 of 3 figures",
     ),
     (
-        "kimi_k2_5_february_2026",
+        "top_10_tokens_february_2026",
         "reproduced_under_other_rules",
-        "all_rows, 30 days to 2026-02-24: 4.02",
+        "1) top_10, 7 days to 2026-02-17: 8.72, 3 of 3 figures",
     ),
+    ("minimax_m2_5_february_2026", "reproduced", "1) all_rows, 30 days to 2026-02-24: 4.55"),
+    ("kimi_k2_5_february_2026", "reproduced", "1) all_rows, 30 days to 2026-02-24: 4.02"),
+    (
+        "cn_tokens_2026_05_04",
+        "reproduced_under_other_rules",
+        "1) top_9, ISO week of 2026-05-04: 7.94, 2 of 3 figures",
+    ),
+    (
+        "us_tokens_2026_05_04",
+        "reproduced_under_other_rules",
+        "1) top_9, ISO week of 2026-05-04: 3.76, 2 of 3 figures",
+    ),
+    (
+        "cn_tokens_2026_06_01",
+        "reproduced_under_other_rules",
+        "1) top_9, ISO week of 2026-06-01: 14.18, 2 of 3 figures",
+    ),
+    (
+        "us_tokens_2026_06_01",
+        "reproduced_under_other_rules",
+        "1) top_9, ISO week of 2026-06-01: 3.2, 2 of 3 figures",
+    ),
+    # The ten largest had 8.74 trillion tokens; 13.95 are all rows.
+    (
+        "all_tokens_2026_02_16",
+        "reproduced_under_other_rules",
+        "1) all_rows, ISO week of 2026-02-16: 13.95",
+    ),
+    ("open_weight_30_percent_2025", "not_reproduced", ""),
+    ("cn_open_weight_30_percent_peak", "reproduced", "1) all_rows, highest week"),
+    ("cn_open_weight_13_percent_average", "not_measurable", ""),
+    ("cn_80_percent_cheaper", "more_than_claimed", ""),
+    ("cn_90_80_in_august_2026", "not_reproduced", ""),
     ("all_tokens_2026_06_22", "reproduced", "all_rows"),
     ("us_tokens_2026_02_16", "not_reproduced", ""),
     ("deepseek_14_37_trillion", "not_measurable", ""),
@@ -278,13 +336,94 @@ VERDICTS = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "verdict", "named"), VERDICTS, ids=[v[0] for v in VERDICTS])
+@pytest.mark.parametrize(
+    ("claim", "verdict", "named"), VERDICTS, ids=[f"{v[0]}: {v[2]}" for v in VERDICTS]
+)
 def test_verdicts_on_press_figures(shipped: Shipped, claim: str, verdict: str, named: str) -> None:
     ((found, rules),) = query(
         shipped[1], f"select verdict, coalesce(rules, '') from claims where claim_id = '{claim}'"
     )
     assert found == verdict
     assert named in str(rules)
+
+
+def test_what_the_claims_rest_on(shipped: Shipped) -> None:
+    """Figures that readers of a verdict quote, each counted by hand from the dump."""
+    rows = query(
+        shipped[1],
+        "select claim_id, round(measured_value, 2), round(measured_low, 2), reason from claims "
+        "where claim_id in ('open_weight_30_percent_2025', 'cn_open_weight_13_percent_average', "
+        "'all_tokens_2026_02_16', 'three_us_labs_72_percent_june_2025') order by 1",
+    )
+    assert rows == [
+        ("all_tokens_2026_02_16", 8.74, 8.74, None),
+        (
+            "cn_open_weight_13_percent_average",
+            None,
+            None,
+            "The data cover 45 of the 56 weeks, with a mean of 15.13. "
+            "A mean of 13.0 over all of them needs 4.3 in the other 11.",
+        ),
+        (
+            "open_weight_30_percent_2025",
+            38.02,
+            38.02,
+            "8 of 49 complete weeks are not below 30.0, whoever the unidentified tokens belong to.",
+        ),
+        (
+            "three_us_labs_72_percent_june_2025",
+            71.33,
+            71.33,
+            "The data cover 29 of the 30 days of the window.",
+        ),
+    ]
+
+
+def test_price_against_quality_has_one_answer(shipped: Shipped) -> None:
+    """The claim of a month and claim_90_80 of price_quality say the same."""
+    differing = query(
+        shipped[1],
+        """
+        select claim_id from claims inner join price_quality
+            on claims.window = 'month ' || strftime(period_start, '%Y-%m')
+            and origin = group_name and rival_origin = over_group
+        where metric = 'price_quality'
+            and claim_90_80 <> (verdict in ('reproduced', 'more_than_claimed'))
+        """,
+    )
+    assert differing == []
+    ((judged,),) = query(shipped[1], "select count(*) from claims where metric = 'price_quality'")
+    assert judged == 2
+
+
+def test_our_own_questions_stand_apart(shipped: Shipped) -> None:
+    ours = query(
+        shipped[1],
+        "select claim_id, published_by, published_on, url from claims where asked_by = 'us' "
+        "order by 1",
+    )
+    assert {row[1:] for row in ours} == {("tokenshare", None, None)}
+    assert {str(row[0]) for row in ours} == {
+        "cn_90_80_in_august_2026",
+        "cn_lead_2026_02_09",
+        "cn_lead_2026_03_09",
+        "cn_lead_2026_06_22",
+        "cn_open_weight_average_since_2025",
+        "open_weight_majority_june_2026",
+    }
+
+
+def test_a_match_by_chance_is_said(shipped: Shipped) -> None:
+    """Any figure near 47 % would have found some rule; few near 2.94 trillion would have."""
+    chances = dict(
+        query(
+            shipped[1],
+            "select claim_id, chance_of_match from claims where claim_id in "
+            "('cn_47_percent_june_2026', 'us_tokens_2026_02_09')",
+        )
+    )
+    assert float(str(chances["cn_47_percent_june_2026"])) > 0.99
+    assert 0.2 < float(str(chances["us_tokens_2026_02_09"])) < 0.4
 
 
 def test_the_first_lead_of_the_press_is_that_of_its_universe(shipped: Shipped) -> None:

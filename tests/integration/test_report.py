@@ -175,7 +175,9 @@ def test_the_first_screen_answers_a_reporter(
             "and lens = 'author_hq' and origin = 'CN' and rival_origin = 'US'"
         ).fetchall()[0]
         verdicts = dict(
-            connection.sql("select verdict, count(*) from claims group by verdict").fetchall()
+            connection.sql(
+                "select verdict, count(*) from claims where asked_by = 'publisher' group by verdict"
+            ).fetchall()
         )
     page = open_page(browser, report)
     text = page.inner_text("section[aria-labelledby=headline]")
@@ -184,7 +186,9 @@ def test_the_first_screen_answers_a_reporter(
         "it holds even if every unidentified token were American",
         f"since {since} has gone to China",
         f"Beyond doubt since {certain}",
+        f"Of {sum(verdicts.values())} published figures and statements, "
         f"{verdicts['reproduced']} are reproduced",
+        f"{verdicts['more_than_claimed']} more than claimed",
         f"{verdicts['reproduced_under_other_rules']} only under other rules",
         f"{verdicts['not_reproduced']} not reproduced",
     ):

@@ -123,6 +123,26 @@ def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str)
         ({"metric": "none", "unit": "none"}, "metric none needs measurable: false and a reason"),
         ({"measurable": False}, "a reason goes with measurable: false"),
         ({"reason": "why"}, "a reason goes with measurable: false"),
+        ({"asked_by": "me"}, "cn_47: asked_by = 'me': Input should be 'publisher' or 'us'"),
+        ({"asked_by": "us"}, "asked_by us takes no published_by: nobody published it"),
+        ({"comparison": "at_least", "tolerance": None}, "metric share needs tolerance"),
+        ({"comparison": "below"}, "comparison below takes no tolerance: the bounds decide"),
+        (
+            {"comparison": "above", "tolerance": None, "tolerance_above": 1},
+            "tolerance_above goes with tolerance",
+        ),
+        (
+            {
+                "metric": "tokens",
+                "unit": "trillion_tokens",
+                "window": {"kind": "span_max_of_weeks", "start": "2026-01-05", "end": "2026-02-01"},
+            },
+            "window span_max_of_weeks is of a share, not of tokens",
+        ),
+        (
+            {"metric": "price_quality", "over": "US"},
+            "the rule of claim_90_80: comparison at_least, published_value 80",
+        ),
         ({"url": "example.org"}, "cn_47: url = 'example.org': String should match pattern"),
         ({"published_on": "July"}, "cn_47: published_on = 'July':"),
         ({"lens": "author_hq"}, "cn_47: lens = 'author_hq': Extra inputs are not permitted"),
@@ -130,7 +150,10 @@ def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str)
         ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday, 2026-01-13"),
         ({"window": {"kind": "month_sum", "start": "2026-01-13"}}, "a month starts on the first"),
         ({"window": {"kind": "year", "start": "2026-02-01"}}, "a year starts on January 1"),
-        ({"window": {"kind": "span", "start": "2026-01-01"}}, "end goes with span"),
+        (
+            {"window": {"kind": "span", "start": "2026-01-01"}},
+            "end goes with the kinds that begin with span",
+        ),
         (
             {"window": {"kind": "span", "start": "2026-01-02", "end": "2026-01-01"}},
             "end 2026-01-01 is before start 2026-01-02",
@@ -165,6 +188,15 @@ def test_what_figures_share_stands_once_and_may_be_overridden(tmp_path: Path) ->
     )
     assert (first.published_by, second.published_by) == ("a paper", "another")
     assert first.window == second.window
+
+
+def test_a_question_of_our_own_is_nobody_else_s(tmp_path: Path) -> None:
+    ours = {k: v for k, v in CLAIM.items() if k != "published_by"} | {"asked_by": "us"}
+    (claim,) = claims_from(tmp_path, {"claims": [ours]})
+    assert (claim.asked_by, claim.published_by, claim.published_on, claim.url) == (
+        "us", "tokenshare", None, None,
+    )  # fmt: skip
+    assert claim.statement_id == "c"
 
 
 def test_two_claims_of_one_name_are_refused_across_files(tmp_path: Path) -> None:
@@ -203,6 +235,9 @@ def test_what_ships_is_valid_and_what_the_issue_asks_for() -> None:
     names = {r.rule_set for r in rule_sets.rule_sets}
     assert names >= {"all_rows", "identified_only", "top_9", "top_10", "us_with_ca", "model_season"}
     assert len(claims) >= 15
+    assert {c.published_by for c in claims if c.asked_by == "us"} == {"tokenshare"}
+    assert "tokenshare" not in {c.published_by for c in claims if c.asked_by == "publisher"}
+    assert {c.comparison for c in claims} == {"equals", "at_least", "above", "below"}
     assert {c.metric for c in claims} >= {
         "share", "tokens", "lead", "first_lead_date", "license_share", "price_quality", "none",
     }  # fmt: skip
@@ -243,6 +278,7 @@ def test_figures_in_words() -> None:
     assert show.measured(SHOWN) == "-1.054 T [-1.975 to -0.133]"
     above = {**SHOWN, "unit": "percent", "comparison": "above", "published_value": 50.0}
     assert show.published(above) == "> 50.00 %"
+    assert show.published({**above, "comparison": "at_least"}) == "≥ 50.00 %"
     nothing = {**SHOWN, "published_value": None, "measured_value": None}
     assert (show.published(nothing), show.measured(nothing)) == ("–", "–")
     dated = {
@@ -252,3 +288,32 @@ def test_figures_in_words() -> None:
     }  # fmt: skip
     assert show.published(dated) == "2026-02-09"
     assert show.measured(dated) == "2026-03-23 [2026-02-16 to never]"
+
+
+def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
+    row = {
+        **SHOWN, "claim_id": "c", "statement_id": "st", "statement": "Were they ahead?",
+        "asked_by": "us", "published_by": "tokenshare", "published_on": None, "url": None,
+        "note": "Our subtraction.", "metric": "lead", "group_name": "CN", "over_group": "US",
+        "rule_set": "all_rows", "rules_are_stated": False, "universe": "all", "lens": "author_hq",
+        "registry_view": "then", "window": "ISO week of 2026-02-09", "window_is_stated": False,
+        "difference": -2.2336, "tolerance": 0.02, "tolerance_above": 0.02,
+        "verdict": "reproduced_under_other_rules", "rules": "1) top_9", "rules_searched": 212,
+        "rules_matched": 4, "chance_of_match": 0.344, "statement_figures": 3,
+        "statement_figures_matched": 2, "reason": None,
+    }  # fmt: skip
+    ours = dict(show.details(row))
+    assert (ours["question"], ours["asked"]) == ("Were they ahead?", "1.180 T")
+    assert not {"published by", "published", "url", "statement"} & set(ours)
+    assert ours["chance"] == "34 % of figures within 25 % of this one would have matched"
+    assert ours["together"] == "no rule set gives all 3 figures of st, at most 2"
+    assert ours["window"] == "ISO week of 2026-02-09 (ours, none is stated)"
+    theirs = {**row, "asked_by": "publisher", "published_by": "A paper", "tolerance_above": 1.0}
+    theirs["statement_figures_matched"] = 3
+    shown = dict(show.details(theirs))
+    assert (shown["published by"], shown["url"]) == ("A paper, undated", "no copy found")
+    assert shown["together"] == "one rule set gives all 3 figures of st"
+    assert shown["difference"] == "-2.234 T, tolerance 0.02 below and 1 above"
+    assert show.tally([row, theirs, {**row, "verdict": "not_decidable"}]) == (
+        "2 reproduced under other rules, 1 not decidable"
+    )

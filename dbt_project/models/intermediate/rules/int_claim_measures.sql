@@ -1,11 +1,12 @@
 -- What is measured for each claim, under every rule set and window in which it is looked for, in
 -- the unit of the claim. THE place for metrics: one branch each, all of the same columns. A claim
--- whose metric has no branch, or whose own window the data do not cover, has no stated row and is
--- not_measurable.
+-- whose metric has no branch, or of whose own window the data hold nothing, has no stated row; if
+-- they hold a part of it, that row says what is in the part, and is_covered is false.
 --   share, license_share, tokens, lead   int_rule_set_shares
+--   the same for the highest or lowest   int_rule_set_shares, complete ISO weeks
 --   first_lead_date                      int_rule_set_shares, complete ISO weeks
 --   price_gap                            price_history, paid rows at the 3:1 blend
---   price_quality                        price_quality, whole months
+--   price_quality                        price_quality, whole months; holds is its claim_90_80
 {% set least_covered = 0.95 %}
 
 with claims as (
@@ -65,7 +66,7 @@ price_quality as (
 
 ),
 
--- The stated window counts where nearly all of its days are there; others where all are.
+-- The stated window is covered if nearly all of its days are there; others count if all are.
 usable_windows as (
 
     select
@@ -74,7 +75,11 @@ usable_windows as (
         claims.group_name,
         claims.over_group,
         claims.rule_set as stated_rule_set,
-        claims.unit
+        claims.unit,
+        claims.comparison,
+        claims.published_value,
+        windows.is_complete or windows.days_present >= {{ least_covered }} * windows.days_in_window
+            as is_covered
     from claim_windows
     inner join claims on claim_windows.claim_id = claims.claim_id
     inner join windows
@@ -85,10 +90,106 @@ usable_windows as (
             and claim_windows.window_end = windows.window_end
     where
         windows.is_complete
-        or (
-            claim_windows.is_stated
-            and windows.days_present >= {{ least_covered }} * windows.days_in_window
+        or (claim_windows.is_stated and windows.days_present > 0)
+
+),
+
+-- Weeks of which a window takes the mean, the highest or the lowest.
+weeks as (
+
+    select
+        usable_windows.claim_id,
+        usable_windows.window_kind,
+        usable_windows.window_start,
+        usable_windows.window_end,
+        usable_windows.is_stated,
+        usable_windows.days_away,
+        usable_windows.is_covered,
+        usable_windows.stated_rule_set,
+        usable_windows.window_kind = 'span_max_of_weeks' as is_highest,
+        usable_windows.comparison,
+        usable_windows.published_value,
+        shares.rule_set,
+        100 * shares.share as value,
+        100 * shares.share_low as low,
+        100 * shares.share_high as high
+    from usable_windows
+    inner join shares
+        on
+            usable_windows.source = shares.source
+            and usable_windows.group_name = shares.group_name
+            and shares.window_kind = 'iso_week'
+            and shares.is_complete
+            and shares.window_start + interval 3 day
+            between usable_windows.window_start and usable_windows.window_end
+    where
+        usable_windows.metric in ('share', 'license_share')
+        and (
+            {{ is_mean('usable_windows.window_kind') }}
+            or {{ is_extreme('usable_windows.window_kind') }}
         )
+
+),
+
+-- Weeks that are counted, and those that contradict a statement of above or below every week even
+-- by the bound that favors it.
+week_counts as (
+
+    select
+        claim_id,
+        rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        cast(count(*) as integer) as weeks_counted,
+        cast(sum(
+            case
+                when comparison = 'below' and low >= published_value then 1
+                when comparison = 'above' and high <= published_value then 1
+                else 0
+            end
+        ) as integer) as weeks_against
+    from weeks
+    group by claim_id, rule_set, window_kind, window_start, window_end
+
+),
+
+-- A week that is not there may be any: the part that is covered bounds the highest from below, the
+-- lowest from above.
+extremes as (
+
+    select
+        claim_id,
+        rule_set,
+        rule_set = stated_rule_set as is_stated_rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        is_stated as is_stated_window,
+        days_away,
+        true as is_covered,
+        case when is_highest then max(value) else min(value) end as measured_value,
+        case when is_highest then max(low) when is_covered then min(low) else 0 end
+            as measured_low,
+        case when not is_highest then min(high) when is_covered then max(high) else 100 end
+            as measured_high,
+        cast(null as date) as measured_date,
+        cast(null as date) as measured_date_low,
+        cast(null as date) as measured_date_high,
+        cast(null as boolean) as holds
+    from weeks
+    where {{ is_extreme('window_kind') }}
+    group by
+        claim_id,
+        rule_set,
+        stated_rule_set,
+        window_kind,
+        window_start,
+        window_end,
+        is_stated,
+        days_away,
+        is_covered,
+        is_highest
 
 ),
 
@@ -137,6 +238,7 @@ in_units as (
         window_end,
         is_stated as is_stated_window,
         days_away,
+        is_covered,
         case metric
             when 'tokens' then tokens / 1e12
             when 'lead' then (tokens - over_tokens) / 1e12
@@ -154,7 +256,8 @@ in_units as (
         end as measured_high,
         cast(null as date) as measured_date,
         cast(null as date) as measured_date_low,
-        cast(null as date) as measured_date_high
+        cast(null as date) as measured_date_high,
+        cast(null as boolean) as holds
     from of_groups
 
 ),
@@ -172,6 +275,7 @@ first_leads as (
         max(shares.window_end) as window_end,
         true as is_stated_window,
         0 as days_away,
+        true as is_covered,
         cast(null as double) as measured_value,
         cast(null as double) as measured_low,
         cast(null as double) as measured_high,
@@ -188,7 +292,8 @@ first_leads as (
                 when shares.tokens > over_shares.tokens + over_shares.unidentified_tokens
                     then shares.window_start
             end
-        ) as measured_date_high
+        ) as measured_date_high,
+        cast(null as boolean) as holds
     from claims
     inner join shares
         on
@@ -214,7 +319,7 @@ first_leads as (
 price_windows as (
 
     select * from usable_windows
-    where metric = 'price_gap' and not {{ is_mean('window_kind') }}
+    where metric = 'price_gap' and is_covered and not {{ is_mean('window_kind') }}
 
 ),
 
@@ -305,12 +410,14 @@ price_gaps as (
         window_end,
         is_stated as is_stated_window,
         days_away,
+        true as is_covered,
         blend_gap as measured_value,
         least(blend_gap, prompt_gap, completion_gap) as measured_low,
         greatest(blend_gap, prompt_gap, completion_gap) as measured_high,
         cast(null as date) as measured_date,
         cast(null as date) as measured_date_low,
-        cast(null as date) as measured_date_high
+        cast(null as date) as measured_date_high,
+        cast(null as boolean) as holds
     from gaps
 
 ),
@@ -328,6 +435,7 @@ quality_gaps as (
         usable_windows.window_end,
         usable_windows.is_stated as is_stated_window,
         usable_windows.days_away,
+        true as is_covered,
         100 * (1 - price_quality.price_ratio) as measured_value,
         100 * (1 - greatest(
             price_quality.price_ratio,
@@ -341,7 +449,8 @@ quality_gaps as (
         )) as measured_high,
         cast(null as date) as measured_date,
         cast(null as date) as measured_date_low,
-        cast(null as date) as measured_date_high
+        cast(null as date) as measured_date_high,
+        price_quality.claim_90_80 as holds
     from usable_windows
     inner join price_quality
         on
@@ -355,7 +464,7 @@ quality_gaps as (
 ),
 
 measures as (
-    {% for branch in ['in_units', 'first_leads', 'price_gaps', 'quality_gaps'] %}
+    {% for branch in ['in_units', 'extremes', 'first_leads', 'price_gaps', 'quality_gaps'] %}
     select
         claim_id,
         rule_set,
@@ -365,12 +474,14 @@ measures as (
         window_end,
         is_stated_window,
         days_away,
+        is_covered,
         measured_value,
         measured_low,
         measured_high,
         measured_date,
         measured_date_low,
-        measured_date_high
+        measured_date_high,
+        holds
     from {{ branch }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -378,6 +489,16 @@ measures as (
 
 select
     measures.*,
-    rule_sets.description as rules
+    week_counts.weeks_counted,
+    week_counts.weeks_against,
+    rule_sets.description as rules,
+    rule_sets.place as rule_set_place
 from measures
 inner join rule_sets on measures.rule_set = rule_sets.rule_set
+left join week_counts
+    on
+        measures.claim_id = week_counts.claim_id
+        and measures.rule_set = week_counts.rule_set
+        and measures.window_kind = week_counts.window_kind
+        and measures.window_start = week_counts.window_start
+        and measures.window_end = week_counts.window_end

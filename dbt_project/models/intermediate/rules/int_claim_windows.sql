@@ -1,6 +1,11 @@
 -- Where a claim is looked for: its own window, and the windows near it. A statement about a week
 -- is also looked for in the weeks beside it and in 7 days that end up to a week earlier or later;
 -- one about a month in its weeks, as the mean of its weeks and in 30 days that end near its end.
+-- If the publisher names no window ("a year ago", "now"), 7 days that end within a month of ours
+-- are looked at as well. A statement of above or below holds or not in its own window.
+{% set days_near = 7 %}
+{% set days_near_if_unstated = 31 %}
+
 with claims as (
 
     select * from {{ source('raw', 'claims') }}
@@ -24,7 +29,9 @@ stated as (
         source,
         window_kind,
         window_start,
-        {{ window_end('window_kind', 'window_start', 'window_end') }} as window_end
+        {{ window_end('window_kind', 'window_start', 'window_end') }} as window_end,
+        window_is_stated,
+        comparison not in ('above', 'below') as is_searched
     from claims
 
 ),
@@ -84,16 +91,29 @@ near as (
     from stated
     inner join with_ends on stated.source = with_ends.source
     where
-        abs({{ days_between('stated.window_end', 'with_ends.window_end') }}) <= 7
+        stated.is_searched
         and (
             (
-                stated.window_kind in ('iso_week', 'trailing_7d')
+                not stated.window_is_stated
+                and abs({{ days_between('stated.window_end', 'with_ends.window_end') }})
+                <= {{ days_near_if_unstated }}
                 and with_ends.window_kind in ('iso_week', 'trailing_7d')
             )
-            or (stated.window_kind = 'day' and with_ends.window_kind = 'day')
             or (
-                stated.window_kind in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
-                and with_ends.window_kind in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
+                abs({{ days_between('stated.window_end', 'with_ends.window_end') }})
+                <= {{ days_near }}
+                and (
+                    (
+                        stated.window_kind in ('iso_week', 'trailing_7d')
+                        and with_ends.window_kind in ('iso_week', 'trailing_7d')
+                    )
+                    or (stated.window_kind = 'day' and with_ends.window_kind = 'day')
+                    or (
+                        stated.window_kind in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
+                        and with_ends.window_kind
+                        in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
+                    )
+                )
             )
         )
     union all
@@ -110,7 +130,9 @@ near as (
     from stated
     inner join with_ends on stated.source = with_ends.source
     where
-        stated.window_kind in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
+        stated.is_searched
+        and stated.window_is_stated
+        and stated.window_kind in ('month_sum', 'month_mean_of_weeks', 'trailing_30d')
         and with_ends.window_kind = 'iso_week'
         and with_ends.window_start <= stated.window_end
         and with_ends.window_end >= stated.window_start
