@@ -237,14 +237,14 @@ def show(data_dir: DataDir = None) -> None:
         raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
     table = Table(
         title=f"Share of tokens by origin, vintage {vintage.vintage_id}",
-        caption="universe: all rows, other included · lens: author_hq · ISO weeks · bounds: none "
-        "or all of the unidentified tokens · as known then: when each day began; "
-        f"{as_known(vintage.manifest['registry']['as_of'])['now']}: by this vintage's registry\n"
-        + "\n".join(vintage.manifest["citations"]),
+        caption="universe: all rows, other included · lens: author_hq · ISO weeks · share: the "
+        "lower bound, too; at most: with all unidentified tokens · as known then: when each day "
+        f"began; {as_known(vintage.manifest['registry']['as_of'])['now']}: by this vintage's "
+        "registry\n" + "\n".join(vintage.manifest["citations"]),
     )
     for column, justify in (
-        ("week of", "left"), ("origin", "left"), ("as known", "left"), ("share", "right"),
-        ("at least", "right"), ("at most", "right"), ("tokens", "right"),
+        ("week of", "left"), ("origin", "left"), ("known", "left"), ("share", "right"),
+        ("at most", "right"), ("tokens", "right"),
     ):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
     week = None
@@ -256,7 +256,7 @@ def show(data_dir: DataDir = None) -> None:
             week,
             figure["origin"],
             figure["registry_view"],
-            *(f"{figure[k]:.2%}" for k in ("share", "share_low", "share_high")),
+            *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
             f"{figure['tokens']:,}",
         )
     output.print(table)

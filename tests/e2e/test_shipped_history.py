@@ -1,12 +1,15 @@
 """The shipped history, end to end: what a newcomer's `make run` publishes."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from orchestration.cli import app
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import Vintage
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -217,6 +220,13 @@ def test_the_headline_holds_both_readings_of_the_latest_week(shipped: Shipped) -
         ("now", "US", 29.1, 34.2),
         ("now", "unidentified", 5.1, 5.1),
     ]
+
+
+def test_show_says_of_each_share_how_it_is_read(shipped: Shipped) -> None:
+    shown = CliRunner().invoke(app, ["show", "--data-dir", str(shipped[0].data_dir)]).output
+    assert re.search(r"2026-08-24 │ CN +│ then +│ +51\.28%", shown)
+    assert re.search(r"2026-08-24 │ CN +│ now +│ +65\.16%", shown)
+    assert "as known now: by this vintage's registry" in " ".join(shown.split())
 
 
 def test_china_overtook_the_united_states_when_the_weeks_say_so(shipped: Shipped) -> None:
