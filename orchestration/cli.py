@@ -76,7 +76,7 @@ def run(
         str | None,
         typer.Option(
             help="then: the registry as known on each day of use; now: as known now. Where they "
-            "differ, restated_by_origin_* holds both.",
+            "differ, restated_by_origin_* holds both; headline and crossover always do.",
             show_default="TOKENSHARE_REGISTRY_VIEW or then",
         ),
     ] = None,
@@ -228,20 +228,23 @@ def verify(
 
 @app.command(epilog="Example: tokenshare show" + _EXIT_CODES)
 def show(data_dir: DataDir = None) -> None:
-    """The headline shares of the latest vintage."""
+    """The headline shares of the latest vintage, as known then and as known now."""
     from orchestration.publication.vintage import latest_vintage
+    from orchestration.report.words import as_known
 
     vintage = latest_vintage(_settings(data_dir))
     if vintage is None:
         raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
     table = Table(
         title=f"Share of tokens by origin, vintage {vintage.vintage_id}",
-        caption="universe: all rows, other included · lens: author_hq · ISO weeks · bounds: none "
-        "or all of the unidentified tokens\n" + "\n".join(vintage.manifest["citations"]),
+        caption="universe: all rows, other included · lens: author_hq · ISO weeks · share: the "
+        "lower bound, too; at most: with all unidentified tokens · as known then: when each day "
+        f"began; {as_known(vintage.manifest['registry']['as_of'])['now']}: by this vintage's "
+        "registry\n" + "\n".join(vintage.manifest["citations"]),
     )
     for column, justify in (
-        ("week of", "left"), ("origin", "left"), ("share", "right"),
-        ("at least", "right"), ("at most", "right"), ("tokens", "right"),
+        ("week of", "left"), ("origin", "left"), ("known", "left"), ("share", "right"),
+        ("at most", "right"), ("tokens", "right"),
     ):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
     week = None
@@ -252,7 +255,8 @@ def show(data_dir: DataDir = None) -> None:
         table.add_row(
             week,
             figure["origin"],
-            *(f"{figure[k]:.2%}" for k in ("share", "share_low", "share_high")),
+            figure["registry_view"],
+            *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
             f"{figure['tokens']:,}",
         )
     output.print(table)

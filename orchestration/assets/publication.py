@@ -83,8 +83,8 @@ def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
 
 def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
     shares = "\n".join(
-        f"| {h['period_start']} | {h['origin']} | {h['share']:.2%} | {h['share_low']:.2%} "
-        f"| {h['share_high']:.2%} |"
+        f"| {h['period_start']} | {h['origin']} | {h['registry_view']} | {h['share']:.2%} "
+        f"| {h['share_low']:.2%} | {h['share_high']:.2%} |"
         for h in made.manifest["headline"]
     )
     return {
@@ -95,7 +95,8 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
         "quality": dg.MetadataValue.url((made.path / "quality" / "index.html").as_uri()),
         "manifest_sha256": made.manifest["manifest_sha256"],
         "shares": dg.MetadataValue.md(
-            "| week of | origin | share | at least | at most |\n|---|---|---|---|---|\n" + shares
+            "| week of | origin | as known | share | at least | at most |\n"
+            "|---|---|---|---|---|---|\n" + shares
         ),
         "citation": "\n".join(made.manifest["citations"]),
     }

@@ -223,6 +223,7 @@ def publish(
         candidate.inputs,
         candidate.citations,
         settings,
+        candidate.registry,
     )
     write_quality(candidate.path, verdicts, vintage_id)
     (candidate.path / CANDIDATE_FILE).unlink()

@@ -6,7 +6,7 @@ hold the prose.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,11 @@ def _json(document: Any) -> Markup:
 
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """The headline figures, in a stable order."""
-    return _rows(connection, "select * from headline order by source, period_start, figure")
+    """The headline figures, in a stable order; of each, as known then before as known now."""
+    return _rows(
+        connection,
+        "select * from headline order by source, period_start, figure, registry_view desc",
+    )
 
 
 def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
@@ -110,14 +113,16 @@ def build_report(
     inputs: Sequence[Row],
     citations: Sequence[str],
     settings: Settings,
+    registry: Mapping[str, str],
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file.
 
+    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest.
     The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
-        report = sections.Report(lambda name: _rows(connection, query_text(name)))
+        report = sections.Report(lambda name: _rows(connection, query_text(name)), registry)
         quarantined = len(_rows(connection, "select 1 from quarantine"))
     page = (
         environment()
@@ -136,6 +141,7 @@ def build_report(
             query_text=query_text,
             verdicts=sections.VERDICTS,
             claim_measured=sections.claim_measured,
+            readings=sections.readings,
             address=_address(vintage_id, settings),
             preview=PREVIEW_NAME,
             specs=_json(report.specs),
@@ -148,6 +154,9 @@ def build_report(
     title, subtitle = report.preview_text()
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(
-            report.bounds_rows, report.pair_colors, title, [*subtitle, f"Vintage {vintage_id}"]
+            report.bounds_rows,
+            report.pair_colors,
+            title,
+            [*subtitle, f"The chart reads {report.said}. Vintage {vintage_id}"],
         )
     )

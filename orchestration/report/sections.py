@@ -3,7 +3,7 @@
 No prose (the templates have it) and no arithmetic beyond differences of published shares.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from orchestration.report import charts
 from orchestration.report.words import (
+    as_known,
     bounded,
     country,
     money,
@@ -57,6 +58,15 @@ VERDICTS = {
     "not_decidable": "Not decidable",
     "not_measurable": "Not measurable",
 }
+# What makes up the unidentified tokens, in the words of the page.
+UNIDENTIFIED = {
+    "tail": "the tail, which the source does not name",
+    "stealth": "stealth models, not revealed yet",
+    "router": "routers",
+    "unmapped": "authors without a registry row",
+    "no_country": "labs without a stated country",
+}
+_KINDS = {"no_country": "attributed, no country stated"}
 _UNIT_SIGN = {"percent": " %", "trillion_tokens": " T"}
 _SHARE_METRICS = ("share", "license_share", "price_quality", "price_gap", "first_lead_date")
 
@@ -100,10 +110,17 @@ def _grouped(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
 
 
 class Report:
-    """Everything on the page, from one source's tables. `specs` are the charts by element id."""
+    """Everything on the page, from one source's tables. `specs` are the charts by element id.
 
-    def __init__(self, ask: Ask) -> None:
+    `registry` is how the run read the registry: its `view` and `as_of`, as in the manifest. The
+    share tables hold that view; what is quoted from them says so in the words of `said`.
+    """
+
+    def __init__(self, ask: Ask, registry: Mapping[str, str]) -> None:
         self._ask = ask
+        self.view = registry["view"]
+        self.said_of = as_known(registry["as_of"])
+        self.said = self.said_of[self.view]
         self.specs: dict[str, charts.Spec] = {}
         self._headline()
         self._claims()
@@ -122,48 +139,67 @@ class Report:
         self.specs = {k: spec for k, spec in self.specs.items() if spec["data"]["values"]}
 
     def _headline(self) -> None:
-        rows = self._ask("leaders")
-        self.moments = _grouped(rows, "moment")
-        latest = [r for r in self.moments.get("latest", []) if r["origin"] != "unidentified"]
+        moments = {m: {r["origin"]: r for r in rows}
+                   for m, rows in _grouped(self._ask("leaders"), "moment").items()}  # fmt: skip
+        latest = dict(moments.get("latest", {}))
+        self.unidentified = latest.pop("unidentified", None)
+        ranked = sorted(latest.values(), key=lambda r: (-r[f"share_{self.view}"], r["origin"]))
         weekly = self._ask("origin_weekly")
         self._weekly = weekly
         present = sorted({r["origin"] for r in weekly} - {"unidentified"})
         # Without a complete week China and the United States still are who people ask about.
         asked = [o for o in ("CN", "US") if o in present]
-        self.pair = [r["origin"] for r in latest[:2]] or asked or present[:2]
+        self.pair = [r["origin"] for r in ranked[:2]] or asked or present[:2]
         self.pair_colors = {_title(o): charts.color_of(o, self.pair) for o in self.pair}
-        self.leader = latest[0] if latest else None
-        self.rival = latest[1] if len(latest) > 1 else None
-        unknown = [r for r in self.moments.get("latest", []) if r["origin"] == "unidentified"]
-        self.unidentified = unknown[0] if unknown else None
-        self.lead: Row | None = None
-        if self.leader and self.rival:
-            low = self.leader["share_low"] - self.rival["share_high"]
-            high = self.leader["share_high"] - self.rival["share_low"]
-            lead = self.leader["share"] - self.rival["share"]
-            self.lead = {"share": lead, "low": low, "high": high, "is_certain": low > 0}
-        self.year_earlier = {r["origin"]: r for r in self.moments.get("year_earlier", [])}
+        self.leader = ranked[0] if ranked else None
+        self.rival = ranked[1] if len(ranked) > 1 else None
+        self.leads = _leads(self.leader, self.rival) if self.leader and self.rival else {}
+        self.year_earlier = moments.get("year_earlier", {})
+        kinds = self._ask("identification")
+        self.unidentified_kinds = [
+            {"name": UNIDENTIFIED[r["kind"]], "share": r["week_share"]}
+            for r in sorted(kinds, key=lambda r: -r["week_tokens"])
+            if r["kind"] in UNIDENTIFIED and r["week_tokens"]
+        ]
+        self.kinds_table = Table(
+            f"All tokens by what is known of their model, {self.said}: ever, and in the latest "
+            "complete week. Only those attributed to a lab with a stated country are identified.",
+            [("Identification", ""), ("Share", ""), ("Tokens", ""), ("Share of the week", "")],
+            [
+                [_KINDS.get(r["kind"], r["kind"]), percent(r["share"]),
+                 f"{int(r['tokens']):,}", percent(r["week_share"])]
+                for r in kinds
+            ],
+        )  # fmt: skip
         shown = [*self.pair, "unidentified"]
         labels = {"latest": "Latest", "year_earlier": "52 weeks earlier", "first": "First"}
         cells = []
         for moment, label in labels.items():
-            found = {r["origin"]: r for r in self.moments.get(moment, [])}
-            if found:
+            found = moments.get(moment, {})
+            restated = any(len(readings(r)) > 1 for o, r in found.items() if o in shown)
+            for view in ("then", "now") if restated else ("both",) if found else ():
                 any_row = next(iter(found.values()))
                 cells.append(
                     [
                         Markup('{}: <span class="day">{}</span>').format(
                             label, any_row["period_start"]
                         ),
-                        *(self._with_bounds(found.get(o)) for o in shown),
+                        self.said_of[view],
+                        *(
+                            self._with_bounds(
+                                {"origin": o, **_in(found[o], view)} if o in found else None
+                            )
+                            for o in shown
+                        ),
                         tokens(any_row["total_tokens"]),
                     ]
                 )
         self.headline_table = Table(
             "Complete ISO weeks; share of all tokens with its bounds.",
-            [("Week of", ""), *((_title(o), "") for o in shown), ("All tokens", "")],
+            [("Week of", ""), ("Read", "text"), *((_title(o), "") for o in shown),
+             ("All tokens", "")],
             cells,
-        )
+        )  # fmt: skip
 
     @staticmethod
     def _with_bounds(row: Row | None) -> Any:
@@ -180,13 +216,30 @@ class Report:
         if self.leader is None:
             return "Who gets used?", ["No complete week yet"]
         first = [self.leader, *([self.rival] if self.rival else [])]
-        title = ", ".join(f"{_title(r['origin'])} {percent(r['share'])}" for r in first)
-        bounds = ", ".join(
-            f"{_title(r['origin'])} {bounded(r['share_low'], r['share_high'])}" for r in first
+        title, *others = (
+            f"{_title(r['origin'])} "
+            + ", ".join(f"{percent(x)} {said}" for said, x in self.shares_said(r))
+            for r in first
         )
-        return f"{title} of tokens", [
-            f"Week {week(self.leader['period_start'])}. Bounds: {bounds}."
+        bounds = [
+            f"Bounds {self.said_of[view]}: "
+            + ", ".join(
+                f"{_title(r['origin'])} {bounded(x['share_low'], x['share_high'])}"
+                for r in first
+                for x in [_in(r, view)]
+            )
+            + "."
+            for view in _either(first)
         ]
+        about = f"Share of all tokens in the week {week(self.leader['period_start'])}."
+        return title, [" ".join([*(f"{o}." for o in others), about]), *bounds]
+
+    def shares_said(self, row: Row) -> list[tuple[str, float]]:
+        """The shares of an origin with how they are read; one where the views agree on it."""
+        then, now = row["share_then"], row["share_now"]
+        if then == now:
+            return [(self.said_of["both"], then)]
+        return [(self.said_of["then"], then), (self.said_of["now"], now)]
 
     def _claims(self) -> None:
         rows = self._ask("claims")
@@ -265,20 +318,28 @@ class Report:
         pair = set(self.pair)
         self.crossovers = [r for r in rows if {r["origin"], r["rival_origin"]} == pair]
         leader = self.pair[0] if self.pair else None
-        weekly = [r for r in self.crossovers if r["grain"] == "weekly" and r["origin"] == leader]
-        self.crossover = weekly[0] if weekly else None
         fields = ("first_lead", "last_change", "leads_since", "first_identified_lead",
                   "robust_since")  # fmt: skip
+        self.crossover = {
+            r["registry_view"]: r
+            for r in self.crossovers
+            if r["grain"] == "weekly" and r["origin"] == leader
+        }
+        of_both = [[r[f] for f in (*fields, "trend_change")] for r in self.crossover.values()]
+        if len(of_both) == 2 and of_both[0] == of_both[1]:
+            self.crossover = {"both": self.crossover["then"]}
         self.crossover_table = Table(
             "First day of the period; – where it never happened or does not hold now. "
-            "Interval: 95 % block bootstrap of the trend, read as about 90 %.",
-            [("Who over whom", ""), ("Periods", "text"), ("First lead", ""),
+            "Interval: that of the day on which the trend crossed, not of the last change of lead; "
+            "nominal 95 %, read as about 90 %.",
+            [("Who over whom", ""), ("Periods", "text"), ("Read", "text"), ("First lead", ""),
              ("Last change of lead", ""), ("Leads since", ""), ("First beyond doubt", ""),
              ("Beyond doubt since", ""), ("Trend crossed (interval)", ""), ("Led", "")],
             [
                 [
                     f"{_title(r['origin'])} over {_title(r['rival_origin'])}",
                     r["grain"],
+                    self.said_of[r["registry_view"]],
                     *(r[f] or "–" for f in fields),
                     _interval(r),
                     f"{r['periods_led']} of {r['periods_compared']}",
@@ -569,7 +630,8 @@ class Report:
             )  # fmt: skip
         self.spend_latest = _latest_complete(rows)
         self.spend_table = Table(
-            "Latest month first. Band: if all models share one split into prompt and completion. "
+            f"Latest month first, {self.said}. Band: if all models share one split into prompt and "
+            "completion and completions cost more than prompts. "
             "Sharp bounds: every model its own split, unidentified tokens anyone’s. "
             "* incomplete month.",
             [("Month", ""), ("Origin", "text"), ("Share of tokens", ""), ("Share of dollars", ""),
@@ -740,7 +802,8 @@ class Report:
         )
         self.restated_table = Table(
             "Months that differ, latest first; share with bounds. * incomplete month.",
-            [("Month", ""), ("Origin", "text"), ("As known then", ""), ("As known now", ""),
+            [("Month", ""), ("Origin", "text"),
+             *((self.said_of[view].capitalize(), "") for view in ("then", "now")),
              ("Difference", ""), ("Because", "wrap")],
             [
                 [
@@ -761,14 +824,6 @@ class Report:
 
     def _coverage(self) -> None:
         self.coverage = self._ask("coverage")[0]
-        self.kinds_table = Table(
-            "All tokens by what is known of their model.",
-            [("Identification", ""), ("Share", ""), ("Tokens", "")],
-            [
-                [r["identification"], percent(r["share"]), f"{int(r['tokens']):,}"]
-                for r in self._ask("identification")
-            ],
-        )
         self.unmapped_table = Table(
             "Authors without a registry row, heaviest first; they count as unidentified.",
             [("Author", ""), ("Share of all tokens", "")],
@@ -798,6 +853,35 @@ class Report:
                 for r in self._ask("price_conflicts")
             ],
         )  # fmt: skip
+
+
+def _in(row: Row, view: str) -> Row:
+    """Share and bounds of an origin in one view of the registry; `both` where the views agree."""
+    view = "then" if view == "both" else view
+    share, high = row[f"share_{view}"], row[f"share_high_{view}"]
+    return {"share": share, "share_low": share, "share_high": high}
+
+
+def readings(row: Row) -> dict[str, Row]:
+    """Share and bounds by view of the registry: `then` and `now`, or `both` where they agree."""
+    return {view: _in(row, view) for view in _either([row])}
+
+
+def _either(rows: Iterable[Row]) -> tuple[str, ...]:
+    return ("both",) if all(_in(r, "then") == _in(r, "now") for r in rows) else ("then", "now")
+
+
+def _leads(leader: Row, rival: Row) -> dict[str, Row]:
+    """By view of the registry: the lead with its bounds, and the origin that surely has it."""
+    leads = {}
+    for view in _either([leader, rival]):
+        mine, other = _in(leader, view), _in(rival, view)
+        low = mine["share_low"] - other["share_high"]
+        high = mine["share_high"] - other["share_low"]
+        holder = leader["origin"] if low > 0 else rival["origin"] if high < 0 else None
+        leads[view] = {"share": mine["share"] - other["share"], "low": low, "high": high,
+                       "holder": holder}  # fmt: skip
+    return leads
 
 
 def _title(origin: str) -> str:

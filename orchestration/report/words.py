@@ -75,6 +75,15 @@ def adjective(code: str) -> str:
     return _ADJECTIVES.get(code, f"from {country(code)}")
 
 
+def as_known(as_of: str) -> dict[str, str]:
+    """How the views of the registry are called; `both` where they agree.
+
+    `as_of` is the last day of what the registry may say, `9999-12-31` where there is no limit.
+    """
+    now = "as known now" if as_of == date.max.isoformat() else f"as known on {as_of}"
+    return {"then": "as known then", "now": now, "both": f"as known then and {now[9:]}"}
+
+
 def spaced(name: Any) -> str:
     """A machine name for people."""
     return str(name).replace("_", " ")

@@ -244,6 +244,17 @@ def test_verify_rechecks_what_a_resealed_manifest_claims(small: Settings) -> Non
         verify(vintage.path)
 
 
+def test_verify_does_not_ask_for_an_order_of_the_headline(small: Settings) -> None:
+    """Its key grew a column: vintages of an earlier interface have another order."""
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    document = {k: v for k, v in vintage.manifest.items() if k != "manifest_sha256"}
+    assert len(document["headline"]) > 2
+    document["headline"].reverse()
+    (vintage.path / "manifest.json").write_bytes(seal_manifest(document))
+    verify(vintage.path)
+
+
 def test_a_vintage_that_was_not_yet_named_is_named_by_the_next_run(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:

@@ -73,9 +73,12 @@ def small_report(small_base: Settings) -> Path:
     return vintage.report
 
 
-def rebuild(tables: Path, target: Path, **given: Any) -> Path:
+def rebuild(
+    tables: Path, target: Path, view: str = "then", as_of: str = "9999-12-31", **given: Any
+) -> Path:
     build_report(tables, target / "report" / "index.html", "20260101T000000Z-00000000", [], [],
-                 ["Source: a test."], Settings(data_dir=Path(SCRIPTS.name), **given))  # fmt: skip
+                 ["Source: a test."], Settings(data_dir=Path(SCRIPTS.name), **given),
+                 {"view": view, "as_of": as_of})  # fmt: skip
     return target / "report" / "index.html"
 
 
@@ -89,6 +92,20 @@ def altered(tables: Path, target: Path, sql: Callable[[str, list[str]], str]) ->
             query = sql(path.stem, columns)
             connection.execute(f"copy ({query}) to {sql_text(target / path.name)} (format parquet)")
     return target
+
+
+def words(path: Path, start: str) -> str:
+    """What the page says from `start` to the end of that element, without tags and queries."""
+    end = f"</{re.split('[ >]', start[1:])[0]}>"
+    (part,) = re.findall(f"{start}(.*?){end}", path.read_text(), flags=re.DOTALL)
+    part = re.sub("<pre .*?</pre>", "", part, flags=re.DOTALL)
+    return " ".join(re.sub("<[^>]+>", "", part).split())
+
+
+def cards_of(path: Path) -> list[str]:
+    """What each card of the headline says."""
+    (cards,) = re.findall('<ul class="cards">(.*?)</ul>', path.read_text(), flags=re.DOTALL)
+    return [" ".join(re.sub("<[^>]+>", "", card).split()) for card in cards.split("</li>")[:-1]]
 
 
 def violations(page: Page) -> list[str]:
@@ -168,12 +185,14 @@ def test_it_says_what_a_quoted_number_needs(
 def test_the_first_screen_answers_a_reporter(
     browser: Browser, report: Path, shipped: tuple[Settings, Vintage]
 ) -> None:
+    """Who leads and since when, in both readings; what the press said."""
     tables = shipped[1].path / "tables"
     with open_tables(tables) as connection:
-        since, certain = connection.sql(
-            "select leads_since, robust_since from crossover where grain = 'weekly' "
+        leads = connection.sql(
+            "select 'As known ' || registry_view, leads_since, first_lead, robust_since "
+            "from crossover where grain = 'weekly' "
             "and lens = 'author_hq' and origin = 'CN' and rival_origin = 'US'"
-        ).fetchall()[0]
+        ).fetchall()
         verdicts = dict(
             connection.sql(
                 "select verdict, count(*) from claims where asked_by = 'publisher' group by verdict"
@@ -182,17 +201,99 @@ def test_the_first_screen_answers_a_reporter(
     page = open_page(browser, report)
     text = page.inner_text("section[aria-labelledby=headline]")
     page.close()
+    assert len(leads) == 2
     for said in (
-        "it holds even if every unidentified token were American",
-        f"since {since} has gone to China",
-        f"Beyond doubt since {certain}",
-        f"Of {sum(verdicts.values())} published figures and statements, "
+        "In both readings it holds even if every unidentified token were American",
+        *(
+            f"{read}, every complete week since {since} has gone to China, after a first lead in "
+            f"the week of {first} that was lost again; beyond doubt since {certain}."
+            for read, since, first, certain in leads
+        ),
+        f"Of {sum(verdicts.values())} published figures and statements, ",
         f"{verdicts['reproduced']} are reproduced",
         f"{verdicts['more_than_claimed']} more than claimed",
         f"{verdicts['reproduced_under_other_rules']} only under other rules",
         f"{verdicts['not_reproduced']} not reproduced",
     ):
         assert said in " ".join(text.split())
+
+
+def test_both_readings_stand_side_by_side(report: Path, shipped: tuple[Settings, Vintage]) -> None:
+    """In the words, on the cards and in what a shared link says."""
+    latest = [
+        f for f in shipped[1].manifest["headline"] if f["figure"].endswith("_share_latest_week")
+    ]
+    lede = words(report, '<p class="lede">')
+    cards = dict(zip(("CN", "US", "unidentified"), cards_of(report), strict=True))
+    said = re.findall(r'<meta [^>]*content="([^"]*51\.3[^"]*)"', report.read_text())
+    assert len(said) == 5
+    assert len(latest) == 6
+    for figure in latest:
+        share, read = f"{100 * figure['share']:.1f} %", f"as known {figure['registry_view']}"
+        assert f"{share} {read}" in cards[figure["origin"]]
+        if figure["origin"] != "unidentified":
+            bounds = f"{100 * figure['share_low']:.1f} to {100 * figure['share_high']:.1f} %"
+            assert f"{read}, {bounds}" in cards[figure["origin"]]
+            assert share in lede
+            assert all(share in text and bounds in text for text in said)
+    assert "51.3 % as known when each day began and 65.2 % as known now" in lede
+    assert all("China 51.3 % as known then, 65.2 % as known now" in text for text in said)
+
+
+def test_the_parts_of_what_is_unidentified_add_up(
+    report: Path, small_report: Path, shipped: tuple[Settings, Vintage], tmp_path: Path
+) -> None:
+    """Each kind that the week holds is named; so are labs without a stated country."""
+
+    def kinds(tables: Path) -> dict[str, int]:
+        with open_tables(tables) as connection:
+            rows = connection.sql(query_text("identification")).fetchall()
+        return {kind: int(week) for kind, _, _, week, _ in rows if week and kind != "attributed"}
+
+    (then,) = (
+        f["tokens"] for f in shipped[1].manifest["headline"]
+        if f["figure"] == "unidentified_share_latest_week" and f["registry_view"] == "then"
+    )  # fmt: skip
+    found = kinds(shipped[1].path / "tables")
+    assert set(found) == {"tail", "stealth"}
+    assert sum(found.values()) == then
+    assert (
+        "Made of, as known then: 13.9 % stealth models, not revealed yet; "
+        "5.1 % the tail, which the source does not name."
+    ) in cards_of(report)[2]
+    assert "nobody can place" not in report.read_text()
+
+    def without_country(name: str, columns: list[str]) -> str:
+        if name != "share_by_lab_daily":
+            return "select * from t"
+        return "select * replace ('unidentified' as origin) from t"
+
+    unstated = altered(small_report.parent.parent / "tables", tmp_path / "tables", without_country)
+    assert "no_country" in kinds(unstated)
+    assert "% labs without a stated country" in cards_of(rebuild(unstated, tmp_path / "page"))[2]
+
+
+def test_it_says_how_the_run_read_the_registry(
+    small_report: Path, report: Path, tmp_path: Path
+) -> None:
+    """A run may be asked for the other view, or for what was known on a day."""
+    text = words(rebuild(report.parent.parent / "tables", tmp_path, "now", "2026-08-31"), "<main>")
+    assert "Weekly share with its bounds, as known on 2026-08-31" in text
+    assert "65.2 % as known on 2026-08-31" in text
+    assert "51.3 % as known when each day began" in text
+    assert "as known now" not in text
+    # Nothing was learned about these models: one reading answers for both.
+    small = words(small_report, '<p class="lede">')
+    assert "% as known when each day began and now" in small
+    assert "both readings" not in small
+    assert all(card.count("as known") == 1 for card in cards_of(small_report)[:2])
+
+
+def test_the_caveats_of_the_contracts_stand_on_the_page(report: Path) -> None:
+    text = " ".join(report.read_text().split())
+    assert text.count("if all models share one split and completions cost more than prompts") >= 2
+    assert "Dates are exact facts of the complete periods of this source’s published tokens" in text
+    assert "by origin, models of labs whose country no page states" in text
 
 
 def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report: Path) -> None:

@@ -80,5 +80,11 @@ def test_why_there_is_no_interval_is_said(series: np.ndarray, said: str) -> None
 
 def test_the_method_names_what_is_needed_to_repeat_it() -> None:
     method = change_interval(days(400), noisy(400, 200, 0.1)).method
-    for word in ("arch", "999 replications", "blocks of", "seed", "95%", "91-day", "181-day"):
+    for word in ("arch", "999 replications", "blocks of", "seed", "95 %", "91-day", "181-day"):
         assert word in method
+
+
+def test_the_method_says_how_sure_and_of_what() -> None:
+    method = change_interval(days(400), noisy(400, 200, 0.1)).method
+    assert "about 90 %" in method
+    assert "about trend_change, not about last_change" in method

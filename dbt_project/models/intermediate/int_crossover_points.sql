@@ -1,36 +1,33 @@
--- Who led whom, exactly: every ordered pair of origins that ever mattered, complete periods only.
+-- Who led whom, exactly: every ordered pair of origins that ever mattered, complete periods only,
+-- with the registry as known then and as known now.
 -- The table `crossover` adds the interval that orchestration/metrics/crossover.py computes.
 with periods as (
-    {% for grain in ['daily', 'weekly', 'monthly'] %}
+
     select
-        '{{ grain }}' as grain,
-        source,
-        period_start,
-        lens,
-        origin,
-        tokens,
-        share,
-        rank
-    from {{ ref('share_by_origin_' ~ grain) }}
+        *,
+        rank() over (
+            partition by grain, source, period_start, lens, registry_view, origin = 'unidentified'
+            order by tokens desc
+        ) as rank
+    from {{ ref('int_origin_views') }}
     where is_complete
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+
 ),
 
 wholes as (
 
-    select
+    select distinct
         grain,
         source,
         period_start,
         lens,
-        sum(case when origin = 'unidentified' then tokens else 0 end) as unidentified_tokens
+        registry_view,
+        unidentified_tokens
     from periods
-    group by all
 
 ),
 
--- Origins that led in any period or held 5 % of a week; CN and US always.
+-- Origins that led in any period or held 5 % of a week, in either view; CN and US always.
 contenders as (
 
     select
@@ -38,7 +35,12 @@ contenders as (
         lens,
         origin
     from periods
-    where rank = 1 or (grain = 'weekly' and share >= 0.05 and origin <> 'unidentified')
+    where
+        origin <> 'unidentified'
+        and (
+            (rank = 1 and tokens > 0)
+            or (grain = 'weekly' and {{ fraction('tokens', 'total_tokens') }} >= 0.05)
+        )
     union
     select
         periods.source,
@@ -56,6 +58,7 @@ lines as (
         wholes.grain,
         wholes.source,
         wholes.lens,
+        wholes.registry_view,
         wholes.period_start,
         wholes.unidentified_tokens,
         contenders.origin,
@@ -70,6 +73,7 @@ lines as (
             wholes.grain = periods.grain
             and wholes.source = periods.source
             and wholes.lens = periods.lens
+            and wholes.registry_view = periods.registry_view
             and wholes.period_start = periods.period_start
             and contenders.origin = periods.origin
 
@@ -81,6 +85,7 @@ pairs as (
         mine.grain,
         mine.source,
         mine.lens,
+        mine.registry_view,
         mine.period_start,
         mine.origin,
         rival.origin as rival_origin,
@@ -93,6 +98,7 @@ pairs as (
             mine.grain = rival.grain
             and mine.source = rival.source
             and mine.lens = rival.lens
+            and mine.registry_view = rival.registry_view
             and mine.period_start = rival.period_start
             and mine.origin <> rival.origin
 
@@ -104,11 +110,11 @@ compared as (
     select
         *,
         lag(leads) over (
-            partition by grain, source, lens, origin, rival_origin, is_tie
+            partition by grain, source, lens, registry_view, origin, rival_origin, is_tie
             order by period_start
         ) as led_before,
         max(case when not leads_identified then period_start end) over (
-            partition by grain, source, lens, origin, rival_origin
+            partition by grain, source, lens, registry_view, origin, rival_origin
         ) as last_not_identified
     from pairs
 
@@ -120,6 +126,7 @@ summed as (
         source,
         grain,
         lens,
+        registry_view,
         origin,
         rival_origin,
         min(period_start) filter (where leads) as first_lead,
@@ -142,6 +149,7 @@ select
     source,
     grain,
     lens,
+    registry_view,
     origin,
     rival_origin,
     first_lead,

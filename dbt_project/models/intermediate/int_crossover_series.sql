@@ -5,11 +5,12 @@ with daily as (
     select
         source,
         lens,
+        registry_view,
         period_start as usage_date,
         origin,
         tokens
-    from {{ ref('share_by_origin_daily') }}
-    where is_complete and tokens > 0
+    from {{ ref('int_origin_views') }}
+    where grain = 'daily' and is_complete and tokens > 0
 
 ),
 
@@ -18,6 +19,7 @@ pairs as (
     select distinct
         source,
         lens,
+        registry_view,
         origin,
         rival_origin
     from {{ ref('int_crossover_points') }}
@@ -28,6 +30,7 @@ pairs as (
 select
     pairs.source,
     pairs.lens,
+    pairs.registry_view,
     pairs.origin,
     pairs.rival_origin,
     mine.usage_date,
@@ -37,10 +40,12 @@ inner join daily as mine
     on
         pairs.source = mine.source
         and pairs.lens = mine.lens
+        and pairs.registry_view = mine.registry_view
         and pairs.origin = mine.origin
 inner join daily as rival
     on
         mine.source = rival.source
         and mine.lens = rival.lens
+        and mine.registry_view = rival.registry_view
         and mine.usage_date = rival.usage_date
         and pairs.rival_origin = rival.origin

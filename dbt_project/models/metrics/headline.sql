@@ -7,8 +7,8 @@
 with weekly as (
 
     select *
-    from {{ ref('share_by_origin_weekly') }}
-    where is_complete and lens = 'author_hq'
+    from {{ ref('int_origin_views') }}
+    where grain = 'weekly' and is_complete and lens = 'author_hq'
 
 ),
 
@@ -37,13 +37,18 @@ weeks as (
 select
     weekly.source,
     lower(weekly.origin) || '_share_' || weeks.week_name as figure,
+    weekly.registry_view,
     weekly.period_start,
     weekly.lens,
     'all' as universe,
     weekly.origin,
-    weekly.share,
-    weekly.share_low,
-    weekly.share_high,
+    {{ fraction('weekly.tokens', 'weekly.total_tokens') }} as share,
+    {{ fraction('weekly.tokens', 'weekly.total_tokens') }} as share_low,
+    {{ fraction(
+        "weekly.tokens"
+        ~ " + case when weekly.origin = 'unidentified' then 0 else weekly.unidentified_tokens end",
+        'weekly.total_tokens'
+    ) }} as share_high,
     weekly.tokens,
     weekly.total_tokens
 from weekly
