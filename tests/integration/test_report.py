@@ -141,7 +141,9 @@ def test_it_renders_offline_accessible_and_without_a_word(
 
 
 def test_every_chart_of_the_shipped_history_has_something_to_draw(report: Path) -> None:
-    drawn = set(re.findall(r'<div id="(chart-[a-z-]+)" class="chart">', report.read_text()))
+    drawn = set(
+        re.findall(r'<div id="(chart-[a-z-]+)" class="chart">', report.read_text(encoding="utf-8"))
+    )
     assert drawn == {
         "chart-bounds", "chart-origin", "chart-lead", "chart-change-cn", "chart-change-us",
         "chart-labs", "chart-license", "chart-concentration", "chart-price-origin", "chart-index",
@@ -193,7 +195,7 @@ def test_the_first_screen_answers_a_reporter(
 
 def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report: Path) -> None:
     for path in (report, small_report):
-        text = re.sub("<script>.*?</script>", "", path.read_text(), flags=re.DOTALL)
+        text = re.sub("<script>.*?</script>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         ids = re.findall(r'<[^>]+ id="([^"]+)"', text)
         assert len(ids) == len(set(ids))
         for href in re.findall(r'href="([^"]+)"', text):
@@ -203,7 +205,7 @@ def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report
                 assert (path.parent / href).exists(), href
         for anchor, _ in SECTIONS:
             assert f'<a class="anchor" href="#{anchor}"' in text
-    last = re.findall(r'id="(claim-[^"]+)"', report.read_text())[-1]
+    last = re.findall(r'id="(claim-[^"]+)"', report.read_text(encoding="utf-8"))[-1]
     page = browser.new_page()
     page.goto(f"{report.as_uri()}#{last}")
     page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
@@ -234,7 +236,7 @@ def test_every_query_it_shows_runs_on_the_database_and_gives_the_same(
     report: Path, shipped: tuple[Settings, Vintage]
 ) -> None:
     vintage = shipped[1]
-    shown = set(re.findall(r'aria-label="SQL query ([a-z_]+)"', report.read_text()))
+    shown = set(re.findall(r'aria-label="SQL query ([a-z_]+)"', report.read_text(encoding="utf-8")))
     assert shown == {p.stem for p in QUERIES_DIR.glob("*.sql")}
     with (
         duckdb.connect(str(vintage.path / "tokenshare.duckdb"), read_only=True) as database,
@@ -287,7 +289,7 @@ def test_a_shared_link_shows_the_headline(
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert struct.unpack(">II", content[16:24]) == (1200, 630)
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     vintage = shipped[1]
     here = f"../../{vintage.vintage_id}/report"
     for tag in (
@@ -298,7 +300,7 @@ def test_a_shared_link_shows_the_headline(
         assert tag in text
     served = rebuild(
         vintage.path / "tables", tmp_path, public_url="https://shares.example/published/"
-    ).read_text()
+    ).read_text(encoding="utf-8")
     address = "https://shares.example/published/vintages/20260101T000000Z-00000000/report"
     assert f'rel="canonical" href="{address}/index.html"' in served
     assert f'property="og:image" content="{address}/preview.png"' in served
