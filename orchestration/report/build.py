@@ -119,6 +119,8 @@ def build_report(
         source, other_sources = _one_source(connection)
         report = sections.Report(lambda name: _rows(connection, query_text(name)))
         quarantined = len(_rows(connection, "select 1 from quarantine"))
+    # Goes into every picture and description: they are passed on without the page.
+    credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
     page = (
         environment()
         .get_template("report.html.j2")
@@ -138,7 +140,8 @@ def build_report(
             claim_measured=sections.claim_measured,
             address=_address(vintage_id, settings),
             preview=PREVIEW_NAME,
-            specs=_json(report.specs),
+            credit=credit,
+            specs=_json({k: charts.signed(s, credit) for k, s in report.specs.items()}),
             config=_json(charts.CONFIG),
             javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
         )
@@ -147,7 +150,5 @@ def build_report(
     target.write_text(page, encoding="utf-8")
     title, subtitle = report.preview_text()
     (target.parent / PREVIEW_NAME).write_bytes(
-        charts.preview_png(
-            report.bounds_rows, report.pair_colors, title, [*subtitle, f"Vintage {vintage_id}"]
-        )
+        charts.preview_png(report.bounds_rows, report.pair_colors, title, subtitle, credit)
     )

@@ -132,6 +132,14 @@ def test_it_renders_offline_accessible_and_without_a_word(
         )
         assert "chart: " in str(drawing.first.get_attribute("aria-label"))
         assert page.locator(f"#{chart} svg path").count() > 3
+        credit = page.locator(f"#{chart} svg .role-title text").last
+        said = " ".join(credit.locator("tspan").all_text_contents())
+        assert "Source: OpenRouter" in said
+        assert f"tokenshare, vintage {path.parent.parent.name}." in said
+        inside = credit.bounding_box()
+        assert inside
+        assert inside["x"] >= box["x"]
+        assert inside["x"] + inside["width"] <= box["x"] + box["width"] + 1
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -191,6 +199,26 @@ def test_the_first_screen_answers_a_reporter(
         f"{verdicts['not_reproduced']} not reproduced",
     ):
         assert said in " ".join(text.split())
+
+
+def test_a_saved_chart_holds_the_credit(browser: Browser, small_report: Path) -> None:
+    page = open_page(browser, small_report, 390)
+    chart = page.locator("#chart-bounds")
+    chart.locator("summary").click()
+    saved = {}
+    for kind in ("SVG", "PNG"):
+        link = chart.get_by_text(f"Save as {kind}")
+        link.dispatch_event("mousedown")  # on which vega-embed makes the picture
+        page.wait_for_function("a => a.href.match('^(data|blob):')", arg=link.element_handle())
+        with page.expect_download() as download:
+            link.evaluate("a => a.click()")
+        saved[kind] = download.value.path().read_bytes()
+    assert b"Source: OpenRouter" in saved["SVG"]
+    assert small_report.parent.parent.name.encode() in saved["SVG"]
+    shown = page.locator("#chart-bounds svg.marks").bounding_box()
+    assert shown
+    assert struct.unpack(">II", saved["PNG"][16:24])[1] >= int(shown["height"])
+    page.close()
 
 
 def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report: Path) -> None:
@@ -298,6 +326,11 @@ def test_a_shared_link_shows_the_headline(
         'name="twitter:card"',
     ):
         assert tag in text
+    (said,) = set(re.findall(r'"(?:og|twitter):description" content="([^"]+)"', text))
+    assert said.endswith(f"{vintage.manifest['citations'][0]} tokenshare, vintage "
+                         f"{vintage.vintage_id}.")  # fmt: skip
+    assert "OpenRouter" in said
+    assert "CC BY 4.0" in said
     served = rebuild(
         vintage.path / "tables", tmp_path, public_url="https://shares.example/published/"
     ).read_text(encoding="utf-8")
