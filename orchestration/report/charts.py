@@ -42,8 +42,8 @@ UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#18909c"}
 # Ones that a reader takes in at once; those outside the data are left out.
 _LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
 _INK, _SOFT, _LINE, _FONT = "#1c2226", "#58636b", "#d6dbdf", "system-ui, sans-serif"
-# As many characters of the credit as fit into a line, below so many pixels and above.
-_NARROW, _CREDIT_COLUMNS, _CREDIT_COLUMNS_NARROW = 640, 100, 50
+# Characters in a line of the credit that fit on the narrowest phone.
+_CREDIT_COLUMNS = 50
 CONFIG: Spec = {
     "font": _FONT,
     "view": {"stroke": None},
@@ -58,7 +58,7 @@ CONFIG: Spec = {
         "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
     },
     "title": {
-        "color": _SOFT, "fontSize": 11, "fontWeight": "normal", "lineHeight": 14, "offset": 12,
+        "color": _SOFT, "fontSize": 10, "fontWeight": "normal", "lineHeight": 13, "offset": 12,
     },
 }  # fmt: skip
 
@@ -104,9 +104,8 @@ def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[in
 
 def signed(spec: Spec, credit: str) -> Spec:
     """The chart with the credit inside: a saved picture says where its numbers come from."""
-    wide, narrow = (textwrap.wrap(credit, n) for n in (_CREDIT_COLUMNS, _CREDIT_COLUMNS_NARROW))
-    lines = {"expr": f"width < {_NARROW} ? {json.dumps(narrow)} : {json.dumps(wide)}"}
-    return {**spec, "title": {"text": lines, "orient": "bottom", "anchor": "start",
+    text = textwrap.wrap(credit, _CREDIT_COLUMNS)
+    return {**spec, "title": {"text": text, "orient": "bottom", "anchor": "start",
                               "frame": "bounds"}}  # fmt: skip
 
 
