@@ -3,8 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-export TOKENSHARE_DATA_DIR ?= $(CURDIR)/data
-export DAGSTER_HOME = $(abspath $(TOKENSHARE_DATA_DIR))/dagster
+# Whatever the locale: for Dagster, dbt and the linters, which do not ask for UTF-8 themselves.
+export PYTHONUTF8 = 1
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
@@ -33,8 +33,9 @@ test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts
 
 ui: $(STAMP)  ## Dagster UI on localhost:3000, its instance below data/dagster
-	@mkdir -p "$(DAGSTER_HOME)"
-	@cp orchestration/dagster.yaml "$(DAGSTER_HOME)/dagster.yaml"
+	@# Paths stay inside the shell: make's own functions split them at spaces.
+	@home="$${TOKENSHARE_DATA_DIR:-data}/dagster" && mkdir -p "$$home" && \
+	cp orchestration/dagster.yaml "$$home" && export DAGSTER_HOME="$$(realpath "$$home")" && \
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
 
 lint: $(STAMP)  ## ruff, sqlfluff and mypy

@@ -15,7 +15,7 @@ from orchestration.errors import RefusedDumpError, TokenshareError, Verification
 from orchestration.files import format_time
 from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
-from orchestration.terminal import DataDir, console, give_room, output
+from orchestration.terminal import DataDir, console, give_room, output, print_json, use_utf8
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
@@ -297,9 +297,7 @@ def diff(
     if as_json:
         from dataclasses import asdict
 
-        from orchestration.files import to_json
-
-        typer.echo(to_json(asdict(found)).decode(), nl=False)
+        print_json(asdict(found))
         return
     _say_difference(found, limit)
 
@@ -370,8 +368,6 @@ def claims(
     data_dir: DataDir = None,
 ) -> None:
     """What the latest vintage says of published claims, and of our own questions beside them."""
-    import json
-
     from orchestration.claims import show as claims_of
     from orchestration.publication.vintage import latest_vintage
 
@@ -385,7 +381,7 @@ def claims(
             "citations": vintage.manifest["citations"],
             "claims": [claims_of.as_json(claim) for claim in found],
         }
-        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
         return
     citation = "\n".join(vintage.manifest["citations"])
     if claim_id is not None:
@@ -438,9 +434,10 @@ def _notes(error: BaseException) -> list[str]:
 
 def main() -> None:
     """Entry point: expected failures become one message and their exit code."""
+    use_utf8()
     give_room()
     try:
-        app()
+        app(prog_name="tokenshare")
     except TokenshareError as error:
         console.print("[bold red]error[/]", Text("\n".join([str(error), *_notes(error)])))
         sys.exit(error.exit_code)

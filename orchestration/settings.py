@@ -1,5 +1,6 @@
 """Every setting, typed, in one place. Environment variables are `TOKENSHARE_<NAME>`."""
 
+import os
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,14 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
+
+
+def _is_utf8(path: Path) -> bool:
+    """Does a library that takes UTF-8 find the same file as Python does?"""
+    try:
+        return os.fsencode(path) == str(path).encode()
+    except UnicodeEncodeError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -55,6 +64,11 @@ class Settings(BaseSettings):
         path = value.expanduser().resolve()
         if bad := set("?#") & set(str(path)):
             raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
+        if not _is_utf8(path):
+            raise ValueError(
+                "DuckDB opens only paths that are UTF-8, and this one is not as Python reads it; "
+                "set PYTHONUTF8=1, or take another folder"
+            )
         return path
 
     @cached_property

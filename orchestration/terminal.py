@@ -1,18 +1,21 @@
-"""What every command of the CLI shares: consoles, the exit codes and the `--data-dir` option.
+"""What every command of the CLI shares: consoles, encoding, exit codes, the `--data-dir` option.
 
 Apart from `cli.py` so that sub-apps can import it: `cli.py` itself may run as `__main__`.
 """
 
+import io
+import locale
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from orchestration.errors import TokenshareError
+from orchestration.files import to_json
 from orchestration.settings import Settings
 
 EXIT_CODES = """
@@ -35,10 +38,29 @@ DataDir = Annotated[
 ]
 
 
+def use_utf8() -> None:
+    """Start again in Python's UTF-8 mode under a locale such as GBK or C.
+
+    Files and paths are then UTF-8 in every library, too. What is printed keeps the terminal's
+    encoding, with a question mark for what that lacks: a message never ends in a traceback.
+    """
+    if not sys.flags.utf8_mode and locale.getencoding().upper() != "UTF-8":
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+        os.environ["PYTHONUTF8"] = "1"  # for its children; the flag holds even with -E
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  # itself
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def give_room() -> None:
     """Piped tables get 120 columns: 80, rich's guess, would break every slug in two."""
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")
+
+
+def print_json(document: Any) -> None:
+    """JSON on stdout: in UTF-8 under any locale, and not through rich, which would wrap it."""
+    typer.echo(to_json(document), nl=False)
 
 
 def settings_of(data_dir: Path | None, **given: object) -> Settings:

@@ -47,7 +47,7 @@ def best(action: Callable[[], object]) -> float:
 
 def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> None:
     """The models' own SELECTs and nothing else."""
-    manifest = json.loads(ensure_manifest(settings).read_text())
+    manifest = json.loads(ensure_manifest(settings).read_text(encoding="utf-8"))
     nodes = {k: v for k, v in manifest["nodes"].items() if v["resource_type"] == "model"}
     compiled = settings.dbt_target_dir / "compiled" / "tokenshare"
     with duckdb.connect() as connection:
@@ -84,7 +84,7 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 needs = {d for d in node["depends_on"]["nodes"] if d.startswith("model.")}
                 if unique_id in done or not needs <= done:
                     continue
-                sql = (compiled / node["original_file_path"]).read_text()
+                sql = (compiled / node["original_file_path"]).read_text(encoding="utf-8")
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 connection.execute(f"create {kind} {node['schema']}.{node['name']} as {sql}")
                 done.add(unique_id)
@@ -98,7 +98,7 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
 
 def serving_only(folders: tuple[str, ...], settings: Settings) -> set[str]:
     """Names of the dbt nodes below these folders of models/, and of what serves nothing else."""
-    manifest = json.loads(ensure_manifest(settings).read_text())
+    manifest = json.loads(ensure_manifest(settings).read_text(encoding="utf-8"))
     nodes = manifest["nodes"]
     # Python makes `crossover` of the int_crossover_* models: dbt knows of nobody who reads them.
     found = {

@@ -68,7 +68,7 @@ def write_registry(folder: Path, **texts: str) -> Path:
         "second_opinions": OPINIONS,
     } | texts  # fmt: skip
     for name, text in seeds.items():
-        (folder / f"{name}.csv").write_text(text)
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -98,7 +98,7 @@ def publish_usage(settings: Settings, vintage_id: str = "20260301T000000Z-000000
         for name in ("usage_daily", "price_history"):
             connection.execute(f"copy {name} to '{tables / name}.parquet' (format parquet)")
     pointer = {"vintage_id": vintage_id, "path": f"vintages/{vintage_id}"}
-    settings.latest_path.write_text(json.dumps(pointer))
+    settings.latest_path.write_text(json.dumps(pointer), encoding="utf-8")
     return tables
 
 

@@ -93,7 +93,7 @@ def _prices(found: dict[str, Any]) -> dict[str, str]:
 
 def read_models_dev(folder: Path) -> Iterator[Reading]:
     """Every state of models.dev."""
-    with gzip.open(folder / "models-dev" / "monthly.csv.gz", "rt") as file:
+    with gzip.open(folder / "models-dev" / "monthly.csv.gz", "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             provider, name = row["provider"], row["model_id"]
             costs = [row[f"cost_{c}"] for c in ("input", "output", "cache_read", "cache_write")]
@@ -112,7 +112,7 @@ def _state_files(folder: Path) -> dict[date, Path]:
 
 def _json_states(folder: Path) -> Iterator[tuple[date, Any]]:
     for read_on, path in _state_files(folder).items():
-        with gzip.open(path, "rt") as file:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
             yield read_on, json.load(file, parse_float=Decimal)
 
 

@@ -135,7 +135,7 @@ def _git_commit() -> str | None:
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+dirty", "--exclude=*"],  # noqa: S607  # git is wherever PATH says
             cwd=PROJECT_ROOT,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=10,
             check=True,
         )

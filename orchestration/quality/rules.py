@@ -51,7 +51,9 @@ def thresholds() -> dict[str, Any]:
 
     Raises TokenshareError for an accepted row that names no such rule or gives no reason.
     """
-    document: dict[str, Any] = yaml.safe_load((CONTRACTS_DIR / "gate.yml").read_text())
+    document: dict[str, Any] = yaml.safe_load(
+        (CONTRACTS_DIR / "gate.yml").read_text(encoding="utf-8")
+    )
     for entry in document["accepted"]:
         missing = {"rule", "usage_date", "reason", "evidence"} - entry.keys()
         if missing or entry["rule"] not in ACCEPTABLE:

@@ -58,7 +58,7 @@ def _environment() -> "jinja2.Environment":
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 (SQL)
     for name in MACROS:
-        text = (DBT_PROJECT_DIR / "macros" / f"{name}.sql").read_text()
+        text = (DBT_PROJECT_DIR / "macros" / f"{name}.sql").read_text(encoding="utf-8")
         module: Any = environment.from_string(text).module
         environment.globals.update(
             {n: m for n, m in vars(module).items() if callable(m) and not n.startswith("_")}
@@ -80,7 +80,7 @@ def attribute(
         [known_on],
     )
     sql = render(
-        MODEL.read_text(),
+        MODEL.read_text(encoding="utf-8"),
         schema,
         stg_usage=slug_days,
         run_settings=f"{schema}.run_settings",

@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.errors import RegistryFindingsError, TokenshareError
-from orchestration.files import to_json
 from orchestration.registry import DEFAULT_SOURCE, View
-from orchestration.terminal import EXIT_CODES, DataDir, console, output, settings_of
+from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_json, settings_of
 
 registry_app = typer.Typer(
     no_args_is_help=True,
@@ -34,11 +33,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON on std
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    # Not through rich, which would wrap it.
-    typer.echo(to_json(document).decode(), nl=False)
 
 
 def _say_notices(notices: Iterable[str]) -> None:
@@ -101,7 +95,7 @@ def explain(
     settings = settings_of(data_dir)
     answer = ask(slug, settings, _today(), find_version(registry, settings))
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     _say_notices(answer["notices"])
     _show_now(answer)
@@ -290,7 +284,7 @@ def check(
     version = find_version(registry, settings)
     found = look(settings, _today(), max_age_days, source, version)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _say_notices(found["notices"])
         _show_check(found, everything)
@@ -412,7 +406,7 @@ def diff(
 
     found = compare(a, b, settings_of(data_dir), _today(), view, source)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     _say_notices(found["notices"])
     _show_row_changes(found, everything)

@@ -124,6 +124,8 @@ def build_report(
         source, other_sources = _one_source(connection)
         report = sections.Report(lambda name: _rows(connection, query_text(name)), registry)
         quarantined = len(_rows(connection, "select 1 from quarantine"))
+    # Goes into every picture and description: they are passed on without the page.
+    credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
     page = (
         environment()
         .get_template("report.html.j2")
@@ -144,7 +146,8 @@ def build_report(
             readings=sections.readings,
             address=_address(vintage_id, settings),
             preview=PREVIEW_NAME,
-            specs=_json(report.specs),
+            credit=credit,
+            specs=_json({k: charts.signed(s, credit) for k, s in report.specs.items()}),
             config=_json(charts.CONFIG),
             javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
         )
@@ -157,6 +160,7 @@ def build_report(
             report.bounds_rows,
             report.pair_colors,
             title,
-            [*subtitle, f"The chart reads {report.said}. Vintage {vintage_id}"],
+            [*subtitle, f"The chart reads {report.said}."],
+            credit,
         )
     )

@@ -5,6 +5,7 @@ has the light ones of the configuration.
 """
 
 import json
+import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,18 +23,27 @@ COLORS = {
     "other countries": "#e0a030",
     "unidentified": "#a7adb3",
 }
-PALETTE = [
-    "#2e6fb7", "#d1495b", "#2a9d6f", "#e0a030", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8",
-]  # fmt: skip
+# A country's color means that country on every chart: what is no country has other ones, below.
+_FREE = ["#2a9d6f", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8"]
+# Labs have shades of their country's color. Neighbors differ in lightness too, and in dashes.
+_SHADES = {
+    "CN": ["#d1495b", "#a02a55", "#f0968c", "#b8574a", "#e46fa0"],
+    "US": ["#2e6fb7", "#74b3ea", "#4b4fb5", "#1f8fb0", "#93a5dd"],
+    "other countries": ["#e0a030", "#b5801c", "#c9b458"],
+    "unidentified": ["#a7adb3", "#7d858c"],
+}
+_DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]]
 BANDS = {
-    "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2e6fb7",
+    "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2c7d96",
     "over_10": "#3c3a83", "unpriced": "#a7adb3",
 }  # fmt: skip
 LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
-UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#e0a030"}
+UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#18909c"}
 # Ones that a reader takes in at once; those outside the data are left out.
 _LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
-_INK, _LINE, _FONT = "#1c2226", "#d6dbdf", "system-ui, sans-serif"
+_INK, _SOFT, _LINE, _FONT = "#1c2226", "#58636b", "#d6dbdf", "system-ui, sans-serif"
+# Characters in a line of the credit that fit on the narrowest phone.
+_CREDIT_COLUMNS = 50
 CONFIG: Spec = {
     "font": _FONT,
     "view": {"stroke": None},
@@ -46,6 +56,9 @@ CONFIG: Spec = {
         "titleFontWeight": "normal",
         # One below the other: side by side they are cut on a phone.
         "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+    },
+    "title": {
+        "color": _SOFT, "fontSize": 10, "fontWeight": "normal", "lineHeight": 13, "offset": 12,
     },
 }  # fmt: skip
 
@@ -70,8 +83,30 @@ def javascript(cache_dir: Path) -> str:
 
 def color_of(origin: str, others: Sequence[str] = ()) -> str:
     """The color of an origin; one that has none takes a free one by its place in `others`."""
-    free = [c for c in PALETTE if c not in COLORS.values()]
-    return COLORS.get(origin) or free[others.index(origin) % len(free) if origin in others else 0]
+    at = others.index(origin) if origin in others else 0
+    return COLORS.get(origin) or _FREE[at % len(_FREE)]
+
+
+def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[int]]]:
+    """Color and dash pattern of each lab's line, from (name, origin) in order of rank.
+
+    Comes back with the labs of a country together, in the order of the countries' first labs.
+    """
+    families: dict[str, list[str]] = {}
+    for name, origin in labs:
+        families.setdefault(origin if origin in _SHADES else "other countries", []).append(name)
+    return {
+        name: (_SHADES[family][i % len(_SHADES[family])], _DASHES[i % len(_DASHES)])
+        for family, names in families.items()
+        for i, name in enumerate(names)
+    }
+
+
+def signed(spec: Spec, credit: str) -> Spec:
+    """The chart with the credit inside: a saved picture says where its numbers come from."""
+    text = textwrap.wrap(credit, _CREDIT_COLUMNS)
+    return {**spec, "title": {"text": text, "orient": "bottom", "anchor": "start",
+                              "frame": "bounds"}}  # fmt: skip
 
 
 def _base(rows: list[Row], description: str, **rest: Any) -> Spec:
@@ -266,16 +301,25 @@ def band_lines(
                  layer=layers)  # fmt: skip
 
 
-def lines(rows: list[Row], colors: dict[str, str], description: str, title: str) -> Spec:
-    """Plain weekly lines; rows: period_start, name, value."""
+def lines(
+    rows: list[Row], strokes: dict[str, tuple[str, list[int]]], description: str, title: str
+) -> Spec:
+    """Plain weekly lines, told apart by color and dashes; rows: period_start, name, value."""
+    legend = {**_legend(), "symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.2}
+    color, dash = (
+        {"field": "name", "type": "nominal", "legend": legend,
+         "scale": {"domain": list(strokes), "range": [stroke[i] for stroke in strokes.values()]}}
+        for i in (0, 1)
+    )  # fmt: skip
     return _base(
         rows,
         description,
-        mark={"type": "line", "strokeWidth": 2, "aria": False},
+        mark={"type": "line", "strokeWidth": 2.2, "aria": False},
         encoding={
             "x": _time_axis(rows),
             "y": _y("value", title, ".0%"),
-            "color": _color("name", colors),
+            "color": color,
+            "strokeDash": dash,
             "tooltip": [_when(), _tip("name", "Lab"), _tip("value", "Share", ".1%")],
         },
     )
@@ -360,9 +404,10 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
 
 
 def preview_png(
-    rows: list[Row], colors: dict[str, str], title: str, subtitle: Sequence[str]
+    rows: list[Row], colors: dict[str, str], title: str, subtitle: Sequence[str], credit: str
 ) -> bytes:
-    """The picture that a shared link shows, 1200 × 630: the headline over the shares with bounds.
+    """The picture that a shared link shows, 1200 × 630: the headline over the shares with bounds,
+    and the credit, since the picture travels alone.
 
     Its font comes with vl-convert, so that every machine draws the same bytes.
     """
@@ -377,7 +422,8 @@ def preview_png(
         "background": "#ffffff",
         "padding": {"left": 48, "right": 48, "top": 40, "bottom": 28},
         "title": {
-            "text": title, "subtitle": list(subtitle), "anchor": "start", "fontSize": 38,
+            "text": title, "subtitle": [*subtitle, *textwrap.wrap(credit, 100)],
+            "anchor": "start", "fontSize": 38,
             "subtitleFontSize": 22, "subtitleLineHeight": 30, "subtitlePadding": 12, "offset": 22,
             "color": _INK, "subtitleColor": "#58636b", "limit": 1104,
         },

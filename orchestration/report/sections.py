@@ -435,14 +435,17 @@ class Report:
                 for start, rows in reversed(_grouped(weeks, "period_start").items())
             ],
         )  # fmt: skip
+        named = {r["lab_name"]: f"{r['lab_name']} ({r['origin']})" for r in latest[:8]}
         charted = [
-            {"period_start": r["period_start"], "name": r["lab_name"], "value": _round(r["share"])}
+            {"period_start": r["period_start"], "name": named[r["lab_name"]],
+             "value": _round(r["share"])}
             for r in weeks
             if r["days_present"] >= _MIN_DAYS_CHARTED
-        ]
+        ]  # fmt: skip
         if charted:
             self.specs["chart-labs"] = charts.lines(
-                charted, dict(zip(names, charts.PALETTE, strict=False)),
+                charted,
+                charts.lab_strokes([(named[r["lab_name"]], r["origin"]) for r in latest[:8]]),
                 "Line chart: weekly shares of the labs that lead the latest complete week",
                 "Share of all tokens",
             )  # fmt: skip

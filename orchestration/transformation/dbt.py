@@ -107,7 +107,9 @@ def ensure_manifest(settings: Settings) -> Path:
     manifest = settings.dbt_target_dir / "manifest.json"
     marker = settings.dbt_target_dir / _MARKER
     current = project_fingerprint()
-    if not (manifest.exists() and marker.exists() and marker.read_text() == current):
+    if not (
+        manifest.exists() and marker.exists() and marker.read_text(encoding="utf-8") == current
+    ):
         document = _parsed(settings, current).writable_manifest()
         settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
         document.write(str(manifest))

@@ -63,7 +63,7 @@ def test_share_tables_have_the_promised_columns(name: str) -> None:
 
 def test_dbt_contracts_are_what_the_data_contracts_say() -> None:
     """Contract → dbt. Run `make contracts` after changing a data contract."""
-    assert dbt_contracts.TARGET.read_text() == dbt_contracts.render()
+    assert dbt_contracts.TARGET.read_text(encoding="utf-8") == dbt_contracts.render()
 
 
 def test_every_public_model_has_a_contract_and_the_other_way_round() -> None:
@@ -79,7 +79,7 @@ def test_every_public_model_has_a_contract_and_the_other_way_round() -> None:
     assert made_elsewhere == {"crossover": "orchestration/metrics/crossover.py"}
     assert all((PROJECT_ROOT / module).exists() for module in made_elsewhere.values())
     assert models == set(PUBLISHED) - set(made_elsewhere)
-    document = yaml.safe_load(dbt_contracts.TARGET.read_text())
+    document = yaml.safe_load(dbt_contracts.TARGET.read_text(encoding="utf-8"))
     assert {m["name"] for m in document["models"]} == models
     assert all(m["config"]["contract"]["enforced"] for m in document["models"])
 

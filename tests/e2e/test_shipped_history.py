@@ -76,7 +76,7 @@ def test_published_weekly_figures_are_reproduced(shipped: Shipped) -> None:
     if not PUBLISHED.exists():
         pytest.skip("the published figures are not beside this checkout (../shared/specs)")
     ours = {str(row[0]): row[1:] for row in query(shipped[1], THEIRS)}
-    with PUBLISHED.open(newline="") as stream:
+    with PUBLISHED.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 20
     for row in rows:
@@ -119,7 +119,7 @@ def test_registry_covers_the_history(shipped: Shipped) -> None:
         )
     }
     path: Path = PROJECT_ROOT / "dbt_project" / "seeds" / "unattributed_authors.csv"
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         explained = {row["author"] for row in csv.DictReader(stream)}
     assert unmapped <= explained
     assert settings.latest_path.exists()

@@ -41,7 +41,7 @@ def instance(tmp_path: Path) -> dg.DagsterInstance:
     home = tmp_path / "dagster"
     home.mkdir()
     config = PROJECT_ROOT / "orchestration" / "dagster.yaml"
-    (home / "dagster.yaml").write_text(config.read_text())
+    (home / "dagster.yaml").write_text(config.read_text(encoding="utf-8"), encoding="utf-8")
     return dg.DagsterInstance.from_config(str(home))
 
 
@@ -54,7 +54,7 @@ def test_definitions_validate_as_a_workspace(small_base: Settings, tmp_path: Pat
     done = subprocess.run(
         [str(Path(sys.executable).parent / "dagster"), "definitions", "validate", "-w",
          "workspace.yaml"],
-        cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False,
+        cwd=PROJECT_ROOT, env=environment, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

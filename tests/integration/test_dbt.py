@@ -41,7 +41,7 @@ def installation(small_base: Settings, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def manifest(installation: Settings) -> dict[str, Any]:
-    return json.loads(ensure_manifest(installation).read_text())
+    return json.loads(ensure_manifest(installation).read_text(encoding="utf-8"))
 
 
 @pytest.fixture

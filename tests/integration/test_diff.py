@@ -150,10 +150,10 @@ def test_a_candidate_compared_with_an_older_vintage_is_not_published(
     pipeline.transform(ingested, small)
     candidate = build_candidate(ingested, small)
     # Meanwhile the pointer names another vintage.
-    pointer = json.loads(small.latest_path.read_text())
+    pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
     other = small.vintages_dir / "20990101T000000Z-00000000"
     (small.vintages_dir / pointer["vintage_id"]).rename(other)
     pointer |= {"vintage_id": other.name, "path": f"vintages/{other.name}"}
-    small.latest_path.write_text(json.dumps(pointer))
+    small.latest_path.write_text(json.dumps(pointer), encoding="utf-8")
     with pytest.raises(TokenshareError, match="revisions are those since vintage"):
         publish(candidate, small)

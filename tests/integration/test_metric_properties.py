@@ -115,7 +115,7 @@ def warehouse(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) ->
     compiled = {}
     for path in (installation.dbt_target_dir / "compiled" / "tokenshare" / "models").rglob("*.sql"):
         schema = path.relative_to(installation.dbt_target_dir).parts[3]
-        compiled[path.stem] = (schema, path.read_text())
+        compiled[path.stem] = (schema, path.read_text(encoding="utf-8"))
     return Warehouse(compiled)
 
 

@@ -43,7 +43,9 @@ def query(small_base: Settings) -> Query:
     """Run a model on usage; gives its rows."""
     run_dbt(small_base, ["compile", "--select", *MODELS])
     compiled = small_base.dbt_target_dir / "compiled" / "tokenshare" / "models"
-    statements = {name: next(compiled.rglob(f"{name}.sql")).read_text() for name in MODELS}
+    statements = {
+        name: next(compiled.rglob(f"{name}.sql")).read_text(encoding="utf-8") for name in MODELS
+    }
     connection = duckdb.connect()
     database = small_base.database_path.stem
     connection.execute(f"attach ':memory:' as {database}")

@@ -23,7 +23,7 @@ def script(name: str, *arguments: object) -> str:
     """Run a script of the seeds; gives what it reports."""
     done = subprocess.run(
         [sys.executable, str(SEEDS / name), *map(str, arguments)],
-        capture_output=True, text=True, check=True,
+        capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
     return done.stderr
 
@@ -83,23 +83,25 @@ def derive(tmp_path: Path, catalogue: Path) -> Derive:
             "snapshot,provider,model_id,cost_input,cost_output,cost_cache_read,cost_cache_write"
         )
         lines = [f"{d},{p},{m},{price},{price},," for d, p, m, price in models_dev]
-        with gzip.open(folder / "models-dev" / "monthly.csv.gz", "wt") as file:
+        with gzip.open(folder / "models-dev" / "monthly.csv.gz", "wt", encoding="utf-8") as file:
             file.write("\n".join([header, *lines]) + "\n")
         for day, document in (genai or {}).items():
-            with gzip.open(folder / "genai-prices" / f"{day}_x.json.gz", "wt") as file:
+            with gzip.open(
+                folder / "genai-prices" / f"{day}_x.json.gz", "wt", encoding="utf-8"
+            ) as file:
                 json.dump(document, file)
         for day, document in (litellm or {}).items():
-            with gzip.open(folder / "litellm" / f"{day}_x.json.gz", "wt") as file:
+            with gzip.open(folder / "litellm" / f"{day}_x.json.gz", "wt", encoding="utf-8") as file:
                 file.write(json.dumps(document))
         usage = tmp_path / "usage.csv"
-        usage.write_text("model_permaslug\n" + "\n".join(used) + "\n")
+        usage.write_text("model_permaslug\n" + "\n".join(used) + "\n", encoding="utf-8")
         script(
             "derive_other_prices.py",
             "--catalogue-dir", catalogue, "--prices-dir", folder,
             "--usage-file", usage, "--output-dir", tmp_path,
         )  # fmt: skip
         found: dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]] = {}
-        with (tmp_path / "price_seed_other.csv").open() as file:
+        with (tmp_path / "price_seed_other.csv").open(encoding="utf-8") as file:
             for r in csv.DictReader(file):
                 found.setdefault(
                     (r["price_source"], r["model_permaslug"], r["price_kind"]), []
@@ -193,11 +195,11 @@ def test_a_labs_own_list_speaks_only_for_models_of_the_table(derive: Derive) -> 
 
 
 def test_request_prices_are_per_request_and_zero_is_none(catalogue: Path, tmp_path: Path) -> None:
-    with gzip.open(catalogue / "2026-01-02.json.gz", "wt") as file:
+    with gzip.open(catalogue / "2026-01-02.json.gz", "wt", encoding="utf-8") as file:
         json.dump({"data": []}, file)
     output = tmp_path / "seed.csv"
     script("derive_prices.py", "--catalogue-dir", catalogue, "--output", output)
-    with output.open() as file:
+    with output.open(encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["price_kind"] == "request"]
     assert [(r["model_permaslug"], r["usd_per_million_tokens"]) for r in rows] == [
         ("a/plain", "5000")
@@ -214,7 +216,7 @@ def snapshot(path: Path, **models: object) -> None:
         }
         for name, index in models.items()
     ]
-    with gzip.open(path, "wt") as file:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
         json.dump({"data": data}, file)
 
 
@@ -222,7 +224,7 @@ def test_quality_indices_keep_their_digits_and_their_day(tmp_path: Path) -> None
     snapshot(tmp_path / "2026-07-01.json.gz", m=40.5, m__free=40.5, n=None)
     snapshot(tmp_path / "2026-08-01.json.gz", m=41, n__free=7.25)
     script("derive_quality.py", "--catalogue-dir", tmp_path, "--output", tmp_path / "seed.csv")
-    with (tmp_path / "seed.csv").open() as file:
+    with (tmp_path / "seed.csv").open(encoding="utf-8") as file:
         rows = [
             (r["base_slug"], r["read_on"], r["intelligence_index"], r["coding_index"],
              r["index_source"], r["source_model_id"])

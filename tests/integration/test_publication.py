@@ -56,7 +56,7 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "quality/gate.json",
         *(f"tables/{name}.parquet" for name in tables("published")),
     }
-    pointer = json.loads(small.latest_path.read_text())
+    pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
     assert pointer["vintage_id"] == vintage.vintage_id
     assert (small.published_dir / pointer["path"]).samefile(vintage.path)
 
@@ -152,7 +152,7 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
     assert str(kept) in message
-    assert named in (kept / "quality" / "index.html").read_text()
+    assert named in (kept / "quality" / "index.html").read_text(encoding="utf-8")
     assert (kept / "tables" / "usage_daily.parquet").exists()
     with pytest.raises(GateRefusedError):
         pipeline.publish_newest(small)
@@ -228,7 +228,7 @@ def test_verify_sees_what_is_too_much(small: Settings, name: str) -> None:
     if name.endswith("/"):
         (vintage.path / name).mkdir()
     else:
-        (vintage.path / name).write_text("x")
+        (vintage.path / name).write_text("x", encoding="utf-8")
     with pytest.raises(VerificationError, match="not in the manifest"):
         verify(vintage.path)
 
@@ -265,7 +265,7 @@ def test_a_vintage_that_was_not_yet_named_is_named_by_the_next_run(
     result = pipeline.run(small)
     assert result.vintage.vintage_id == new.vintage_id
     assert not result.vintage.is_new
-    assert json.loads(small.latest_path.read_text())["vintage_id"] == new.vintage_id
+    assert json.loads(small.latest_path.read_text(encoding="utf-8"))["vintage_id"] == new.vintage_id
 
 
 def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
@@ -298,7 +298,10 @@ def test_publish_refuses_a_candidate_of_other_dumps(
     newest = pipeline.run(settings).vintage
     with pytest.raises(TokenshareError, match="other dumps"):
         pipeline.publish_newest(settings)
-    assert json.loads(settings.latest_path.read_text())["vintage_id"] == newest.vintage_id
+    assert (
+        json.loads(settings.latest_path.read_text(encoding="utf-8"))["vintage_id"]
+        == newest.vintage_id
+    )
 
 
 def test_publish_after_a_threshold_changed_is_not_published_twice(
@@ -333,6 +336,6 @@ def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
 
 
 def test_a_pointer_that_leads_nowhere_is_said_plainly(small: Settings) -> None:
-    small.latest_path.write_text('["x"]')
+    small.latest_path.write_text('["x"]', encoding="utf-8")
     with pytest.raises(VerificationError, match=r"latest\.json"):
         latest_vintage(small)

@@ -20,10 +20,10 @@ Shipped = tuple[Settings, Vintage]
 def test_the_model_is_rendered_as_dbt_compiles_it(small_base: Settings) -> None:
     compiled = (
         small_base.dbt_target_dir / "compiled" / "tokenshare" / MODEL.relative_to(DBT_PROJECT_DIR)
-    ).read_text()
+    ).read_text(encoding="utf-8")
     relations = re.sub(r'"tokenshare"\."(\w+)"\."(\w+)"', r"\1.\2", compiled)
     ours = render(
-        MODEL.read_text(),
+        MODEL.read_text(encoding="utf-8"),
         "registry",
         stg_usage="staging.stg_usage",
         run_settings="raw.run_settings",
@@ -92,6 +92,6 @@ def test_no_opinion_is_about_what_the_registry_does_not_know() -> None:
 
 
 def test_the_seeds_hold_no_path_of_a_machine() -> None:
-    text = (DBT_PROJECT_DIR / "seeds" / "second_opinions.csv").read_text()
+    text = (DBT_PROJECT_DIR / "seeds" / "second_opinions.csv").read_text(encoding="utf-8")
     assert not re.search(r"(^|[,\s])/(home|work|root|tmp|Users)/", text)
     assert Path(text.split(",", 1)[0]).name == "subject_kind"

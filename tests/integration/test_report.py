@@ -149,6 +149,14 @@ def test_it_renders_offline_accessible_and_without_a_word(
         )
         assert "chart: " in str(drawing.first.get_attribute("aria-label"))
         assert page.locator(f"#{chart} svg path").count() > 3
+        credit = page.locator(f"#{chart} svg .role-title text").last
+        said = " ".join(credit.locator("tspan").all_text_contents())
+        assert "Source: OpenRouter" in said
+        assert f"tokenshare, vintage {path.parent.parent.name}." in said
+        inside = credit.bounding_box()
+        assert inside
+        assert inside["x"] >= box["x"]
+        assert inside["x"] + inside["width"] <= box["x"] + box["width"] + 1
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -158,7 +166,9 @@ def test_it_renders_offline_accessible_and_without_a_word(
 
 
 def test_every_chart_of_the_shipped_history_has_something_to_draw(report: Path) -> None:
-    drawn = set(re.findall(r'<div id="(chart-[a-z-]+)" class="chart">', report.read_text()))
+    drawn = set(
+        re.findall(r'<div id="(chart-[a-z-]+)" class="chart">', report.read_text(encoding="utf-8"))
+    )
     assert drawn == {
         "chart-bounds", "chart-origin", "chart-lead", "chart-change-cn", "chart-change-us",
         "chart-labs", "chart-license", "chart-concentration", "chart-price-origin", "chart-index",
@@ -296,9 +306,29 @@ def test_the_caveats_of_the_contracts_stand_on_the_page(report: Path) -> None:
     assert "by origin, models of labs whose country no page states" in text
 
 
+def test_a_saved_chart_holds_the_credit(browser: Browser, small_report: Path) -> None:
+    page = open_page(browser, small_report, 390)
+    chart = page.locator("#chart-bounds")
+    chart.locator("summary").click()
+    saved = {}
+    for kind in ("SVG", "PNG"):
+        link = chart.get_by_text(f"Save as {kind}")
+        link.dispatch_event("mousedown")  # on which vega-embed makes the picture
+        page.wait_for_function("a => a.href.match('^(data|blob):')", arg=link.element_handle())
+        with page.expect_download() as download:
+            link.evaluate("a => a.click()")
+        saved[kind] = download.value.path().read_bytes()
+    assert b"Source: OpenRouter" in saved["SVG"]
+    assert small_report.parent.parent.name.encode() in saved["SVG"]
+    shown = page.locator("#chart-bounds svg.marks").bounding_box()
+    assert shown
+    assert struct.unpack(">II", saved["PNG"][16:24])[1] >= int(shown["height"])
+    page.close()
+
+
 def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report: Path) -> None:
     for path in (report, small_report):
-        text = re.sub("<script>.*?</script>", "", path.read_text(), flags=re.DOTALL)
+        text = re.sub("<script>.*?</script>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         ids = re.findall(r'<[^>]+ id="([^"]+)"', text)
         assert len(ids) == len(set(ids))
         for href in re.findall(r'href="([^"]+)"', text):
@@ -308,7 +338,7 @@ def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report
                 assert (path.parent / href).exists(), href
         for anchor, _ in SECTIONS:
             assert f'<a class="anchor" href="#{anchor}"' in text
-    last = re.findall(r'id="(claim-[^"]+)"', report.read_text())[-1]
+    last = re.findall(r'id="(claim-[^"]+)"', report.read_text(encoding="utf-8"))[-1]
     page = browser.new_page()
     page.goto(f"{report.as_uri()}#{last}")
     page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
@@ -339,7 +369,7 @@ def test_every_query_it_shows_runs_on_the_database_and_gives_the_same(
     report: Path, shipped: tuple[Settings, Vintage]
 ) -> None:
     vintage = shipped[1]
-    shown = set(re.findall(r'aria-label="SQL query ([a-z_]+)"', report.read_text()))
+    shown = set(re.findall(r'aria-label="SQL query ([a-z_]+)"', report.read_text(encoding="utf-8")))
     assert shown == {p.stem for p in QUERIES_DIR.glob("*.sql")}
     with (
         duckdb.connect(str(vintage.path / "tokenshare.duckdb"), read_only=True) as database,
@@ -392,7 +422,7 @@ def test_a_shared_link_shows_the_headline(
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert struct.unpack(">II", content[16:24]) == (1200, 630)
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     vintage = shipped[1]
     here = f"../../{vintage.vintage_id}/report"
     for tag in (
@@ -401,9 +431,14 @@ def test_a_shared_link_shows_the_headline(
         'name="twitter:card"',
     ):
         assert tag in text
+    (said,) = set(re.findall(r'"(?:og|twitter):description" content="([^"]+)"', text))
+    assert said.endswith(f"{vintage.manifest['citations'][0]} tokenshare, vintage "
+                         f"{vintage.vintage_id}.")  # fmt: skip
+    assert "OpenRouter" in said
+    assert "CC BY 4.0" in said
     served = rebuild(
         vintage.path / "tables", tmp_path, public_url="https://shares.example/published/"
-    ).read_text()
+    ).read_text(encoding="utf-8")
     address = "https://shares.example/published/vintages/20260101T000000Z-00000000/report"
     assert f'rel="canonical" href="{address}/index.html"' in served
     assert f'property="og:image" content="{address}/preview.png"' in served

@@ -39,12 +39,12 @@ CLAIM: dict[str, Any] = {
 
 def rule_sets_from(folder: Path, document: object) -> RuleSets:
     path = folder / "rule_sets.yml"
-    path.write_text(yaml.safe_dump(document))
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return read_rule_sets(path)
 
 
 def claims_from(folder: Path, document: object) -> Any:
-    (folder / "c.yml").write_text(yaml.safe_dump(document))
+    (folder / "c.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
     return read_claims(folder, RuleSets.model_validate(RULE_SETS))
 
 
@@ -96,7 +96,7 @@ def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["groups: [", "- 1", "", "rule_sets: 5\ngroups: {}"])
 def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rule_sets.yml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(TokenshareError, match=r"rule_sets\.yml: "):
         read_rule_sets(path)
 
@@ -200,7 +200,7 @@ def test_a_question_of_our_own_is_nobody_else_s(tmp_path: Path) -> None:
 
 
 def test_two_claims_of_one_name_are_refused_across_files(tmp_path: Path) -> None:
-    (tmp_path / "a.yml").write_text(yaml.safe_dump({"claims": [CLAIM]}))
+    (tmp_path / "a.yml").write_text(yaml.safe_dump({"claims": [CLAIM]}), encoding="utf-8")
     with pytest.raises(TokenshareError, match=r"c\.yml: cn_47: claim_id: there is another claim"):
         claims_from(tmp_path, {"claims": [CLAIM]})
 

@@ -1,5 +1,6 @@
 """The command line: help that helps, one clear message per failure, the promised exit codes."""
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app, main
 from orchestration.settings import Settings
+from orchestration.terminal import output, print_json, use_utf8
 from tests import builders
 
 COMMANDS = sorted(typer.main.get_command(app).commands)
@@ -40,7 +42,7 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The real console script, in a process of its own."""
     return subprocess.run(
         [Path(sys.executable).with_name("tokenshare"), *arguments],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, encoding="utf-8", check=False, timeout=60,
     )  # fmt: skip
 
 
@@ -63,6 +65,27 @@ def test_help_says_the_defaults_that_are_not_values() -> None:
     text = " ".join(CliRunner().invoke(app, ["land", "--help"]).output.replace("│", "").split())
     assert "[default: (recognized by its content)]" in text
     assert "[default: (TOKENSHARE_DATA_DIR or data/)]" in text
+
+
+def test_json_is_utf_8_and_what_a_terminal_cannot_show_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True)
+    monkeypatch.setattr("sys.stdout", stdout)
+    use_utf8()
+    print_json({"lab": "智谱"})
+    output.print("· 智谱")
+    assert stdout.buffer.getvalue() == '{\n  "lab": "智谱"\n}\n'.encode() + b"? ??\n"
+
+
+def test_a_path_that_duckdb_would_not_find_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """A name in Latin-1; under UTF-8 Python reads its bytes as halves of characters."""
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", os.fsdecode(b"/tmp/d\xe4ta"))
+    assert call(monkeypatch, "show") == 1
+    said = capsys.readouterr().err
+    assert "TOKENSHARE_DATA_DIR: Value error, DuckDB opens only paths that are UTF-8" in said
 
 
 def test_a_bad_dump_exits_3_with_one_message_and_no_traceback(tmp_path: Path) -> None:
@@ -145,7 +168,7 @@ def test_markup_in_a_dump_or_its_name_is_said_as_it_is(
 def test_verify_of_what_is_no_vintage_exits_6(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
-    (tmp_path / "a_file").write_text("x")
+    (tmp_path / "a_file").write_text("x", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     assert call(monkeypatch, "verify", tmp_path / name) == 6
     said = capsys.readouterr()
@@ -157,7 +180,7 @@ def test_verify_of_what_is_no_vintage_exits_6(
 def test_verify_of_a_broken_published_folder_exits_6(
     pointer: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
-    (tmp_path / "latest.json").write_text(pointer)
+    (tmp_path / "latest.json").write_text(pointer, encoding="utf-8")
     assert call(monkeypatch, "verify", tmp_path) == 6
     assert "error " in capsys.readouterr().err
 
@@ -223,7 +246,7 @@ def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
     )
     result = subprocess.run(
         [sys.executable, "-c", code, "crash"],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, encoding="utf-8", check=False, timeout=60,
     )  # fmt: skip
     assert result.returncode == 1
     assert "RuntimeError: a bug" in result.stderr
@@ -234,8 +257,10 @@ def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
 def test_verify_compares_the_pointer_with_the_vintage(
     small: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pointer = json.loads(small.latest_path.read_text())
-    small.latest_path.write_text(json.dumps({**pointer, "manifest_sha256": "0" * 64}))
+    pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
+    small.latest_path.write_text(
+        json.dumps({**pointer, "manifest_sha256": "0" * 64}), encoding="utf-8"
+    )
     monkeypatch.setattr("sys.argv", ["tokenshare", "verify", str(small.published_dir)])
     with pytest.raises(SystemExit) as left:
         main()

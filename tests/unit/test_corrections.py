@@ -18,10 +18,10 @@ def write(tmp_path: Path) -> Write:
     """A file with the shipped first correction, changed; `None` takes a field away."""
 
     def apply(*changes: dict[str, Any]) -> Path:
-        first = yaml.safe_load(PATH.read_text())[0]
+        first = yaml.safe_load(PATH.read_text(encoding="utf-8"))[0]
         path = tmp_path / "corrections.yml"
         entries = [{k: v for k, v in {**first, **c}.items() if v != "absent"} for c in changes]
-        path.write_text(yaml.safe_dump(entries))
+        path.write_text(yaml.safe_dump(entries), encoding="utf-8")
         return path
 
     return apply
@@ -54,7 +54,7 @@ def test_a_malformed_correction_is_named(
 ) -> None:
     with pytest.raises(TransformError, match=says) as raised:
         read_corrections(write(*changes))
-    assert yaml.safe_load(PATH.read_text())[0]["id"] in str(raised.value)
+    assert yaml.safe_load(PATH.read_text(encoding="utf-8"))[0]["id"] in str(raised.value)
 
 
 def test_one_subject_may_be_corrected_on_other_days(write: Write) -> None:
@@ -65,12 +65,12 @@ def test_one_subject_may_be_corrected_on_other_days(write: Write) -> None:
 @pytest.mark.parametrize("text", ["a: b", "- [", "- only text"])
 def test_a_file_that_is_no_list_of_corrections_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "corrections.yml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(TransformError, match=r"corrections\.yml"):
         read_corrections(path)
 
 
 def test_an_empty_file_corrects_nothing(tmp_path: Path) -> None:
     path = tmp_path / "corrections.yml"
-    path.write_text("# none\n")
+    path.write_text("# none\n", encoding="utf-8")
     assert read_corrections(path).num_rows == 0

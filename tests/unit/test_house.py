@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 def imported(path: Path, top_level_only: bool = False) -> set[str]:
     """First parts of the modules that a file imports."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if top_level_only else list(ast.walk(tree))
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}
@@ -37,7 +37,36 @@ def test_slow_imports_are_made_on_use(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_every_module_says_what_belongs_there(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def text_without_encoding(path: Path) -> list[str]:
+    """Calls that would read or write text in the locale's encoding. Ruff's PLW1514 finds those
+    whose object it can infer; this one takes every method of that name."""
+    found = []
+    for call in (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if
+                 isinstance(n, ast.Call)):  # fmt: skip
+        named = {k.arg: ast.unparse(k.value) for k in call.keywords}
+        function = ast.unparse(call.func)
+        name = function.split(".")[-1]
+        modes = [ast.unparse(a).strip("'") for a in call.args] + [named.get("mode", "").strip("'")]
+        mode = next((m for m in modes if m and set(m) <= set("rwxabt+")), "")
+        is_text = (
+            name in ("read_text", "write_text")
+            or (name == "open" and function == "gzip.open" and "t" in mode)
+            or (name == "open" and function not in ("gzip.open", "os.open") and "b" not in mode)
+            or {"text", "universal_newlines"} & named.keys()
+        )
+        if is_text and "encoding" not in named:
+            found.append(f"{path.relative_to(PROJECT_ROOT)}:{call.lineno}: {function}")
+    return found
+
+
+def test_every_text_file_is_utf_8_whatever_the_locale() -> None:
+    files = [p for d in ("orchestration", "tests", "dbt_project") for p in
+             (PROJECT_ROOT / d).rglob("*.py")]  # fmt: skip
+    assert len(files) > 100
+    assert [call for path in files for call in text_without_encoding(path)] == []
 
 
 def test_the_cli_starts_without_the_heavy_libraries() -> None:
@@ -46,12 +75,14 @@ def test_the_cli_starts_without_the_heavy_libraries() -> None:
         "print([m for m in ('dagster', 'dbt', 'great_expectations', 'pandas', 'vl_convert') "
         "if m in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert found.stdout.strip() == "[]"
 
 
 def test_the_lock_pins_with_hashes_and_names_no_host() -> None:
-    lock = (PROJECT_ROOT / "requirements.lock").read_text()
+    lock = (PROJECT_ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = [line for line in lock.splitlines() if "==" in line and not line.startswith("#")]
     assert len(pinned) > 100
     assert lock.count("--hash=sha256:") >= len(pinned)
@@ -60,7 +91,11 @@ def test_the_lock_pins_with_hashes_and_names_no_host() -> None:
 
 def test_no_tracked_file_is_above_two_mebibytes() -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     sizes = {
         name: (PROJECT_ROOT / name).stat().st_size

@@ -55,7 +55,9 @@ def test_a_dump_lies_under_its_hash_byte_for_byte(
 def test_the_sidecar_says_where_it_comes_from(settings: Settings, drop: Drop) -> None:
     path = drop("2026-08-22T00-05-21Z.csv", CSV)
     record = land(path, settings, now=NOW).record
-    sidecar = json.loads((settings.landing_dir / record.path).with_name("sidecar.json").read_text())
+    sidecar = json.loads(
+        (settings.landing_dir / record.path).with_name("sidecar.json").read_text(encoding="utf-8")
+    )
     assert sidecar == {
         "source": "openrouter_rankings",
         "layout": "csv/history",
@@ -304,7 +306,7 @@ def test_good_files_leave_the_inbox_and_refused_ones_say_why(settings: Settings)
     assert [p.name for p in settings.inbox_dir.iterdir()] == ["refused"]
     assert moved == settings.inbox_dir / "refused" / "page.json"
     assert moved.read_bytes() == b"<html>502</html>"
-    assert moved.with_name("page.json.error.txt").read_text() == f"{message}\n"
+    assert moved.with_name("page.json.error.txt").read_text(encoding="utf-8") == f"{message}\n"
     assert "HTML" in message
     assert take_inbox(settings).landed == []
 

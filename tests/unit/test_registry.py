@@ -221,7 +221,7 @@ def test_contradictions_are_new_until_they_are_judged(published: Settings, seeds
     ]
     assert found["opinions"] == {"agrees": 2, "contradicts": 2, "silent": 1}
     assert "2 contradictions that nobody judged" in found["failures"]
-    seeds.judgements.write_text(JUDGED)
+    seeds.judgements.write_text(JUDGED, encoding="utf-8")
     found = check(published, TODAY, 180, version=seeds)
     assert [o["judgement"] for o in found["contradictions"]] == ["one", "two"]
     assert not any("contradictions" in f for f in found["failures"])
@@ -244,9 +244,9 @@ def test_contradictions_are_new_until_they_are_judged(published: Settings, seeds
 def test_a_judgement_fails_once_either_side_says_something_else(
     seed: str, old: str, new: str, said: str | None, published: Settings, seeds: Version
 ) -> None:
-    seeds.judgements.write_text(JUDGED)
+    seeds.judgements.write_text(JUDGED, encoding="utf-8")
     path = seeds.folder / f"{seed}.csv"
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     outdated = check(published, TODAY, 180, version=seeds)["outdated_judgements"]
     if said is None:
         assert outdated == []
@@ -269,7 +269,7 @@ def test_a_judgement_fails_once_either_side_says_something_else(
 def test_a_wrong_judgement_is_named(
     text: str, said: str, published: Settings, seeds: Version
 ) -> None:
-    seeds.judgements.write_text(text)
+    seeds.judgements.write_text(text, encoding="utf-8")
     with pytest.raises(TokenshareError) as refused:
         check(published, TODAY, 180, version=seeds)
     assert str(refused.value).startswith(f"{seeds.judgements}: ")
@@ -371,8 +371,10 @@ def test_an_older_seed_without_later_columns_can_be_compared(
 ) -> None:
     old = tmp_path / "old"
     old.mkdir()
-    (old / "labs.csv").write_text("lab_id,lab_name,headquarters\naa,Alpha Lab,CN\n")
-    (old / "authors.csv").write_text("author,lab_id\nalpha,aa\n")
+    (old / "labs.csv").write_text(
+        "lab_id,lab_name,headquarters\naa,Alpha Lab,CN\n", encoding="utf-8"
+    )
+    (old / "authors.csv").write_text("author,lab_id\nalpha,aa\n", encoding="utf-8")
     found = diff(str(old), write(tmp_path / "b"), published, TODAY)
     assert shares(found)["author_hq", "US"] == 30.0  # 500 of beta, 100 of the ghost
     assert ("author_hq", "CN") not in shares(found)
@@ -412,7 +414,7 @@ def test_a_wrong_seed_names_file_row_field_and_value(
     seed: str, old: str, new: str, said: str, published: Settings, seeds: Version
 ) -> None:
     path = seeds.folder / f"{seed}.csv"
-    path.write_text(path.read_text().replace(old, new, 1))
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(TokenshareError) as refused:
         explain("beta/tune", published, TODAY, seeds)
     assert str(refused.value).startswith(f"{path}: {said}")

@@ -163,7 +163,8 @@ def test_an_outdated_judgement_exits_9_even_without_strict(
     judgements = seeds / "registry_judgements.yml"
     judgements.write_text(
         "- {id: mine, source: epoch_ai, key: bb, field: headquarters, expect: FR, value: US, "
-        "reason: r, evidence: e, checked_on: 2026-11-01}\n"
+        "reason: r, evidence: e, checked_on: 2026-11-01}\n",
+        encoding="utf-8",
     )
     assert call(monkeypatch, "check", "--registry", seeds) == 9
     assert capsys.readouterr().err == (

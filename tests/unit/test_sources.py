@@ -455,7 +455,9 @@ def test_the_real_provider_list_lands_whole_and_is_what_the_seed_says() -> None:
                 "datacenters": ",".join(entry["datacenters"] or []) or None,
                 **{k: v for k, v in entry.items() if k.endswith("_url")},
             }
-        with (DBT_PROJECT_DIR / "seeds" / "providers.csv").open(newline="") as stream:
+        with (DBT_PROJECT_DIR / "seeds" / "providers.csv").open(
+            newline="", encoding="utf-8"
+        ) as stream:
             seed = [
                 (r["provider_slug"], r["provider_name"], r["headquarters"] or None)
                 for r in csv.DictReader(stream)
@@ -471,7 +473,7 @@ def test_the_real_archive_of_app_rankings_is_believed_whole() -> None:
     as_of = datetime.fromisoformat("2026-08-22T16:00:13.220Z")
     rows = typed(path.name, path.read_bytes(), as_of)
     assert len(rows) == 7660
-    with gzip.open(path, "rt", newline="") as stream:
+    with gzip.open(path, "rt", newline="", encoding="utf-8") as stream:
         for row, entry in zip(rows, csv.DictReader(stream), strict=True):
             assert (row["list_name"], row["app_name"], str(row["total_tokens"])) == (
                 entry["list"], entry["app_name"], entry["total_tokens"]

@@ -1,0 +1,222 @@
+"""Every snippet that a reader may copy from README.md and docs/ does what the page says.
+
+An HTML comment above a block says what to expect: `<!-- rows: 168 -->` above SQL, `<!-- weekly: 405
+rows -->` above Python (a name of the snippet), `<!-- today: 2026-11-25 -->` above a transcript that
+holds the day on which it was made. A block in another language, or with another command, fails
+until this file knows how to run it.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli import app
+from orchestration.publication.vintage import Vintage
+from orchestration.settings import PROJECT_ROOT, Settings
+from tests import builders
+
+Shipped = tuple[Settings, Vintage]
+PAGES = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>[^\n]*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+FEED = builders.feed(builders.days("2026-01-01", 42))
+
+
+def blocks(*languages: str) -> list[object]:
+    """(language, text, what the comment says) of each block, as parameters of a test."""
+    found = []
+    for page in PAGES:
+        content = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(content):
+            if not languages or match["language"] in languages:
+                line = content[: match.start("text")].count("\n")
+                found.append(
+                    pytest.param(
+                        match["language"], match["text"], match["said"] or "",
+                        id=f"{page.name}:{line}",
+                    )
+                )  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks())
+def test_this_file_knows_how_to_run_the_block(language: str, text: str, said: str) -> None:
+    assert text.strip()
+    assert language in ("sql", "python", "console", "sh")
+    if language in ("sql", "python"):
+        assert re.fullmatch(r"rows: \d+|\w+: \d+ rows", said), "say how many rows it gives"
+
+
+def test_every_fence_of_the_pages_is_a_block() -> None:
+    fences = sum(p.read_text(encoding="utf-8").count("```") for p in PAGES)
+    assert fences == 2 * len(blocks()) > 0
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("sql"))
+def test_sql_runs_on_the_database_and_no_row_comes_twice(
+    language: str, text: str, said: str, shipped: Shipped
+) -> None:
+    database = str(shipped[1].path / "tokenshare.duckdb")
+    with duckdb.connect(database, read_only=True) as connection:
+        relation = connection.sql(text)
+        assert f"rows: {len(relation.fetchall())}" == said
+        # What a reader takes for one thing has one figure: nothing but numbers beside its names.
+        names = [
+            c for c, t in zip(relation.columns, relation.types, strict=True)
+            if str(t) in ("VARCHAR", "DATE")
+        ]  # fmt: skip
+        assert len(relation.aggregate(", ".join(names)).fetchall()) == int(said.split()[-1])
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("python"))
+def test_python_runs_beside_the_data(
+    language: str,
+    text: str,
+    said: str,
+    shipped: Shipped,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "data").symlink_to(shipped[0].data_dir)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(text, "snippet", "exec"), names)
+    name = said.split(":")[0]
+    assert f"{name}: {len(names[name])} rows" == said  # type: ignore[arg-type]  # a frame
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("console"))
+def test_a_transcript_is_what_the_command_prints(
+    language: str, text: str, said: str, shipped: Shipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line up to `…` stands in the output, in this order; lines may be left out."""
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(shipped[0].data_dir))
+    command, _, transcript = text.partition("\n")
+    program, *arguments = shlex.split(command.removeprefix("$ "))
+    assert program == "tokenshare"
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    printed = result.output
+    if said:
+        printed = printed.replace(f"{datetime.now(UTC):%Y-%m-%d}", said.removeprefix("today: "))
+    rest = words(printed)
+    for line in lines_of(transcript):
+        _, found, rest = rest.partition(words(line.split("…")[0]))
+        assert found, line
+
+
+def words(text: str) -> str:
+    """The text without the lines of a table, one space between words."""
+    return " ".join(re.sub("[│┌┐└┘─]", " ", text).split())
+
+
+def lines_of(text: str) -> list[str]:
+    """Its lines without empty ones and comments."""
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+# Files that the pages land, in the shapes that their comments name.
+DUMPS = {
+    "2026-10-11T00-27-00Z.csv.gz": builders.csv5(FEED),
+    "rankings.json": builders.api_json(FEED),
+    "mine.csv": builders.csv3(FEED),
+    "models.json": builders.catalogue({"openai/gpt-4o": ("0.0000025", "0.00001")}),
+    "providers.json": builders.providers({"openai": "US"}),
+}
+AS_OF = {
+    "2026-10-11T00-27-00Z.csv.gz": "as of 2026-10-11T00:27:00Z",
+    "rankings.json": "as of 2026-03-01T01:46:00Z",
+    "mine.csv": "as of 2026-10-11T00:27:00Z",
+}
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("sh"))
+def test_shell_commands_do_what_stands_beside_them(
+    language: str, text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    for line in lines_of(text):
+        program, *arguments = shlex.split(line, comments=True)
+        if program == "make":
+            # `make run` is the fixture `shipped`, `make test` is this suite: that they are there.
+            subprocess.run(
+                ["make", "--dry-run", *arguments],
+                cwd=PROJECT_ROOT, check=True, capture_output=True,
+            )  # fmt: skip
+        elif program == ".venv/bin/tokenshare" and arguments[0] == "land":
+            name = arguments[1]
+            builders.write(tmp_path, name, DUMPS[name])
+            result = CliRunner().invoke(app, arguments)
+            assert result.exit_code == 0, result.output
+            assert AS_OF[name] in words(result.output)
+        elif program == ".venv/bin/tokenshare":
+            # A run costs half a minute and is the fixture `shipped`: that it takes these options.
+            help_of(*arguments)
+        elif program == "curl":
+            fetched_without_network(line, tmp_path)
+        else:
+            raise AssertionError(f"nobody knows how to test {line!r}")
+
+
+def help_of(*arguments: str) -> None:
+    """Its help is shown only if the command and all its options exist."""
+    result = CliRunner().invoke(app, [*arguments, "--help"])
+    assert result.exit_code == 0, result.output
+
+
+def fetched_without_network(line: str, folder: Path) -> None:
+    """Run the line by a shell with a `curl` that writes a dump of the builders; land its file."""
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "curl").write_text(
+        f"#!{sys.executable}\nimport os, sys\nfrom pathlib import Path\n"
+        "Path(sys.argv[sys.argv.index('-o') + 1]).write_bytes(os.environb[b'ANSWER'])\n",
+        encoding="utf-8",
+    )
+    (tools / "curl").chmod(0o755)
+    kind = line.split("/")[-1].split()[0]
+    before = set(folder.iterdir())
+    subprocess.run(
+        ["sh", "-c", line], cwd=folder, check=True,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}",
+             "ANSWER": DUMPS[f"{kind}.json"].decode()},
+    )  # fmt: skip
+    (file,) = set(folder.iterdir()) - before
+    result = CliRunner().invoke(app, ["land", str(file)])
+    assert result.exit_code == 0, result.output
+    assert f"openrouter_{kind}" in result.output
+    assert f"as of {datetime.now(UTC):%Y-%m-%d}" in words(result.output)
+    assert "(from file_name)" in words(result.output)
+
+
+def inline_commands(program: str) -> list[str]:
+    """Commands in backticks in the text of the pages."""
+    found = set()
+    for page in PAGES:
+        text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+        found |= set(re.findall(rf"`({program} [^`…]+)`", text))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("line", inline_commands("tokenshare"))
+def test_commands_and_options_named_in_the_text_exist(line: str) -> None:
+    help_of(*shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("line", inline_commands("make"))
+def test_targets_named_in_the_text_exist(line: str) -> None:
+    subprocess.run(
+        ["make", "--dry-run", *shlex.split(line)[1:]],
+        cwd=PROJECT_ROOT, check=True, capture_output=True,
+    )  # fmt: skip
