@@ -118,7 +118,7 @@ def build_report(
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
         report = sections.Report(lambda name: _rows(connection, query_text(name)))
-        quarantined = len(_rows(connection, "select 1 from quarantine"))
+        scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
     page = (
         environment()
         .get_template("report.html.j2")
@@ -127,7 +127,8 @@ def build_report(
             citations=citations,
             source=source,
             other_sources=other_sources,
-            quarantined=quarantined,
+            quarantined=scopes.count("row"),
+            quarantined_fields=scopes.count("field"),
             inputs=inputs,
             warnings=[v for v in verdicts if v.verdict == "warn"],
             passed=sum(v.passed for v in verdicts),

@@ -27,7 +27,7 @@ PALETTE = [
 ]  # fmt: skip
 BANDS = {
     "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2e6fb7",
-    "over_10": "#3c3a83", "unpriced": "#a7adb3",
+    "10_and_over": "#3c3a83", "unpriced": "#a7adb3",
 }  # fmt: skip
 LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
 UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#e0a030"}
