@@ -277,7 +277,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         # Years that Python has no date for: DuckDB would give text in their place.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
         value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
-        row_of = f"row_number, left({key_text}, {_KEY_LENGTH}), {day_sql}"
+        row_of = f"row_number, nullif(left({key_text}, {_KEY_LENGTH}), ''), {day_sql}"
         bad_rows = connection.execute(f"""
             select {row_of}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
             from judged where failed <> 0
