@@ -122,11 +122,14 @@ def _say_landed(landed: object) -> None:
 
     assert isinstance(landed, Landed)
     record = landed.record
+    fields = landed.quarantined_fields
     what = "landed" if landed.is_new else "already landed, nothing to do"
     output.print(
         f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
         f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
-        f"{landed.quarantined_rows} quarantined, sha256 {record.sha256[:12]}…",
+        f"{landed.quarantined_rows} quarantined, "
+        + (f"{fields} field(s) of good rows not believed, " if fields else "")
+        + f"sha256 {record.sha256[:12]}…",
         soft_wrap=True,
     )
     for notice in landed.notices:

@@ -130,6 +130,11 @@ def _run_on(
     ingested = ingest_all(records, settings)
     if quarantined := sum(i.quarantined_rows for i in ingested):
         notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
+    if fields := sum(i.quarantined_fields for i in ingested):
+        notices.append(
+            f"{fields} field(s) of good rows were not believed and are NULL, "
+            "see the table quarantine"
+        )
     progress("building models")
     transform(ingested, settings)
     progress("writing the candidate")

@@ -78,3 +78,18 @@
     {#- Number of days from first to last, both counted. Spark: datediff(last_day, first_day) + 1. -#}
     cast({{ last_day }} - {{ first_day }} + 1 as integer)
 {%- endmacro %}
+
+{% macro json_rows(column, fields) -%}
+    {#- One row per object of a list in JSON text, with these fields as texts. -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        explode(from_json({{ column }}, 'array<struct<{{ fields | join(': string, ') }}: string>>'))
+    {%- else -%}
+        unnest(from_json({{ column }}, '[{"{{ fields | join('": "VARCHAR", "') }}": "VARCHAR"}]'))
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro clock_time(hours_and_minutes) -%}
+    {#- 100 as 01:00, NULL as NULL. -#}
+    substr(lpad({{ hours_and_minutes }}, 4, '0'), 1, 2)
+    || ':' || substr(lpad({{ hours_and_minutes }}, 4, '0'), 3, 2)
+{%- endmacro %}

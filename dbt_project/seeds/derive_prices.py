@@ -1,6 +1,7 @@
-"""Derive price_seed.csv: list prices per model permaslug, with the days on which they held.
+"""Derive price_seed.csv: list prices per model permaslug, with the days on which they held, and
+price_override_seed.csv: the other prices that the catalogue states beside them.
 
-    python derive_prices.py --catalogue-dir DIR [--output FILE]
+    python derive_prices.py --catalogue-dir DIR [--output FILE] [--overrides-output FILE]
 
 Kept to show how the facts were derived; a run of the pipeline needs only the CSV. DIR holds dated
 catalogue snapshots (YYYY-MM-DD.json.gz) and price_events_*.parquet: every change in 1,107
@@ -14,13 +15,24 @@ What a row says
     1,000,000, without a float on the way. `request` is USD per million requests, for the few
     models that charge per request; a request price of "0" says no more than its absence and is
     left out. Image, audio and search prices are left out because they are not prices per text
-    token; so are `overrides` (a dearer tier above a prompt length) and the one-hour cache write.
+    token; so is the one-hour cache write. Prompt and completion at 0 beside another price (per
+    image, audio or request), or of a model that makes more than text (Lyria: 0.08 US dollars per
+    song, says its description), are no prices per token and left out; a `:free` id is free.
     Before 2025-03-07 no cache price was published. source_model_id is the catalogue id that spoke,
     the last one where several did in turn.
     valid_from is inclusive, valid_to exclusive, empty where the price still held when last seen.
     A price holds from the UTC day on which it was first seen to the UTC day on which another one
     was seen or the model had gone; of several observations on one day the last one wins.
     Prices of 2024-09-21 may be older: that is the first day of the collection.
+
+What a row of price_override_seed.csv says
+    `overrides` of the catalogue, seen since 2026-07-14, in two shapes: above a prompt length
+    (`min_prompt_tokens`), and at times of day (`utc_start`, `utc_end`: 100 is 01:00; only DeepSeek,
+    a double price from 01:00 to 04:00 and from 06:00 to 10:00). A third shape stops the derivation.
+    The list price is the one beside the list; a row is what differs from it. Both snapshots of a
+    day were taken at hours of the lower price, so nobody knows whether the price beside the list
+    follows the clock. first_seen_on and last_seen_on are the first and last day on which it was
+    seen, gaps included.
 
 From id to permaslug: variant = ":free" etc. of the id; canonical_slug itself never has one
     canonical_slug        stated on every observation of the interval
@@ -70,7 +82,8 @@ LOAD_EVENTS = """
         price_completion as completion,
         price_input_cache_read as input_cache_read,
         price_input_cache_write as input_cache_write,
-        nullif(price_request, '0') as request
+        nullif(price_request, '0') as request,
+        pricing_json
     from read_parquet(?)
 """
 
@@ -186,14 +199,29 @@ PRICES = """
     with spoken as (
         select
             model_permaslug, model_id, match_rank, piece_from, piece_to,
-            prompt, completion, request,
+            if(is_charged_otherwise, null, prompt) as prompt,
+            if(is_charged_otherwise, null, completion) as completion,
+            request,
             if(is_filler, null, input_cache_read) as input_cache_read,
             if(is_filler, null, input_cache_write) as input_cache_write
         from (
             select
                 *,
                 seen_at::date between date '2025-03-07' and date '2025-04-04'
-                and input_cache_read = '0' and input_cache_write = '0' as is_filler
+                and input_cache_read = '0' and input_cache_write = '0' as is_filler,
+                model_id not like '%:free'
+                and try_cast(prompt as double) = 0
+                and try_cast(completion as double) = 0
+                and (
+                    model_id in (select model_id from snapshots where makes_more_than_text)
+                    or greatest(
+                        coalesce(try_cast(pricing_json ->> '$.request' as double), 0),
+                        coalesce(try_cast(pricing_json ->> '$.image' as double), 0),
+                        coalesce(try_cast(pricing_json ->> '$.image_output' as double), 0),
+                        coalesce(try_cast(pricing_json ->> '$.audio' as double), 0),
+                        coalesce(try_cast(pricing_json ->> '$.audio_output' as double), 0)
+                    ) > 0
+                ) as is_charged_otherwise
             from pieces
             where precedence = 1
         )
@@ -240,6 +268,61 @@ PRICES = """
     group by model_permaslug, price_kind, interval_number
 """
 
+# Every override of the speaking id that differs from the list price beside it.
+OVERRIDES = """
+    create table overrides as
+    with read_days as (
+        select distinct seen_at::date as read_on from events
+    ),
+    entries as (
+        select
+            model_permaslug, model_id, piece_from, piece_to, prompt, completion,
+            input_cache_read, input_cache_write,
+            unnest((pricing_json -> '$.overrides')::json[]) as entry
+        from pieces
+        where precedence = 1 and pricing_json ->> '$.overrides' is not null
+    ),
+    known as (
+        select
+            *,
+            case
+                when entry ->> 'min_prompt_tokens' is not null and entry ->> 'utc_start' is null
+                    then true
+                when entry ->> 'utc_start' is not null and entry ->> 'utc_end' is not null
+                    and entry ->> 'min_prompt_tokens' is null then true
+                else error('an override of a third shape: ' || model_id || ' ' || entry)
+            end as is_known
+        from entries
+    ),
+    kinds as (
+        select *, 'prompt' as price_kind, prompt as listed, entry ->> 'prompt' as other from known
+        union all
+        select *, 'completion', completion, entry ->> 'completion' from known
+        union all
+        select *, 'input_cache_read', input_cache_read, entry ->> 'input_cache_read' from known
+        union all
+        select *, 'input_cache_write', input_cache_write, entry ->> 'input_cache_write' from known
+    )
+    select
+        model_permaslug,
+        price_kind,
+        entry ->> 'min_prompt_tokens' as min_prompt_tokens,
+        substr(lpad(entry ->> 'utc_start', 4, '0'), 1, 2) || ':'
+        || substr(lpad(entry ->> 'utc_start', 4, '0'), 3, 2) as utc_start,
+        substr(lpad(entry ->> 'utc_end', 4, '0'), 1, 2) || ':'
+        || substr(lpad(entry ->> 'utc_end', 4, '0'), 3, 2) as utc_end,
+        other,
+        min(piece_from) as first_seen_on,
+        max(greatest(piece_from, (
+            select max(read_on) from read_days where read_on < kinds.piece_to
+        ))) as last_seen_on,
+        max_by(model_id, piece_from) as source_model_id
+    from kinds
+    where is_known and other is not null and listed is not null
+        and try_cast(other as decimal(38, 30)) <> try_cast(listed as decimal(38, 30))
+    group by all
+"""
+
 LOAD_SNAPSHOTS = """
     create table snapshots as
     with models as (
@@ -253,6 +336,8 @@ LOAD_SNAPSHOTS = """
     select
         taken_on,
         model ->> 'id' as model_id,
+        coalesce(split_part(model ->> '$.architecture.modality', '->', 2), 'text')
+        not in ('', 'text') as makes_more_than_text,
         concat_ws(
             '|',
             'slug=' || (model ->> 'canonical_slug'),
@@ -362,10 +447,11 @@ def per_million(price_per_token: str) -> str:
     return price.rstrip("0").rstrip(".") if "." in price else price
 
 
-def derive(catalogue_dir: Path, output: Path) -> None:
-    """Write the seed and report on stderr what was left out and where sources disagree."""
+def derive(catalogue_dir: Path, output: Path, overrides_output: Path) -> None:
+    """Write the seeds and report on stderr what was left out and where sources disagree."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
+    connection.execute(LOAD_SNAPSHOTS, [str(catalogue_dir / "*.json.gz")])
     connection.execute(LOAD_EVENTS, [str(catalogue_dir / "price_events_*.parquet")])
     connection.execute(DAILY_STATES)
     connection.execute(RESOLVED_STATES)
@@ -392,12 +478,33 @@ def derive(catalogue_dir: Path, output: Path) -> None:
     lines = [",".join("" if v is None else str(v) for v in row) for row in rows.fetchall()]
     output.write_text("\n".join([header, *lines, ""]), encoding="utf-8", newline="\n")
 
+    connection.execute(OVERRIDES)
+    others = connection.execute("""
+        select model_permaslug, price_kind, min_prompt_tokens, utc_start, utc_end,
+            other as usd_per_million_tokens, first_seen_on, last_seen_on, source_model_id
+        from overrides order by all
+    """)
+    names = [column[0] for column in others.description]
+    table = [dict(zip(names, row, strict=True)) for row in others.fetchall()]
+    for row in table:
+        row["usd_per_million_tokens"] = per_million(row["usd_per_million_tokens"])
+    overrides_output.write_text(
+        "\n".join(
+            [
+                ",".join(names),
+                *(",".join("" if v is None else str(v) for v in r.values()) for r in table),
+                "",
+            ]
+        ),
+        encoding="utf-8",
+        newline="\n",
+    )
+
     report = [f"{len(lines)} prices"]
     for slug, winner, other, first, last in connection.execute(CONFLICTS).fetchall():
         report.append(f"conflict: {slug}: {winner} preferred to {other}, {first} to {last}")
     for model_id, first, last in connection.execute(UNSETTLED).fetchall():
         report.append(f"left out, id stood for several models: {model_id}, {first} to {last}")
-    connection.execute(LOAD_SNAPSHOTS, [str(catalogue_dir / "*.json.gz")])
     for day, models, disagreements, disagreeing in connection.execute(CROSS_CHECK).fetchall():
         report.append(
             f"snapshot {day}: {models} models, {disagreements} disagree {disagreeing or ''}"
@@ -409,5 +516,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Derive price_seed.csv from dated catalogues.")
     parser.add_argument("--catalogue-dir", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "price_seed.csv")
+    parser.add_argument(
+        "--overrides-output",
+        type=Path,
+        default=Path(__file__).parent / "price_override_seed.csv",
+    )
     arguments = parser.parse_args()
-    derive(arguments.catalogue_dir, arguments.output)
+    derive(arguments.catalogue_dir, arguments.output, arguments.overrides_output)

@@ -20,7 +20,7 @@ from orchestration.transformation.raw_tables import create_working_database
 
 # What the working database holds beside the dumps: configuration, and the vintage before.
 _CONFIGURED = {
-    "run_settings": "One row, how this run was asked to read the registry.",
+    "run_settings": "One row, how this run reads the registry and how long a price is fresh.",
     "previous_usage_daily": "One row per source, UTC day and model of the vintage before.",
     "corrections": "One row per known error of an upstream source, as corrected.",
     "rule_sets": "One row per rule set: how others count.",
@@ -98,7 +98,7 @@ def _tokens(items: list[Ingested]) -> int:
         )
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),
-            ("quarantine", "One row per refused row of a dump, with the reason."),
+            ("quarantine", "One row per refused row or field of a dump, with the reason."),
             *_CONFIGURED.items(),
             *(
                 (s.contract, tables("raw")[s.contract].description)
@@ -116,7 +116,7 @@ def _tokens(items: list[Ingested]) -> int:
         dg.AssetCheckSpec(
             "nothing_in_quarantine",
             asset=["raw", "quarantine"],
-            description="No row is in quarantine.",
+            description="No row and no field of a row is in quarantine.",
         ),
     ],
     retry_policy=RETRY,
@@ -132,11 +132,17 @@ def raw_tables(
         create_working_database(ingested, settings, latest_vintage(settings))
     lost = [i for i in ingested if i.good_rows + i.quarantined_rows != i.record.rows]
     quarantined = sum(i.quarantined_rows for i in ingested)
+    bad_fields = sum(i.quarantined_fields for i in ingested)
     yield dg.MaterializeResult(
         asset_key=["raw", "dumps"], metadata={"dagster/row_count": len(ingested)}
     )
     yield dg.MaterializeResult(
-        asset_key=["raw", "quarantine"], metadata={"dagster/row_count": quarantined}
+        asset_key=["raw", "quarantine"],
+        metadata={
+            "dagster/row_count": quarantined + bad_fields,
+            "rows": quarantined,
+            "fields": bad_fields,
+        },
     )
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
         for name in _CONFIGURED:
@@ -162,7 +168,11 @@ def raw_tables(
     yield dg.AssetCheckResult(
         asset_key=dg.AssetKey(["raw", "quarantine"]),
         check_name="nothing_in_quarantine",
-        passed=not quarantined,
+        passed=not quarantined and not bad_fields,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={i.record.path: i.quarantined_rows for i in ingested if i.quarantined_rows},
+        metadata={
+            i.record.path: f"{i.quarantined_rows} row(s), {i.quarantined_fields} field(s)"
+            for i in ingested
+            if i.quarantined_rows or i.quarantined_fields
+        },
     )

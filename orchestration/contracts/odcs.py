@@ -84,6 +84,19 @@ class Table:
         return tuple(f.name for f in self.fields if f.primary_key)
 
     @property
+    def needed_fields(self) -> frozenset[str]:
+        """Names in the dump of the fields that a row cannot do without; the others may be NULL.
+
+        Besides the required ones and the key these are the fields that the contract says every
+        entry of some kind states (`statedFields`): they are NULL for other kinds only.
+        """
+        stated = self.properties.get("statedFields", {})
+        return frozenset(
+            [f.source_name for f in self.fields if f.required or f.primary_key]
+            + [name for names in stated.values() for name in names]
+        )
+
+    @property
     def made_by_dbt(self) -> bool:
         """False for tables whose contract names another maker, such as a library's statistics."""
         return "madeBy" not in self.properties

@@ -1,8 +1,10 @@
-"""Split the rows of a dump into typed rows and quarantined rows, by the raw contract alone.
+"""Split the rows of a dump into typed rows and what is quarantined, by the raw contract alone.
 
-Each row gets the first check that it fails, in the order: malformed, each field of the contract,
-duplicate key, rows per group. The checks are SQL made from the contract, so they cost the same
-per row for ten thousand rows as for ten million.
+Each row gets the first check that it fails, in the order: malformed, each field that the row
+cannot do without, duplicate key, rows per group. A row that passes keeps its place even if an
+optional field is bad: that field alone becomes NULL, and its value a finding of its own. The
+checks are SQL made from the contract, so they cost the same per row for ten thousand rows as for
+ten million.
 """
 
 from collections.abc import Iterator
@@ -17,10 +19,15 @@ from orchestration.sources.base import ParsedDump
 from orchestration.tables import sql_text
 
 _VALUE_LENGTH = 80
+_KEY_LENGTH = 1000
 
 QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("row_number", pa.int64(), nullable=False),
+        # `row`: the row is counted nowhere; `field`: the row counts, this field of it is NULL
+        pa.field("scope", pa.string(), nullable=False),
+        # The row's key as the dump states it, to know what was listed but could not be read
+        pa.field("row_key", pa.string()),
         pa.field("usage_date", pa.date32()),
         pa.field("code", pa.string(), nullable=False),
         pa.field("field", pa.string(), nullable=False),
@@ -134,12 +141,26 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
         )
 
 
+def count_scopes(quarantine: pa.Table) -> tuple[int, int]:
+    """How many rows and how many fields a table of QUARANTINE_SCHEMA holds."""
+    fields = quarantine["scope"].to_pylist().count("field")
+    return quarantine.num_rows - fields, fields
+
+
 def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Table, pa.Table]:
-    """Typed good rows (`row_number` and the contract's columns) and quarantined rows.
+    """Typed good rows (`row_number` and the contract's columns) and what is quarantined.
 
     Identical copies of a row count once, the copies are quarantined; rows that share a key but
-    differ are all quarantined, because nobody can know which one is right.
+    differ are all quarantined, because nobody can know which one is right. Bad optional fields of
+    good rows are NULL there and stand in the quarantine with scope `field`.
     """
+    needed = [f for f in table.fields if f.source_name in table.needed_fields]
+    optional = [f for f in table.fields if f.source_name not in table.needed_fields]
+    malformed = dict(parsed.malformed)
+    for number, fields in parsed.unreadable.items():
+        for name, what in fields.items():
+            if name in table.needed_fields:
+                malformed.setdefault(number, f"{name} is {what}")
     incoming = pa.table(
         {
             "row_number": pa.array(parsed.row_numbers, pa.int64()),
@@ -147,14 +168,15 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 name: pa.array([row[i] for row in parsed.rows], pa.string())
                 for i, name in enumerate(parsed.fields)
             },
-            "malformed": pa.array([parsed.malformed.get(n) for n in parsed.row_numbers], "string"),
+            "malformed": pa.array([malformed.get(n) for n in parsed.row_numbers], "string"),
         }
     )
     whole = f"a whole row of {', '.join(parsed.fields)}"
     checks = [
         Check("malformed_row", "*", "malformed is not null", whole, "malformed"),
-        *(c for f in table.fields for c in field_checks(f, as_of)),
+        *(c for f in needed for c in field_checks(f, as_of)),
     ]
+    field_labels = {f.source_name: list(field_checks(f, as_of)) for f in optional}
     if parsed.window and (day := next((f for f in table.fields if f.logical_type == "date"), None)):
         start, end = parsed.window
         checks.append(
@@ -179,6 +201,14 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         else ""
     )
     cases = "\n".join(f"when {c.fails} then {i}" for i, c in enumerate(checks, start=1))
+    # One column per optional field: which of its checks it fails, 0 if none
+    findings = "".join(
+        ", case "
+        + " ".join(f"when {c.fails} then {i}" for i, c in enumerate(found, start=1))
+        + f" else 0 end as {_quote('finding ' + name)}"
+        for name, found in field_labels.items()
+        if found
+    )
     labels = [
         *checks,
         Check("duplicate_row", key_names, "", f"one row per {key_names}", key_text),
@@ -197,7 +227,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         connection.execute(f"""
             create temp table judged as
             with fields as (
-                select *, case {cases} else 0 end as failed from incoming
+                select *, case {cases} else 0 end as failed{findings} from incoming
             ),
             copies as (
                 select
@@ -229,7 +259,15 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 )
             from conflicts
         """)
-        typed = ", ".join(f"{_typed(f)} as {_quote(f.name)}" for f in table.fields)
+        typed = ", ".join(
+            (
+                f"case when {_quote('finding ' + f.source_name)} = 0 then {_typed(f)} end"
+                if field_labels.get(f.source_name)
+                else _typed(f)
+            )
+            + f" as {_quote(f.name)}"
+            for f in table.fields
+        )
         good = connection.sql(
             f"select row_number, {typed} from judged where failed = 0 order by row_number"
         ).to_arrow_table()
@@ -239,21 +277,44 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         # Years that Python has no date for: DuckDB would give text in their place.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
         value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
+        row_of = f"row_number, nullif(left({key_text}, {_KEY_LENGTH}), ''), {day_sql}"
         bad_rows = connection.execute(f"""
-            select row_number, {day_sql}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
-            from judged where failed <> 0 order by row_number
+            select {row_of}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
+            from judged where failed <> 0
         """).fetchall()
+        bad_fields = [
+            (*found, name)
+            for name, own in field_labels.items()
+            if own
+            for found in connection.execute(f"""
+                select {row_of}, {_quote("finding " + name)}, left({_quote(name)}, {_VALUE_LENGTH})
+                from judged where failed = 0 and {_quote("finding " + name)} <> 0
+            """).fetchall()
+        ]
+        kept = {
+            number: found
+            for number, *found in connection.execute(
+                f"select {row_of} from judged where failed = 0 and list_contains($1, row_number)",
+                [list(parsed.unreadable)],
+            ).fetchall()
+        }
     rows = [
-        (
-            number,
-            day,
-            labels[failed - 1].code,
-            labels[failed - 1].field,
-            value,
-            labels[failed - 1].expected,
-        )
-        for number, day, failed, value in bad_rows
+        (number, "row", row_key, day, c.code, c.field, value, c.expected)
+        for number, row_key, day, failed, value in bad_rows
+        for c in [labels[failed - 1]]
     ]
+    rows += [
+        (number, "field", row_key, day, c.code, c.field, value, c.expected)
+        for number, row_key, day, failed, value, name in bad_fields
+        for c in [field_labels[name][failed - 1]]
+    ]
+    rows += [
+        (number, "field", *kept[number], "malformed_field", name, what, "text or a number")
+        for number, fields in parsed.unreadable.items()
+        if number in kept
+        for name, what in fields.items()
+    ]
+    rows.sort(key=lambda row: row[0])
     bad = pa.table(
         [pa.array([r[i] for r in rows], f.type) for i, f in enumerate(QUARANTINE_SCHEMA)],
         schema=QUARANTINE_SCHEMA,

@@ -1,4 +1,4 @@
-"""Ingest landed dumps into `warehouse/raw`: typed rows and quarantined rows, one file each.
+"""Ingest landed dumps into `warehouse/raw`: typed rows and what is quarantined, one file each.
 
 Files are named by the dump's hash below a fingerprint of the code and contracts that read it, so
 an unchanged dump is read once and a changed reader reads everything again.
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import tables
 from orchestration.files import BUILDING_PREFIX, fingerprint
-from orchestration.ingestion.checks import split_rows
+from orchestration.ingestion.checks import count_scopes, split_rows
 from orchestration.landing.store import DumpRecord
 from orchestration.settings import CONTRACTS_DIR, PROJECT_ROOT, Settings
 from orchestration.sources import SOURCES, Dump, parse
@@ -25,13 +25,14 @@ _PACKAGE = PROJECT_ROOT / "orchestration"
 
 @dataclass(frozen=True)
 class Ingested:
-    """The two files of one dump and their row counts."""
+    """The two files of one dump and what they hold: rows, and bad fields of good rows."""
 
     record: DumpRecord
     rows_path: Path
     quarantine_path: Path
     good_rows: int
     quarantined_rows: int
+    quarantined_fields: int
 
 
 def raw_dir(settings: Settings) -> Path:
@@ -75,10 +76,10 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
         for table, path in ((bad, quarantine_path), (good, rows_path)):
             hashes = pa.array([record.sha256] * table.num_rows, pa.string())
             _write(table.add_column(0, "dump_sha256", hashes), path)
-    good_rows, quarantined_rows = _row_count(rows_path), _row_count(quarantine_path)
+    good_rows = _row_count(rows_path)
     assert good_rows is not None
-    assert quarantined_rows is not None
-    return Ingested(record, rows_path, quarantine_path, good_rows, quarantined_rows)
+    bad_rows, bad_fields = count_scopes(pq.read_table(quarantine_path, columns=["scope"]))
+    return Ingested(record, rows_path, quarantine_path, good_rows, bad_rows, bad_fields)
 
 
 def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:

@@ -25,7 +25,7 @@ from orchestration.files import (
     sha256_file,
     to_json,
 )
-from orchestration.ingestion.checks import split_rows
+from orchestration.ingestion.checks import count_scopes, split_rows
 from orchestration.settings import SHIPPED_LANDING_DIR, Settings
 from orchestration.sources import SOURCES, Dump, find_source, parse
 from orchestration.sources.base import parse_time
@@ -85,6 +85,7 @@ class Landed:
     is_new: bool
     good_rows: int
     quarantined_rows: int
+    quarantined_fields: int
     notices: tuple[str, ...]
 
 
@@ -188,7 +189,7 @@ def land(
                 f"{path.name}: was landed before with as_of {format_time(record.as_of)} "
                 f"(from {record.as_of_origin}), which stays"
             ]
-        return Landed(record, False, good.num_rows, bad.num_rows, tuple(notices))
+        return Landed(record, False, good.num_rows, *count_scopes(bad), tuple(notices))
     window = parsed.window
     if window is not None and "usage_date" in good.column_names:
         latest = max(good.column("usage_date").to_pylist())
@@ -221,7 +222,7 @@ def land(
     (building / record.file).write_bytes(dump.content)
     (building / SIDECAR).write_bytes(to_json(record.sidecar()))
     _settle(building, final)
-    return Landed(record, True, good.num_rows, bad.num_rows, tuple(notices))
+    return Landed(record, True, good.num_rows, *count_scopes(bad), tuple(notices))
 
 
 def _settle(building: Path, final: Path) -> None:

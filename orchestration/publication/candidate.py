@@ -29,6 +29,7 @@ from orchestration.files import (
 )
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
+from orchestration.quality.rules import thresholds
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.tables import sql_text
 
@@ -58,8 +59,9 @@ def code_fingerprint() -> str:
 
 
 def build_fingerprint() -> str:
-    """Changes with what can change a candidate's tables: all but the gate's thresholds."""
-    return fingerprint(
+    """Changes with what can change a candidate's tables: all but the gate's other thresholds."""
+    fresh_days = thresholds()["price_freshness"]["fresh_days"]
+    code = fingerprint(
         (
             PROJECT_ROOT / "orchestration",
             DBT_PROJECT_DIR,
@@ -70,6 +72,7 @@ def build_fingerprint() -> str:
             CONTRACTS_DIR / "rule_sets.yml",
         )
     )
+    return sha256_bytes(json.dumps([code, fresh_days]).encode())
 
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
@@ -94,6 +97,7 @@ def _input_entry(item: Ingested) -> dict[str, Any]:
         "path": f"landing/{record.path}",
         "rows_ingested": item.good_rows,
         "rows_quarantined": item.quarantined_rows,
+        "fields_quarantined": item.quarantined_fields,
     }
 
 

@@ -641,6 +641,22 @@ def _attribution_rules() -> Iterator[Rule]:
         "month of {usage_date}: {priced_share:.4f} of the attributed tokens have a price, "
         "{unpriced_tokens:,} have none; model_match says which models",
     )
+    freshness = limits["price_freshness"]
+    yield Rule(
+        "STALE_PRICES",
+        "warning",
+        f"at most {freshness['warn_stale_share']:.0%} of a complete month's priced tokens rest on "
+        f"prices that were last seen more than {freshness['fresh_days']} days before",
+        """
+        select source, period_start, priced_tokens, priced_stale_tokens,
+            priced_stale_tokens / priced_tokens as stale_share
+        from price_coverage_monthly where is_complete and priced_tokens > 0
+        """,
+        "ExpectColumnValuesToBeBetween",
+        {"column": "stale_share", "max_value": freshness["warn_stale_share"]},
+        "month of {period_start}: {stale_share:.4f} of the priced tokens rest on stale prices "
+        "({priced_stale_tokens:,} of {priced_tokens:,}); land the catalogue /api/v1/models",
+    )
     yield Rule(
         "UNPRICED_SHARE",
         "warning",
@@ -664,14 +680,28 @@ def _attribution_rules() -> Iterator[Rule]:
         {"column": "is_complete", "value_set": [True]},
         "{usage_date}: rows of this day are in quarantine",
     )
+    quarantined = (
+        "select dump_sha256, row_number, code, field, value, expected, false as ok "
+        "from quarantine where scope = '{}'"
+    )
     yield Rule(
         "QUARANTINED_ROWS",
         "warning",
         "no landed dump has rows in quarantine",
-        "select dump_sha256, row_number, code, field, value, expected, false as ok from quarantine",
+        quarantined.format("row"),
         "ExpectColumnValuesToBeInSet",
         {"column": "ok", "value_set": [True]},
         "dump {dump_sha256:.12} row {row_number}: {field} = {value!r}: {code}, expected {expected}",
+    )
+    yield Rule(
+        "QUARANTINED_FIELDS",
+        "warning",
+        "every field of every row that counts was believed",
+        quarantined.format("field"),
+        "ExpectColumnValuesToBeInSet",
+        {"column": "ok", "value_set": [True]},
+        "dump {dump_sha256:.12} row {row_number}: {field} = {value!r}: {code}, expected "
+        "{expected}; the row counts without it",
     )
 
 

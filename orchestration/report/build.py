@@ -123,7 +123,7 @@ def build_report(
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
         report = sections.Report(lambda name: _rows(connection, query_text(name)), registry)
-        quarantined = len(_rows(connection, "select 1 from quarantine"))
+        scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
     # Goes into every picture and description: they are passed on without the page.
     credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
     page = (
@@ -134,7 +134,8 @@ def build_report(
             citations=citations,
             source=source,
             other_sources=other_sources,
-            quarantined=quarantined,
+            quarantined=scopes.count("row"),
+            quarantined_fields=scopes.count("field"),
             inputs=inputs,
             warnings=[v for v in verdicts if v.verdict == "warn"],
             passed=sum(v.passed for v in verdicts),

@@ -35,7 +35,7 @@ _SHADES = {
 _DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]]
 BANDS = {
     "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2c7d96",
-    "over_10": "#3c3a83", "unpriced": "#a7adb3",
+    "10_and_over": "#3c3a83", "unpriced": "#a7adb3",
 }  # fmt: skip
 LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
 UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#18909c"}

@@ -832,18 +832,23 @@ class Report:
             [("Author", ""), ("Share of all tokens", "")],
             [[r["author"], percent(r["share"], 3)] for r in self._ask("unmapped")],
         )
+        months = self._ask("coverage_monthly")
+        # Months of the price section that rest on prices nobody has seen for days
+        self.stale_months = [r for r in months if (r["stale_share_of_priced"] or 0) >= 0.01]
         self.coverage_table = Table(
-            "Latest month first. Named: rows other than the tail; the rest as shares of what is "
-            "named or attributed. * incomplete month.",
+            "Latest month first. Named: rows other than the tail; the next ones as shares of what "
+            "is named or attributed; on stale prices: of the priced tokens, those whose price was "
+            "last seen days before. * incomplete month.",
             [("Month", ""), ("All tokens", ""), ("Named", ""), ("Attributed", ""), ("Placed", ""),
-             ("Licensed", ""), ("Priced", "")],
+             ("Licensed", ""), ("Priced", ""), ("On stale prices", "")],
             [
                 [
                     _starred(month(r["period_start"]), r), tokens(r["total_tokens"]),
                     *(percent(r[f]) for f in ("named_share", "attributed_share", "located_share",
-                                              "licensed_share", "priced_attributed_share")),
+                                              "licensed_share", "priced_attributed_share",
+                                              "stale_share_of_priced")),
                 ]
-                for r in self._ask("coverage_monthly")
+                for r in months
             ],
         )  # fmt: skip
         self.conflicts_table = Table(

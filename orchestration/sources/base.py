@@ -149,7 +149,8 @@ class ParsedDump:
 
     `row_numbers` are CSV lines (the header is line 1) or 1-based positions in a JSON array.
     `malformed` says by row number what is wrong with rows that have no such fields; they are
-    among `rows` with the fields that can be told, so that their day is known.
+    among `rows` with the fields that can be told, so that their day is known. `unreadable` says by
+    row number and field what stands in place of a text or number; the cell itself is None.
     `cited_as_of` is what the citation says where that is not the moment `as_of`.
     """
 
@@ -161,6 +162,7 @@ class ParsedDump:
     as_of: datetime | None = None
     window: tuple[date, date] | None = None
     cited_as_of: str | None = None
+    unreadable: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -197,23 +199,26 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def json_cells(fields: Sequence[str], values: Iterable[object]) -> tuple[list[str | None], str]:
-    """A row of a JSON dump as text, and what is wrong with it where a value is no text or number.
+def json_cells(
+    fields: Sequence[str], values: Iterable[object]
+) -> tuple[list[str | None], dict[str, str]]:
+    """A row of a JSON dump as text, and by field what stands in place of a text or number.
 
     `values` come from `Dump.json`, where numbers are text already.
     """
     cells: list[str | None] = []
-    wrong = ""
+    unreadable: dict[str, str] = {}
     for name, value in zip(fields, values, strict=True):
         if value is None or isinstance(value, str):
-            cell = None if value is None else _printable(value)
-            if cell != value:
-                wrong = wrong or f"{name} is not Unicode: {value!r}"
+            cell = value
+            if value is not None and _printable(value) != value:
+                cell = None
+                unreadable[name] = f"not Unicode: {value!r}"
         else:
             cell = None
-            wrong = wrong or f"{name} is a {type(value).__name__}"
+            unreadable[name] = f"a {type(value).__name__}"
         cells.append(cell)
-    return cells, wrong
+    return cells, unreadable
 
 
 def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) -> ParsedDump:

@@ -90,11 +90,11 @@ def _parse_json(dump: Dump) -> ParsedDump:
     parsed = ParsedDump("json/api", _FIELDS, [], [], {}, as_of, (start, end))
     for number, row in enumerate(data, start=1):
         known = {f: row.get(f) for f in _JSON_FIELDS} if isinstance(row, dict) else {}
-        cells, wrong = json_cells(_FIELDS, [{**said, **known}.get(f) for f in _FIELDS])
+        cells, unreadable = json_cells(_FIELDS, [{**said, **known}.get(f) for f in _FIELDS])
         if not isinstance(row, dict):
-            wrong = f"a {type(row).__name__}"
-        if wrong:
-            parsed.malformed[number] = wrong
+            parsed.malformed[number] = f"a {type(row).__name__}"
+        if unreadable:
+            parsed.unreadable[number] = unreadable
         parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed

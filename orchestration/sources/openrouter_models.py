@@ -1,11 +1,17 @@
 """OpenRouter's model catalogue (`/api/v1/models`): list prices at the moment of the dump."""
 
+import json
+import re
 from typing import Any
 
 from orchestration.contracts.odcs import tables
 from orchestration.sources.base import Dump, ParsedDump, Source, json_cells
 
 _FIELDS = [f.source_name for f in tables("raw")["openrouter_models"].fields]
+_OVERRIDES = "pricing.overrides"
+_PRICES = {"prompt", "completion", "input_cache_read", "input_cache_write"}
+# What a column of the contract holds: up to 1 US dollar per token, at most 30 decimals.
+_PRICE = re.compile(r"(0|1)(\.[0-9]{1,30})?|[0-9](\.[0-9]{1,12})?[eE]-[0-9]{1,2}")
 
 
 def _recognizes(dump: Dump) -> bool:
@@ -24,15 +30,50 @@ def _value(row: dict[str, Any], path: str) -> Any:
     return None if value == "" else value
 
 
+def _overrides_problem(overrides: Any) -> str | None:
+    """What is not known in `pricing.overrides`; None for the two shapes that the catalogue has.
+
+    Each entry holds either above a prompt length (`min_prompt_tokens`) or between two times of day
+    (`utc_start` and `utc_end`, hours and minutes as one number: 1000 is 10:00), and states the
+    prices that it changes. Both were seen in the catalogues of August 2026.
+    """
+    if not isinstance(overrides, list):
+        return f"a {type(overrides).__name__}"
+    for entry in overrides:
+        if not isinstance(entry, dict):
+            return f"a list with a {type(entry).__name__}"
+        if any(not isinstance(value, str) for value in entry.values()):
+            return "a list with an entry whose values are not text or numbers"
+        times = [entry[name] for name in ("utc_start", "utc_end") if name in entry]
+        lengths = [entry["min_prompt_tokens"]] if "min_prompt_tokens" in entry else []
+        numbers = times + lengths
+        if len(times) == len(lengths) or len(times) == 1 or not all(map(_is_count, numbers)):
+            return f"a list with an entry by {', '.join(sorted(set(entry) - _PRICES)) or 'nothing'}"
+        if not all(_PRICE.fullmatch(entry[name]) for name in _PRICES & entry.keys()):
+            return "a list with an entry whose prices are not decimal numbers"
+    return None
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 def _parse(dump: Dump) -> ParsedDump:
     parsed = ParsedDump("json/models", _FIELDS, [], [])
     for number, row in enumerate(dump.json_data(), start=1):
         known = row if isinstance(row, dict) else {}
-        cells, wrong = json_cells(_FIELDS, [_value(known, f) for f in _FIELDS])
+        values = {f: _value(known, f) for f in _FIELDS}
+        overrides = values[_OVERRIDES]
+        problem = None if overrides is None else _overrides_problem(overrides)
+        # A nested list travels as JSON text
+        values[_OVERRIDES] = None if overrides is None or problem else json.dumps(overrides)
+        cells, unreadable = json_cells(_FIELDS, values.values())
+        if problem:
+            unreadable[_OVERRIDES] = problem
         if not isinstance(known.get("pricing"), dict):
-            wrong = "an entry without `pricing`"
-        if wrong:
-            parsed.malformed[number] = wrong
+            parsed.malformed[number] = "an entry without `pricing`"
+        if unreadable:
+            parsed.unreadable[number] = unreadable
         parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed

@@ -28,12 +28,12 @@ def _parse(dump: Dump) -> ParsedDump:
     parsed = ParsedDump("json/providers", _FIELDS, [], [])
     for number, row in enumerate(dump.json_data(), start=1):
         known = row if isinstance(row, dict) else {}
-        cells, wrong = json_cells(_FIELDS, [_value(known, f) for f in _FIELDS])
+        cells, unreadable = json_cells(_FIELDS, [_value(known, f) for f in _FIELDS])
         # null says that it is not known; a missing field says that the format has changed.
         if "headquarters" not in known:
-            wrong = "an entry without `headquarters`"
-        if wrong:
-            parsed.malformed[number] = wrong
+            parsed.malformed[number] = "an entry without `headquarters`"
+        if unreadable:
+            parsed.unreadable[number] = unreadable
         parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed

@@ -110,9 +110,11 @@ def _parse(dump: Dump) -> ParsedDump:
             _FIELDS, [{**known, **said, "kind": kind}.get(f) for f in _FIELDS]
         )
         missing = [f for f in stated if known[f] is None]
-        wrong = wrong or unreadable or (f"a {kind} without {missing[0]}" if missing else "")
+        wrong = wrong or (f"a {kind} without {missing[0]}" if missing else "")
         if wrong:
             parsed.malformed[number] = wrong
+        if unreadable:
+            parsed.unreadable[number] = unreadable
         parsed.rows.append(tuple(cells))
         parsed.row_numbers.append(number)
     return parsed

@@ -16,6 +16,7 @@ from orchestration.errors import TransformError, VerificationError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
+from orchestration.quality.rules import thresholds
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
@@ -159,11 +160,13 @@ def create_working_database(
         connection.execute(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
-            "cast($3 as varchar) as previous_vintage_id",
+            "cast($3 as varchar) as previous_vintage_id, "
+            "cast($4 as integer) as fresh_price_days",
             [
                 settings.registry_view,
                 settings.registry_as_of,
                 previous.vintage_id if previous else None,
+                thresholds()["price_freshness"]["fresh_days"],
             ],
         )
         connection.register("known_corrections", corrections)

@@ -84,6 +84,14 @@ def covered(share: str) -> str:
     )
 
 
+def stale(share: str) -> str:
+    """A query by which this share of the priced tokens of every month rests on stale prices."""
+    return (
+        f"select * replace (cast(ceil(priced_tokens * {share}) as bigint) as priced_stale_tokens) "
+        "from t"
+    )
+
+
 def task_rows(**spoiled: object) -> str:
     """Two tags of one window, half of everything each; `spoiled` stands in the row of `math`."""
     columns = {
@@ -286,6 +294,7 @@ POISON: list[tuple[str, str, str, str]] = [
     ),
     ("PRICE_COVERAGE_FLOOR", "price_coverage_monthly", covered("0.5999"), "2026-01-01: 0.5999"),
     ("PRICE_COVERAGE", "price_coverage_monthly", covered("0.9699"), "2026-01-01: 0.9699"),
+    ("STALE_PRICES", "price_coverage_monthly", stale("0.1001"), "2026-01-01: 0.1001"),
     (
         "UNPRICED_SHARE",
         "share_by_price_band_monthly",
@@ -424,9 +433,18 @@ POISON: list[tuple[str, str, str, str]] = [
         "QUARANTINED_ROWS",
         "quarantine",
         "select 'openrouter_rankings' as source, repeat('a', 64) as dump_sha256, "
-        "17::bigint as row_number, date '2026-01-20' as usage_date, 'too_small' as code, "
-        "'total_tokens' as field, '-5' as value, '0 or more' as expected",
+        "17::bigint as row_number, 'row' as scope, date '2026-01-20' as usage_date, "
+        "'too_small' as code, 'total_tokens' as field, '-5' as value, '0 or more' as expected",
         "row 17: total_tokens = '-5'",
+    ),
+    (
+        "QUARANTINED_FIELDS",
+        "quarantine",
+        "select 'openrouter_models' as source, repeat('a', 64) as dump_sha256, "
+        "3::bigint as row_number, 'field' as scope, null::date as usage_date, "
+        "'not_an_integer' as code, 'context_length' as field, '1048576.0' as value, "
+        "'a whole decimal number' as expected",
+        "row 3: context_length = '1048576.0'",
     ),
     (
         "RULE_SET_BOUNDS",
@@ -613,6 +631,13 @@ def test_price_coverage_is_judged_at_its_bounds_and_in_complete_months_only(
     assert "1 rows" in found.observed
     found = verdict(poison("price_coverage_monthly", covered("0.601")), "PRICE_COVERAGE_FLOOR")
     assert found.passed, found.rows
+    found = verdict(poison("price_coverage_monthly", stale("0.0999")), "STALE_PRICES")
+    assert found.passed, found.rows
+
+
+def test_a_bad_field_is_no_bad_row(poison: Callable[[str, str], Path]) -> None:
+    (sql,) = [p[2] for p in POISON if p[0] == "QUARANTINED_FIELDS"]
+    assert verdict(poison("quarantine", sql), "QUARANTINED_ROWS").passed
 
 
 def test_a_right_pair_of_price_and_quality_passes(poison: Callable[[str, str], Path]) -> None:

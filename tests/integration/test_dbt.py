@@ -2,14 +2,21 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
 from orchestration.errors import TransformError
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import land, list_dumps
 from orchestration.settings import Settings
-from orchestration.transformation.dbt import ensure_manifest, raise_on_failure, run_dbt
+from orchestration.transformation.dbt import BUILD, ensure_manifest, raise_on_failure, run_dbt
+from orchestration.transformation.raw_tables import create_working_database
+from tests import builders
 
 DATA_TESTS = {
     "assert_tokens_conserved",
@@ -300,6 +307,66 @@ def test_a_correction_holds_while_the_newest_catalogue_is_wrong(untouched: Setti
             "from marts.price_history where model_permaslug = 'a/m-1' order by 1"
         ).fetchall()
     assert rows == [("2026-09-01", 1, None), ("2026-09-05", 5, "open-ended")]
+
+
+def test_a_catalogue_with_bad_fields_closes_no_price(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """From the file to the tables: what is listed stays, whatever of it could not be believed."""
+    price = ("0.000001", "0.000002")
+    ids = ("a/field", "a/price", "a/slug", "a/twice", "a/bare", "a/gone")
+    first = builders.catalogue(dict.fromkeys(ids, price))
+    bad = json.loads(
+        builders.catalogue(
+            dict.fromkeys(ids[:-1], price),
+            {
+                "a/field": {
+                    "context_length": 1048576.0,
+                    "benchmarks": {"artificial_analysis": {"coding_index": "N/A"}},
+                },
+                "a/price": {"pricing": {"prompt": "N/A", "completion": price[1]}},
+                "a/slug": {"canonical_slug": ["a/slug"]},
+            },
+        )
+    )
+    bad["data"].append({**bad["data"][3], "name": "another"})
+    del bad["data"][4]["pricing"]
+    for day, content in ((1, first), (2, json.dumps(bad).encode())):
+        path = drop(f"{day}.json", content)
+        landed = land(path, small, as_of=datetime(2026, 9, day, tzinfo=UTC))
+    assert (landed.good_rows, landed.quarantined_rows, landed.quarantined_fields) == (3, 3, 4)
+    create_working_database(ingest_all(list_dumps(small), small), small, None)
+    selected = ["--select", "+price_history", "+catalogue_changes", "+quarantine"]
+    raise_on_failure(run_dbt(small, [*BUILD, "--exclude-resource-type", "test", *selected]))
+    with duckdb.connect(str(small.database_path), read_only=True) as connection:
+        prompts = connection.execute(
+            "select model_permaslug, valid_to is null, day(last_seen_on) from marts.price_history "
+            "where price_kind = 'prompt' and valid_from = date '2026-09-01' order by 1"
+        ).fetchall()
+        changes = connection.execute(
+            "select model_id, change from marts.catalogue_changes order by all"
+        ).fetchall()
+        refused = connection.execute(
+            "select row_number, scope, field, value from marts.quarantine order by all"
+        ).fetchall()
+    assert prompts == [
+        ("a/bare", True, 1),
+        ("a/field", True, 2),
+        ("a/gone", False, 1),
+        ("a/price", True, 1),
+        ("a/slug", True, 1),
+        ("a/twice", True, 1),
+    ]
+    assert changes == [("a/gone", "removed")]
+    assert refused == [
+        (1, "field", "benchmarks.artificial_analysis.coding_index", "N/A"),
+        (1, "field", "context_length", "1048576.0"),
+        (2, "field", "pricing.prompt", "N/A"),
+        (3, "field", "canonical_slug", "a list"),
+        (4, "row", "id", "a/twice"),
+        (5, "row", "*", "an entry without `pricing`"),
+        (6, "row", "id", "a/twice"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -28,21 +28,29 @@ def script(name: str, *arguments: object) -> str:
     return done.stderr
 
 
-def events(rows: Sequence[tuple[str, str, str, str | None, int, str | None]], path: Path) -> None:
-    """(id, day, event, canonical slug, created, prompt price) as a file of price events."""
+def events(
+    rows: Sequence[tuple[str, str, str, str | None, int, str | None]],
+    path: Path,
+    others: dict[str, dict[str, object]] | None = None,
+) -> None:
+    """(id, day, event, canonical slug, created, prompt price) as a file of price events; `others`
+    are further fields of `pricing` by id."""
     with duckdb.connect() as connection:
         connection.execute(
             "create table e (model_id varchar, observed_at varchar, event varchar, "
             "canonical_slug varchar, created double, price_prompt varchar, "
             "price_completion varchar, price_request varchar, "
-            "price_input_cache_read varchar, price_input_cache_write varchar)"
+            "price_input_cache_read varchar, price_input_cache_write varchar, "
+            "pricing_json varchar)"
         )
         for model_id, day, event, slug, created, price in rows:
             request = "0.005" if model_id == "a/plain" else "0"
+            pricing = json.dumps({**(others or {}).get(model_id, {}), "request": request})
             connection.execute(
-                "insert into e values (?, ?, ?, ?, ?, ?, ?, ?, null, null)",
-                [model_id, f"{day}T00:30:00+00:00", event, slug, created, price, price, request],
-            )
+                "insert into e values (?, ?, ?, ?, ?, ?, ?, ?, null, null, ?)",
+                [model_id, f"{day}T00:30:00+00:00", event, slug, created, price, price, request,
+                 pricing],
+            )  # fmt: skip
         connection.execute(f"copy e to '{path}' (format parquet)")
 
 
@@ -197,13 +205,69 @@ def test_a_labs_own_list_speaks_only_for_models_of_the_table(derive: Derive) -> 
 def test_request_prices_are_per_request_and_zero_is_none(catalogue: Path, tmp_path: Path) -> None:
     with gzip.open(catalogue / "2026-01-02.json.gz", "wt", encoding="utf-8") as file:
         json.dump({"data": []}, file)
-    output = tmp_path / "seed.csv"
-    script("derive_prices.py", "--catalogue-dir", catalogue, "--output", output)
+    output, others = tmp_path / "seed.csv", tmp_path / "others.csv"
+    script(
+        "derive_prices.py",
+        "--catalogue-dir", catalogue, "--output", output, "--overrides-output", others,
+    )  # fmt: skip
     with output.open(encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["price_kind"] == "request"]
     assert [(r["model_permaslug"], r["usd_per_million_tokens"]) for r in rows] == [
         ("a/plain", "5000")
     ]
+
+
+def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_kept(
+    tmp_path: Path,
+) -> None:
+    """The shapes of `pricing` are those of the events of 2025-03-28 and 2026-08-17 and of Lyria in
+    the snapshot of 2026-08-22."""
+    day = "2026-08-17"
+    events(
+        [
+            ("q/vl", day, "set", "q/vl", 11, "0"),
+            ("q/vl:free", day, "set", "q/vl", 11, "0"),
+            ("g/lyria", day, "set", "g/lyria", 12, "0"),
+            ("s/alpha", day, "set", "s/alpha", 13, "0"),
+            ("d/hour", day, "set", "d/hour", 14, "0.00000066"),
+            ("s/alpha", "2026-08-18", "set", "s/alpha", 13, "0"),
+            ("d/hour", "2026-08-19", "removed", None, 14, None),
+            ("d/long", "2026-08-22", "set", "d/long", 15, "0.000001"),
+        ],
+        tmp_path / "price_events_test.parquet",
+        {
+            "q/vl": {"image": "0.00000195"},
+            "q/vl:free": {"image": "0.00000195"},
+            "s/alpha": {"image": "0", "web_search": "0.01"},
+            "d/hour": {
+                "overrides": [
+                    {"utc_start": 1000, "utc_end": 100, "prompt": "0.00000066"},
+                    {"utc_start": 100, "utc_end": 400, "prompt": "0.00000132"},
+                ]
+            },
+            "d/long": {"overrides": [{"min_prompt_tokens": 128000, "completion": "0.000006"}]},
+        },
+    )
+    architecture = {"modality": "text+image->text+audio"}
+    with gzip.open(tmp_path / "2026-08-17.json.gz", "wt") as file:
+        json.dump({"data": [{"id": "g/lyria", "architecture": architecture}]}, file)
+    output, others = tmp_path / "seed.csv", tmp_path / "others.csv"
+    script(
+        "derive_prices.py",
+        "--catalogue-dir", tmp_path, "--output", output, "--overrides-output", others,
+    )  # fmt: skip
+    with output.open() as file:
+        free = {
+            r["model_permaslug"]
+            for r in csv.DictReader(file)
+            if float(r["usd_per_million_tokens"]) == 0
+        }
+    assert free == {"q/vl:free", "s/alpha"}
+    with others.open() as file:
+        assert [list(r.values()) for r in csv.DictReader(file)] == [
+            ["d/hour", "prompt", "", "01:00", "04:00", "1.32", day, "2026-08-18", "d/hour"],
+            ["d/long", "completion", "128000", "", "", "6", "2026-08-22", "2026-08-22", "d/long"],
+        ]
 
 
 def snapshot(path: Path, **models: object) -> None:
@@ -248,14 +312,23 @@ def test_variants_with_different_indices_stop_the_derivation(tmp_path: Path) -> 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
 def test_the_scripts_give_the_committed_seeds(tmp_path: Path) -> None:
     models = DATA / "openrouter" / "models"
-    script("derive_prices.py", "--catalogue-dir", models, "--output", tmp_path / "price_seed.csv")
+    script(
+        "derive_prices.py",
+        "--catalogue-dir", models, "--output", tmp_path / "price_seed.csv",
+        "--overrides-output", tmp_path / "price_override_seed.csv",
+    )  # fmt: skip
     (usage,) = (PROJECT_ROOT / "data" / "landing" / "openrouter_rankings").glob("*/dump.csv.gz")
     script(
         "derive_other_prices.py",
         "--catalogue-dir", models, "--prices-dir", DATA / "prices",
         "--usage-file", usage, "--output-dir", tmp_path,
     )  # fmt: skip
-    for name in ("price_seed.csv", "price_seed_other.csv", "price_source_readings.csv"):
+    for name in (
+        "price_seed.csv",
+        "price_override_seed.csv",
+        "price_seed_other.csv",
+        "price_source_readings.csv",
+    ):
         assert (tmp_path / name).read_bytes() == (SEEDS / name).read_bytes(), name
     script("derive_quality.py", "--catalogue-dir", models, "--output", tmp_path / "quality.csv")
     assert (tmp_path / "quality.csv").read_bytes() == (SEEDS / "quality_seed.csv").read_bytes()

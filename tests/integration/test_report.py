@@ -97,14 +97,16 @@ def altered(tables: Path, target: Path, sql: Callable[[str, list[str]], str]) ->
 def words(path: Path, start: str) -> str:
     """What the page says from `start` to the end of that element, without tags and queries."""
     end = f"</{re.split('[ >]', start[1:])[0]}>"
-    (part,) = re.findall(f"{start}(.*?){end}", path.read_text(), flags=re.DOTALL)
+    (part,) = re.findall(f"{start}(.*?){end}", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     part = re.sub("<pre .*?</pre>", "", part, flags=re.DOTALL)
     return " ".join(re.sub("<[^>]+>", "", part).split())
 
 
 def cards_of(path: Path) -> list[str]:
     """What each card of the headline says."""
-    (cards,) = re.findall('<ul class="cards">(.*?)</ul>', path.read_text(), flags=re.DOTALL)
+    (cards,) = re.findall(
+        '<ul class="cards">(.*?)</ul>', path.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     return [" ".join(re.sub("<[^>]+>", "", card).split()) for card in cards.split("</li>")[:-1]]
 
 
@@ -235,7 +237,7 @@ def test_both_readings_stand_side_by_side(report: Path, shipped: tuple[Settings,
     ]
     lede = words(report, '<p class="lede">')
     cards = dict(zip(("CN", "US", "unidentified"), cards_of(report), strict=True))
-    said = re.findall(r'<meta [^>]*content="([^"]*51\.3[^"]*)"', report.read_text())
+    said = re.findall(r'<meta [^>]*content="([^"]*51\.3[^"]*)"', report.read_text(encoding="utf-8"))
     assert len(said) == 5
     assert len(latest) == 6
     for figure in latest:
@@ -271,7 +273,7 @@ def test_the_parts_of_what_is_unidentified_add_up(
         "Made of, as known then: 13.9 % stealth models, not revealed yet; "
         "5.1 % the tail, which the source does not name."
     ) in cards_of(report)[2]
-    assert "nobody can place" not in report.read_text()
+    assert "nobody can place" not in report.read_text(encoding="utf-8")
 
     def without_country(name: str, columns: list[str]) -> str:
         if name != "share_by_lab_daily":
@@ -300,7 +302,7 @@ def test_it_says_how_the_run_read_the_registry(
 
 
 def test_the_caveats_of_the_contracts_stand_on_the_page(report: Path) -> None:
-    text = " ".join(report.read_text().split())
+    text = " ".join(report.read_text(encoding="utf-8").split())
     assert text.count("if all models share one split and completions cost more than prompts") >= 2
     assert "Dates are exact facts of the complete periods of this source’s published tokens" in text
     assert "by origin, models of labs whose country no page states" in text

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +179,18 @@ def test_a_file_that_cannot_be_read_is_refused(
 def landed_rows(
     path: Path, settings: Settings
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
-    """Good rows, quarantined rows and the number of rows in the sidecar of a dump that lands."""
+    """Good rows, what is quarantined and the number of rows in the sidecar of a dump that lands."""
     landed = land(path, settings, as_of=builders.AS_OF)
     ingested = ingest(landed.record, settings)
     good = pq.read_table(ingested.rows_path).to_pylist()
     bad = pq.read_table(ingested.quarantine_path).to_pylist()
-    assert (len(good), len(bad)) == (landed.good_rows, landed.quarantined_rows)
+    scopes = [b["scope"] for b in bad]
+    assert (len(good), scopes.count("row"), scopes.count("field")) == (
+        landed.good_rows,
+        landed.quarantined_rows,
+        landed.quarantined_fields,
+    )
+    assert len(good) + scopes.count("row") == landed.record.rows
     return good, bad, landed.record.rows
 
 
@@ -376,6 +383,21 @@ def test_a_bad_json_row_is_quarantined_and_the_others_stay(
         ('{"id": ["a/b"], "pricing": {}}', "malformed_row", "id is a list"),
         ('{"id": "", "pricing": {}}', "missing_value", None),
         ('{"id": "a b", "pricing": {}}', "bad_form", "a b"),
+        ('{"id": "z/z", "pricing": {"prompt": "0.1"}}', "duplicate_row", "z/z"),
+    ],
+)
+def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
+    entry: str, code: str, value: str | None, settings: Settings, drop: Drop
+) -> None:
+    content = f'{{"data": [{{"id": "z/z", "pricing": {{"prompt": "0.1"}}}}, {entry}]}}'
+    (good,), (bad,), _ = landed_rows(drop("models.json", content.encode()), settings)
+    assert good["model_id"] == "z/z"
+    assert (bad["row_number"], bad["scope"], bad["code"], bad["value"]) == (2, "row", code, value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "value"),
+    [
         ('{"id": "a/b", "pricing": {"prompt": "free"}}', "not_a_number", "free"),
         ('{"id": "a/b", "pricing": {"prompt": NaN}}', "not_a_number", "NaN"),
         ('{"id": "a/b", "pricing": {"prompt": "2"}}', "out_of_range", "2"),
@@ -384,16 +406,41 @@ def test_a_bad_json_row_is_quarantined_and_the_others_stay(
         ('{"id": "a/b", "pricing": {"prompt": 1e99999999999}}', "out_of_range", "1e99999999999"),
         # A price too small for the contract's type would otherwise read as free.
         ('{"id": "a/b", "pricing": {"prompt": "1e-31"}}', "too_precise", "1e-31"),
-        ('{"id": "z/z", "pricing": {"prompt": "0.1"}}', "duplicate_row", "z/z"),
-        ('{"id": "a/b", "pricing": {}, "name": {}}', "malformed_row", "name is a dict"),
+        ('{"id": "a/b", "pricing": {}, "name": {}}', "malformed_field", "a dict"),
+        (
+            '{"id": "a/b", "pricing": {}, "canonical_slug": "a/\\ud800"}',
+            "malformed_field",
+            r"not Unicode: 'a/\ud800'",
+        ),
         ('{"id": "a/b", "pricing": {}, "created": 1.5}', "not_an_integer", "1.5"),
         ('{"id": "a/b", "pricing": {}, "created": 1787336476000}', "too_large", "1787336476000"),
         ('{"id": "a/b", "pricing": {}, "context_length": -1}', "too_small", "-1"),
         (
-            '{"id": "a/b", "pricing": {}, "architecture": {"modality": ["text"]}}',
-            "malformed_row",
-            "architecture.modality is a list",
+            '{"id": "a/b", "pricing": {}, "context_length": 1048576.0}',
+            "not_an_integer",
+            "1048576.0",
         ),
+        (
+            '{"id": "a/b", "pricing": {}, "architecture": {"modality": ["text"]}}',
+            "malformed_field",
+            "a list",
+        ),
+        (
+            '{"id": "a/b", "pricing": {"overrides": [{"weekday": 6, "prompt": "0.1"}]}}',
+            "malformed_field",
+            "a list with an entry by weekday",
+        ),
+        (
+            '{"id": "a/b", "pricing": {"overrides": [{"utc_start": 100, "prompt": "0.1"}]}}',
+            "malformed_field",
+            "a list with an entry by utc_start",
+        ),
+        (
+            '{"id": "a/b", "pricing": {"overrides": [{"min_prompt_tokens": 9, "prompt": "dear"}]}}',
+            "malformed_field",
+            "a list with an entry whose prices are not decimal numbers",
+        ),
+        ('{"id": "a/b", "pricing": {"overrides": {}}}', "malformed_field", "a dict"),
         (
             '{"id": "a/b", "pricing": {}, "benchmarks": {"artificial_analysis": '
             '{"coding_index": 1287}}}',
@@ -408,13 +455,33 @@ def test_a_bad_json_row_is_quarantined_and_the_others_stay(
         ),
     ],
 )
-def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
-    entry: str, code: str, value: str | None, settings: Settings, drop: Drop
+def test_a_bad_field_of_a_catalogue_entry_costs_nothing_but_itself(
+    entry: str, code: str, value: str, settings: Settings, drop: Drop
 ) -> None:
+    entry = entry.replace('"pricing": {', '"pricing": {"request": "0.5", ').replace(", }", "}")
     content = f'{{"data": [{{"id": "z/z", "pricing": {{"prompt": "0.1"}}}}, {entry}]}}'
-    (good,), (bad,), _ = landed_rows(drop("models.json", content.encode()), settings)
-    assert good["model_id"] == "z/z"
-    assert (bad["row_number"], bad["code"], bad["value"]) == (2, code, value)
+    (_, good), (bad,), _ = landed_rows(drop("models.json", content.encode()), settings)
+    # All that was said besides stays; what was not believed is NULL.
+    said = {"dump_sha256", "row_number", "model_id", "usd_per_request"}
+    assert {k for k, v in good.items() if v is not None} == said
+    assert (good["model_id"], good["usd_per_request"]) == ("a/b", Decimal("0.5"))
+    assert (bad["row_number"], bad["scope"], bad["row_key"]) == (2, "field", "a/b")
+    assert (bad["code"], bad["value"]) == (code, value)
+
+
+def test_every_bad_field_of_an_entry_is_a_finding(settings: Settings, drop: Drop) -> None:
+    content = (
+        b'{"data": [{"id": "a/b", "pricing": {"prompt": "x", "completion": "0.1"}, "created": "y", '
+        b'"name": []}, {"id": "c/d", "pricing": {}, "context_length": "z"}]}'
+    )
+    good, bad, _ = landed_rows(drop("models.json", content), settings)
+    assert [g["usd_per_token_completion"] for g in good] == [Decimal("0.1"), None]
+    assert [(b["row_number"], b["field"], b["value"]) for b in bad] == [
+        (1, "pricing.prompt", "x"),
+        (1, "created", "y"),
+        (1, "name", "a list"),
+        (2, "context_length", "z"),
+    ]
 
 
 PROVIDER = '{"slug": "z", "name": "Z", "headquarters": "US"}'
@@ -429,28 +496,46 @@ PROVIDER = '{"slug": "z", "name": "Z", "headquarters": "US"}'
         ('{"slug": "a", "name": "", "headquarters": "US"}', "missing_value", None),
         ('{"slug": "A b", "name": "A", "headquarters": "US"}', "bad_form", "A b"),
         ('{"slug": "a", "name": " A", "headquarters": "US"}', "bad_form", " A"),
-        ('{"slug": "a", "name": "A", "headquarters": "us"}', "bad_form", "us"),
-        ('{"slug": "a", "name": "A", "headquarters": "USA"}', "too_long", "USA"),
-        ('{"slug": "a", "name": "A", "headquarters": "U1"}', "bad_form", "U1"),
-        ('{"slug": "a", "name": "A", "headquarters": ["US"]}', "malformed_row",
-         "headquarters is a list"),
-        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": ["US", "Ohio"]}',
-         "bad_form", "US,Ohio"),
-        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [1]}', "bad_form", "1"),
-        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [null]}',
-         "malformed_row", "datacenters is a list"),
-        ('{"slug": "a", "name": "A", "headquarters": null, "status_page_url": "javascript:x"}',
-         "bad_form", "javascript:x"),
         (PROVIDER, "duplicate_row", "z"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_provider_is_quarantined_and_the_others_stay(
     entry: str, code: str, value: str | None, settings: Settings, drop: Drop
 ) -> None:
     content = f'{{"data": [{PROVIDER}, {entry}]}}'
     (good,), (bad,), _ = landed_rows(drop("providers.json", content.encode()), settings)
     assert good["provider_slug"] == "z"
-    assert (bad["row_number"], bad["code"], bad["value"]) == (2, code, value)
+    assert (bad["row_number"], bad["scope"], bad["code"], bad["value"]) == (2, "row", code, value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "value"),
+    [
+        ('{"slug": "a", "name": "A", "headquarters": "us"}', "bad_form", "us"),
+        ('{"slug": "a", "name": "A", "headquarters": "USA"}', "too_long", "USA"),
+        ('{"slug": "a", "name": "A", "headquarters": "U1"}', "bad_form", "U1"),
+        ('{"slug": "a", "name": "A", "headquarters": ["US"]}', "malformed_field", "a list"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": ["US", "us"]}',
+         "bad_form", "US,us"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": ["US", "Ohio"]}',
+         "bad_form", "US,Ohio"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [1]}', "bad_form", "1"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "datacenters": [null]}',
+         "malformed_field", "a list"),
+        ('{"slug": "a", "name": "A", "headquarters": null, "status_page_url": "javascript:x"}',
+         "bad_form", "javascript:x"),
+    ],
+)  # fmt: skip
+def test_a_bad_field_of_a_provider_costs_nothing_but_itself(
+    entry: str, code: str, value: str, settings: Settings, drop: Drop
+) -> None:
+    content = f'{{"data": [{PROVIDER}, {entry}]}}'
+    (_, good), (bad,), _ = landed_rows(drop("providers.json", content.encode()), settings)
+    assert {k for k, v in good.items() if v is not None} == {
+        "dump_sha256", "row_number", "provider_slug", "provider_name"
+    }  # fmt: skip
+    assert (bad["row_number"], bad["scope"], bad["row_key"]) == (2, "field", "a")
+    assert (bad["code"], bad["value"]) == (code, value)
 
 
 def test_a_provider_in_two_countries_is_believed_in_neither(settings: Settings, drop: Drop) -> None:
@@ -471,9 +556,9 @@ def test_a_provider_in_two_countries_is_believed_in_neither(settings: Settings, 
         (b'{"data": [{"slug": "a", "name": "A"}]}', "which no source recognizes"),
         (b'{"data": [{"name": "A", "headquarters": "US"}]}', "which no source recognizes"),
         (b'{"providers": [{"slug": "a", "headquarters": "US"}]}', "which no source recognizes"),
-        (b'{"data": [{"slug": "a", "name": "A", "headquarters": "usa"}]}',
-         "none of its 1 rows can be believed; the first, row 1, field headquarters, value 'usa': "
-         "too_long, expected at most 2 characters"),
+        (b'{"data": [{"slug": "a", "name": " A", "headquarters": "US"}]}',
+         "none of its 1 rows can be believed; the first, row 1, field name, value ' A': "
+         "bad_form, expected text of the form"),
     ],
 )  # fmt: skip
 def test_what_is_no_provider_list_is_refused(

@@ -123,6 +123,16 @@ def test_quarantine_is_counted_and_a_guessed_time_is_said(
     assert "note r.csv: nothing says when it was made" in said.err
 
 
+def test_fields_that_were_not_believed_are_counted_beside_the_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    content = builders.catalogue({"a/b": ("0.1", "0.1")}, {"a/b": {"context_length": "N/A"}})
+    path = builders.write(tmp_path, "2026-08-23T00-05-21Z.json", content)
+    assert call(monkeypatch, "land", path) == 0
+    said = capsys.readouterr().out
+    assert "1 rows, 0 quarantined, 1 field(s) of good rows not believed, sha256" in said
+
+
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:

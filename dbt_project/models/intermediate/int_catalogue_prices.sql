@@ -11,6 +11,13 @@ landed as (
 
 ),
 
+unreadable_entries as (
+
+    select * from {{ ref('stg_unreadable_entries') }}
+    where source = 'openrouter_models'
+
+),
+
 -- A day on which a correction drops a price is still a day on which the catalogue was seen.
 catalogue_days as (
 
@@ -41,6 +48,21 @@ seeded as (
 
 ),
 
+-- The days on which the seed saw any price begin or end are days on which the catalogue was read.
+seed_days as (
+
+    select
+        read_on,
+        lag(read_on) over (order by read_on) as previous_read_on
+    from (
+        select valid_from as read_on from seed
+        union
+        select valid_to as read_on from seed
+        where valid_to is not null
+    ) as days
+
+),
+
 -- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
 -- landed catalogue only speaks of models that the seed does not know, and only by their slug. A
 -- kind of price that the seed lacks was left out of it on purpose.
@@ -56,6 +78,52 @@ seen as (
 
 ),
 
+-- The permaslug that a catalogue id stood for when it last stated a price of this kind.
+known_names as (
+
+    select
+        matched_id,
+        model_permaslug,
+        price_kind,
+        seen_on as known_on
+    from seen
+    union all
+    select
+        matched_id,
+        model_permaslug,
+        price_kind,
+        valid_from as known_on
+    from seed
+
+),
+
+-- What is listed with a price that could not be believed is neither gone nor priced anew. Without
+-- its slug nobody knows which model the entry is about, so that none of its prices counts.
+unreadable as (
+
+    select
+        unreadable_entries.seen_on,
+        known_names.model_permaslug,
+        known_names.price_kind
+    from unreadable_entries
+    inner join known_names
+        on
+            unreadable_entries.entry_id = known_names.matched_id
+            and unreadable_entries.seen_on > known_names.known_on
+            and (
+                unreadable_entries.field is null
+                or unreadable_entries.field = 'canonical_slug'
+                or unreadable_entries.field = concat('pricing.', known_names.price_kind)
+            )
+    qualify
+        row_number() over (
+            partition by
+                unreadable_entries.seen_on, unreadable_entries.entry_id, known_names.price_kind
+            order by known_names.known_on desc, known_names.model_permaslug asc
+        ) = 1
+
+),
+
 -- Who was in the catalogue when: every landed catalogue, and the seed on its last day.
 present as (
 
@@ -64,6 +132,8 @@ present as (
         model_permaslug,
         price_kind
     from seen
+    union
+    select * from unreadable
     union
     select
         seed_end.seed_end as seen_on,
@@ -114,6 +184,7 @@ events as (
         model_permaslug,
         price_kind,
         seen_on as event_date,
+        seen_on as last_seen_on,
         usd_per_million_tokens,
         'openrouter_models' as price_source,
         match_kind,
@@ -123,21 +194,27 @@ events as (
     from seen
     union all
     select
-        model_permaslug,
-        price_kind,
-        valid_from as event_date,
-        usd_per_million_tokens,
-        price_source,
-        match_kind,
-        matched_id,
-        correction_id,
+        seed.model_permaslug,
+        seed.price_kind,
+        seed.valid_from as event_date,
+        greatest(
+            seed.valid_from, coalesce(seed_days.previous_read_on, seed_end.seed_end)
+        ) as last_seen_on,
+        seed.usd_per_million_tokens,
+        seed.price_source,
+        seed.match_kind,
+        seed.matched_id,
+        seed.correction_id,
         2 as speaks
     from seed
+    cross join seed_end
+    left join seed_days on seed.valid_to = seed_days.read_on
     union all
     select
         model_permaslug,
         price_kind,
         valid_to as event_date,
+        cast(null as date) as last_seen_on,
         cast(null as decimal(24, 18)) as usd_per_million_tokens,
         price_source,
         match_kind,
@@ -151,6 +228,7 @@ events as (
         model_permaslug,
         price_kind,
         valid_from as event_date,
+        cast(null as date) as last_seen_on,
         cast(null as decimal(24, 18)) as usd_per_million_tokens,
         'openrouter_models' as price_source,
         'removed' as match_kind,
@@ -190,15 +268,48 @@ with_previous as (
 
 ),
 
+numbered as (
+
+    select
+        *,
+        sum(
+            case
+                when
+                    event_number = 1
+                    or usd_per_million_tokens is distinct from previous_usd
+                    -- what was corrected stays visible, also where it now equals its neighbors
+                    or correction_id is distinct from previous_correction_id
+                    then 1
+                else 0
+            end
+        ) over (
+            partition by model_permaslug, price_kind order by event_date
+        ) as interval_number
+    from with_previous
+
+),
+
+-- An interval is named by its first event and was last seen at its last one.
+seen_intervals as (
+
+    select
+        *,
+        max(last_seen_on) over (
+            partition by model_permaslug, price_kind, interval_number
+        ) as interval_last_seen_on
+    from numbered
+
+),
+
 changes as (
 
     select *
-    from with_previous
-    where
-        event_number = 1
-        or usd_per_million_tokens is distinct from previous_usd
-        -- what was corrected stays visible, also where it now equals its neighbors
-        or correction_id is distinct from previous_correction_id
+    from seen_intervals
+    qualify
+        row_number() over (
+            partition by model_permaslug, price_kind, interval_number
+            order by event_date
+        ) = 1
 
 ),
 
@@ -219,6 +330,7 @@ select
     usd_per_million_tokens,
     event_date as valid_from,
     next_date as valid_to,
+    interval_last_seen_on as last_seen_on,
     price_source,
     matched_id,
     match_kind,

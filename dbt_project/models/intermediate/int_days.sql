@@ -11,7 +11,8 @@ quarantined as (
         usage_date,
         count(*) as quarantined_rows
     from {{ source('raw', 'quarantine') }}
-    where usage_date is not null
+    -- A bad field of a good row loses no tokens
+    where scope = 'row' and usage_date is not null
     group by all
 
 ),

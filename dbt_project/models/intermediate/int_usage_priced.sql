@@ -4,6 +4,12 @@ with usage as (
 
 ),
 
+run_settings as (
+
+    select * from {{ source('raw', 'run_settings') }}
+
+),
+
 -- Beside the exact price its whole number of 10^-18 US dollars per token, for sums: to divide or
 -- round a sum takes 25 to 80 times as long where decimals have a scale. What is finer is rounded.
 prices as (
@@ -13,6 +19,7 @@ prices as (
         price_kind,
         valid_from,
         valid_to,
+        last_seen_on,
         price_source,
         usd_per_million_tokens,
         cast(
@@ -37,6 +44,7 @@ priced as (
         {% endfor -%}
         usage.tokens,
         prompts.price_source,
+        least(prompts.last_seen_on, completions.last_seen_on) as last_seen_on,
         prompts.e18_per_token as prompt_e18,
         completions.e18_per_token as completion_e18,
         -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
@@ -57,20 +65,28 @@ priced as (
 )
 
 select
-    source,
-    usage_date,
-    model_permaslug,
-    variant,
-    identification,
+    priced.source,
+    priced.usage_date,
+    priced.model_permaslug,
+    priced.variant,
+    priced.identification,
     {% for columns in lenses().values() -%}
     {% for column in columns -%}
-    {{ column }},
+    priced.{{ column }},
     {% endfor -%}
     {% endfor -%}
-    tokens,
-    price_source,
-    usd_blend_by_4,
-    prompt_e18,
-    completion_e18,
-    variant = 'free' or usd_blend_by_4 is not null as is_priced
+    priced.tokens,
+    priced.price_source,
+    priced.usd_blend_by_4,
+    priced.prompt_e18,
+    priced.completion_e18,
+    priced.variant = 'free' or priced.usd_blend_by_4 is not null as is_priced,
+    -- Seen on the day, later, or not too many days before; a free variant says it by its name
+    priced.variant = 'free'
+    or coalesce(
+        {{ days_between('priced.last_seen_on', 'priced.usage_date') }}
+        <= run_settings.fresh_price_days,
+        false
+    ) as is_fresh
 from priced
+cross join run_settings

@@ -31,6 +31,7 @@ select
     try_cast(models.expiration_date as date) as expires_on,
     models.intelligence_index,
     models.coding_index,
+    models.price_overrides,
     {% for kind in kinds -%}
     -- NULL where there is no price: -1 marks a router, 1 US dollar per token does not fit
     case

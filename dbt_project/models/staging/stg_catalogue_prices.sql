@@ -24,6 +24,17 @@ corrections as (
 
 ),
 
+-- Entries whose slug could not be believed: nobody knows which model their prices are of.
+nameless as (
+
+    select
+        seen_on,
+        entry_id
+    from {{ ref('stg_unreadable_entries') }}
+    where source = 'openrouter_models' and field = 'canonical_slug'
+
+),
+
 slugs as (
 
     select
@@ -51,12 +62,31 @@ slugs as (
 -- own entry speaks first, for all kinds, so that prices of two entries are never mixed.
 entries as (
 
-    select *
+    select
+        slugs.*,
+        -- What costs nothing per token but has another price, or makes songs or pictures (whose
+        -- price the catalogue states in words), has no token price; `:free` says that it is free.
+        slugs.usd_per_token_prompt = 0
+        and slugs.usd_per_token_completion = 0
+        and slugs.model_id not like '%:free'
+        and (
+            coalesce(slugs.usd_per_request, 0) > 0
+            or coalesce(slugs.other_usd_image, 0) > 0
+            or coalesce(slugs.other_usd_image_output, 0) > 0
+            or coalesce(slugs.other_usd_audio, 0) > 0
+            or coalesce(slugs.other_usd_audio_output, 0) > 0
+            or coalesce(split_part(slugs.modality, '->', 2), 'text') <> 'text'
+        ) as is_charged_otherwise
     from slugs
+    left join nameless
+        on
+            slugs.seen_on = nameless.seen_on
+            and slugs.model_id = nameless.entry_id
+    where nameless.entry_id is null
     qualify
         row_number() over (
-            partition by seen_on, model_permaslug
-            order by model_id like '~%' asc, match_kind asc, model_id asc
+            partition by slugs.seen_on, slugs.model_permaslug
+            order by slugs.model_id like '~%' asc, slugs.match_kind asc, slugs.model_id asc
         ) = 1
 
 ),
@@ -72,6 +102,9 @@ kinds as (
         -- NULL from 1 US dollar per token on, which the column does not hold: that is no price
         try_cast({{ column }} * 1000000 as decimal(24, 18)) as usd_per_million_tokens
     from entries
+    {% if kind in ['prompt', 'completion'] -%}
+    where not coalesce(is_charged_otherwise, false)
+    {% endif -%}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),

@@ -2,7 +2,7 @@
 select
     period_start, is_complete, price_band, share, share_low, share_high,
     list_position(
-        ['free', 'under_0.5', '0.5_to_2', '2_to_10', 'over_10', 'unpriced'], price_band
+        ['free', 'under_0.5', '0.5_to_2', '2_to_10', '10_and_over', 'unpriced'], price_band
     ) as band_order
 from share_by_price_band_monthly
 where lens = 'author_hq'

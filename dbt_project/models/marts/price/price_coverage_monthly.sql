@@ -10,6 +10,51 @@ days as (
 
 ),
 
+run_settings as (
+
+    select * from {{ source('raw', 'run_settings') }}
+
+),
+
+-- Since and until when a model has had other prices, as long as they are fresh.
+overrides as (
+
+    select
+        model_permaslug,
+        min(first_seen_on) filter (where depends_on = 'prompt_length') as tiered_from,
+        max(last_seen_on) filter (where depends_on = 'prompt_length') as tiered_to,
+        min(first_seen_on) filter (where depends_on = 'time_of_day') as by_hour_from,
+        max(last_seen_on) filter (where depends_on = 'time_of_day') as by_hour_to
+    from {{ ref('price_overrides') }}
+    where price_kind in ('prompt', 'completion')
+    group by model_permaslug
+
+),
+
+priced as (
+
+    select
+        usage.*,
+        usage.is_priced
+        and coalesce(
+            overrides.tiered_from <= usage.usage_date
+            and {{ days_between('overrides.tiered_to', 'usage.usage_date') }}
+            <= run_settings.fresh_price_days,
+            false
+        ) as is_tiered,
+        usage.is_priced
+        and coalesce(
+            overrides.by_hour_from <= usage.usage_date
+            and {{ days_between('overrides.by_hour_to', 'usage.usage_date') }}
+            <= run_settings.fresh_price_days,
+            false
+        ) as is_by_hour
+    from usage
+    cross join run_settings
+    left join overrides on usage.model_permaslug = overrides.model_permaslug
+
+),
+
 periods as (
 
     select
@@ -36,8 +81,16 @@ covered as (
             coalesce(
                 sum(tokens) filter (where is_priced and identification = 'attributed'), 0
             ) as bigint
-        ) as priced_attributed_tokens
-    from usage
+        ) as priced_attributed_tokens,
+        cast(
+            coalesce(sum(tokens) filter (where is_priced and is_fresh), 0) as bigint
+        ) as priced_fresh_tokens,
+        cast(
+            coalesce(sum(tokens) filter (where is_priced and not is_fresh), 0) as bigint
+        ) as priced_stale_tokens,
+        cast(coalesce(sum(tokens) filter (where is_tiered), 0) as bigint) as tiered_tokens,
+        cast(coalesce(sum(tokens) filter (where is_by_hour), 0) as bigint) as time_of_day_tokens
+    from priced
     group by all
 
 )
@@ -56,7 +109,13 @@ select
     {{ fraction('covered.priced_tokens', 'covered.tokens') }} as priced_share,
     -- NULL where nothing is attributed: that says nothing about prices
     cast(covered.priced_attributed_tokens as double)
-    / nullif(cast(covered.attributed_tokens as double), 0) as priced_attributed_share
+    / nullif(cast(covered.attributed_tokens as double), 0) as priced_attributed_share,
+    covered.priced_fresh_tokens,
+    covered.priced_stale_tokens,
+    {{ fraction('covered.priced_fresh_tokens', 'covered.tokens') }} as priced_fresh_share,
+    {{ fraction('covered.priced_stale_tokens', 'covered.tokens') }} as priced_stale_share,
+    covered.tiered_tokens,
+    covered.time_of_day_tokens
 from covered
 inner join periods
     on

@@ -4,10 +4,40 @@ with catalogue as (
 
 ),
 
-seeds as (
+stated as (
 
     select * from {{ ref('stg_price_seeds') }}
     where price_source <> 'openrouter_catalogue' and usd_per_million_tokens is not null
+
+),
+
+readings as (
+
+    select * from {{ ref('price_source_readings') }}
+
+),
+
+-- A list said so again on each day on which it was read; a note by hand is a single reading.
+seeds as (
+
+    select
+        stated.model_permaslug,
+        stated.price_kind,
+        stated.usd_per_million_tokens,
+        stated.valid_from,
+        stated.valid_to,
+        stated.price_source,
+        stated.precedence,
+        stated.matched_id,
+        stated.match_kind,
+        stated.correction_id,
+        max(coalesce(readings.read_on, stated.valid_from)) as last_seen_on
+    from stated
+    left join readings
+        on
+            stated.price_source = readings.price_source
+            and {{ valid_on('readings.read_on', 'stated.valid_from', 'stated.valid_to') }}
+    group by all
 
 ),
 
@@ -35,6 +65,7 @@ offered as (
         catalogue.usd_per_million_tokens,
         catalogue.valid_from,
         catalogue.valid_to,
+        catalogue.last_seen_on,
         catalogue.price_source,
         sources.precedence,
         catalogue.matched_id,
@@ -50,6 +81,7 @@ offered as (
         usd_per_million_tokens,
         valid_from,
         valid_to,
+        last_seen_on,
         price_source,
         precedence,
         matched_id,
@@ -178,6 +210,7 @@ select
     max(usd_per_million_tokens) as usd_per_million_tokens,
     min(piece_from) as valid_from,
     case when bool_and(piece_to is not null) then max(piece_to) end as valid_to,
+    max(last_seen_on) as last_seen_on,
     max(price_source) as price_source,
     max(precedence) as precedence,
     max(matched_id) as matched_id,

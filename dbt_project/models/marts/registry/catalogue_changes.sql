@@ -12,6 +12,24 @@ authors as (
 
 ),
 
+unreadable as (
+
+    select * from {{ ref('stg_unreadable_entries') }}
+    where source = 'openrouter_models'
+
+),
+
+-- Entries that were listed but could not be read at all
+hidden as (
+
+    select
+        seen_on,
+        entry_id
+    from unreadable
+    where field is null
+
+),
+
 catalogue_days as (
 
     select distinct seen_on from models
@@ -75,6 +93,22 @@ compared as (
 
 ),
 
+-- Who is listed on both days, readable or not, neither came nor went.
+listed as (
+
+    select compared.*
+    from compared
+    left join hidden
+        on
+            compared.model_id = hidden.entry_id
+            and (
+                (compared.is_removed and compared.seen_on = hidden.seen_on)
+                or (compared.is_new and compared.previous_seen_on = hidden.seen_on)
+            )
+    where hidden.entry_id is null
+
+),
+
 changes as (
 
     select
@@ -83,7 +117,7 @@ changes as (
         case when is_new or is_removed then 'model' else 'canonical_slug' end as field,
         cast(null as decimal(24, 18)) as old_usd_per_million_tokens,
         cast(null as decimal(24, 18)) as new_usd_per_million_tokens
-    from compared
+    from listed
     where
         is_new
         or is_removed
@@ -92,16 +126,29 @@ changes as (
     {% for kind in kinds %}
     union all
     select
-        *,
+        listed.*,
         'price_changed' as change,
         '{{ kind }}' as field,
-        old_usd_{{ kind }} as old_usd_per_million_tokens,
-        new_usd_{{ kind }} as new_usd_per_million_tokens
-    from compared
+        listed.old_usd_{{ kind }} as old_usd_per_million_tokens,
+        listed.new_usd_{{ kind }} as new_usd_per_million_tokens
+    from listed
+    -- A price that could not be read has not changed
+    left join unreadable
+        on
+            listed.model_id = unreadable.entry_id
+            and unreadable.field = 'pricing.{{ kind }}'
+            and (
+                (listed.new_usd_{{ kind }} is null and listed.seen_on = unreadable.seen_on)
+                or (
+                    listed.old_usd_{{ kind }} is null
+                    and listed.previous_seen_on = unreadable.seen_on
+                )
+            )
     where
-        not is_new
-        and not is_removed
-        and old_usd_{{ kind }} is distinct from new_usd_{{ kind }}
+        not listed.is_new
+        and not listed.is_removed
+        and listed.old_usd_{{ kind }} is distinct from listed.new_usd_{{ kind }}
+        and unreadable.entry_id is null
     {% endfor %}
 )
 

@@ -52,6 +52,13 @@ lists as (
 
 ),
 
+unreadable as (
+
+    select * from {{ ref('stg_unreadable_entries') }}
+    where source = 'openrouter_providers'
+
+),
+
 list_days as (
 
     select distinct seen_on from lists
@@ -109,6 +116,23 @@ compared as (
 
 ),
 
+-- Who is listed on both days, readable or not, neither came nor went.
+listed as (
+
+    select compared.*
+    from compared
+    left join unreadable
+        on
+            compared.provider_slug = unreadable.entry_id
+            and unreadable.field is null
+            and (
+                (compared.is_removed and compared.seen_on = unreadable.seen_on)
+                or (compared.is_new and compared.previous_seen_on = unreadable.seen_on)
+            )
+    where unreadable.entry_id is null
+
+),
+
 changes as (
 
     select
@@ -116,26 +140,33 @@ changes as (
         case when is_new then 'new' else 'removed' end as change,
         old_headquarters as old_value,
         new_headquarters as new_value
-    from compared
+    from listed
     where is_new or is_removed
     union all
     select
-        *,
+        listed.*,
         'headquarters_changed' as change,
-        old_headquarters as old_value,
-        new_headquarters as new_value
-    from compared
+        listed.old_headquarters as old_value,
+        listed.new_headquarters as new_value
+    from listed
+    -- Headquarters that could not be read have not changed
+    left join unreadable
+        on
+            listed.provider_slug = unreadable.entry_id
+            and unreadable.field = 'headquarters'
+            and unreadable.seen_on in (listed.seen_on, listed.previous_seen_on)
     where
-        not is_new
-        and not is_removed
-        and old_headquarters is distinct from new_headquarters
+        not listed.is_new
+        and not listed.is_removed
+        and listed.old_headquarters is distinct from listed.new_headquarters
+        and unreadable.entry_id is null
     union all
     select
         *,
         'renamed' as change,
         old_name as old_value,
         new_name as new_value
-    from compared
+    from listed
     where old_name <> new_name
 
 )

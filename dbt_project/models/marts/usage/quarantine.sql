@@ -14,6 +14,7 @@ select
     dumps.source,
     quarantine.dump_sha256,
     quarantine.row_number,
+    quarantine.scope,
     quarantine.usage_date,
     quarantine.code,
     quarantine.field,
