@@ -140,16 +140,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
     Identical copies of a row count once, the copies are quarantined; rows that share a key but
     differ are all quarantined, because nobody can know which one is right.
     """
-    incoming = pa.table(
-        {
-            "row_number": pa.array(parsed.row_numbers, pa.int64()),
-            **{
-                name: pa.array([row[i] for row in parsed.rows], pa.string())
-                for i, name in enumerate(parsed.fields)
-            },
-            "malformed": pa.array([parsed.malformed.get(n) for n in parsed.row_numbers], "string"),
-        }
-    )
+    incoming = parsed.table()
     whole = f"a whole row of {', '.join(parsed.fields)}"
     checks = [
         Check("malformed_row", "*", "malformed is not null", whole, "malformed"),
@@ -239,24 +230,14 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         # Years that Python has no date for: DuckDB would give text in their place.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
         value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
-        bad_rows = connection.execute(f"""
-            select row_number, {day_sql}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
-            from judged where failed <> 0 order by row_number
-        """).fetchall()
-    rows = [
-        (
-            number,
-            day,
-            labels[failed - 1].code,
-            labels[failed - 1].field,
-            value,
-            labels[failed - 1].expected,
-        )
-        for number, day, failed, value in bad_rows
-    ]
-    bad = pa.table(
-        [pa.array([r[i] for r in rows], f.type) for i, f in enumerate(QUARANTINE_SCHEMA)],
-        schema=QUARANTINE_SCHEMA,
-    )
+        named = {f: [getattr(c, f) for c in labels] for f in ("code", "field", "expected")}
+        connection.register("labels", pa.table({"failed": range(1, len(labels) + 1), **named}))
+        bad = connection.sql(f"""
+            select
+                row_number, {day_sql} as usage_date, labels.code, labels.field,
+                left(case failed {value_of} end, {_VALUE_LENGTH}) as value, labels.expected
+            from judged inner join labels using (failed)
+            order by row_number
+        """).to_arrow_table()
     schema = pa.schema([pa.field("row_number", pa.int64(), nullable=False), *table.arrow_schema()])
-    return good.cast(schema), bad
+    return good.cast(schema), bad.cast(QUARANTINE_SCHEMA)
