@@ -78,7 +78,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
                 check_name="inbox_accepted",
                 passed=not inbox.refused,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={plain(path.name): message for path, message in inbox.refused},
+                metadata={plain(path.name, 255): message for path, message in inbox.refused},
             )
         ],
     )

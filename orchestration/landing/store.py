@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -379,20 +380,6 @@ def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
     fsync(folder)
 
 
-def seal_older(settings: Settings) -> list[str]:
-    """Seal the sidecars of versions that wrote none, as they stand; returns what to say of it."""
-    notices = []
-    for record in list_dumps(settings):
-        folder = settings.landing_dir / record.source / record.sha256
-        if _SEAL not in json.loads((folder / SIDECAR).read_bytes()):
-            _replace_sidecar(folder, record)
-            notices.append(
-                f"{folder / SIDECAR}: had no seal, as an earlier version wrote it; it is sealed "
-                "now as it stands"
-            )
-    return notices
-
-
 def withdraw(landed: Landed, settings: Settings) -> None:
     """Take back a dump that was only just landed, since its file changed while it was read."""
     if landed.is_new:
@@ -448,24 +435,46 @@ def check_content(settings: Settings, record: DumpRecord) -> None:
         )
 
 
+def _landed_folders(settings: Settings) -> Iterator[Path]:
+    for name in SOURCES:
+        for folder in sorted((settings.landing_dir / name).glob("*")):
+            if folder.is_dir() and not folder.name.startswith(BUILDING_PREFIX):
+                yield folder
+
+
 def list_dumps(settings: Settings) -> list[DumpRecord]:
     """Every landed dump, oldest as_of first, each with its content checked.
 
     Raises CorruptLandingError for a dump that changed or has no readable sidecar.
     """
     records = []
-    for name in SOURCES:
-        for folder in sorted((settings.landing_dir / name).glob("*")):
-            if folder.is_dir() and not folder.name.startswith(BUILDING_PREFIX):
-                record = read_record(folder)
-                if record.sha256 != folder.name or record.source != name:
-                    raise CorruptLandingError(
-                        f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
-                        "which is not the folder that it lies in"
-                    )
-                check_content(settings, record)
-                records.append(record)
+    for folder in _landed_folders(settings):
+        record = read_record(folder)
+        if record.sha256 != folder.name or record.source != folder.parent.name:
+            raise CorruptLandingError(
+                f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
+                "which is not the folder that it lies in"
+            )
+        check_content(settings, record)
+        records.append(record)
     return sorted(records, key=lambda r: (r.source, r.as_of, r.pulled_at, r.sha256))
+
+
+def seal_older(settings: Settings) -> list[str]:
+    """Seal the sidecars of versions that wrote none, as they stand; returns what to say of it.
+
+    Raises CorruptLandingError for a sidecar that is not readable.
+    """
+    notices = []
+    for folder in _landed_folders(settings):
+        record = read_record(folder)
+        if _SEAL not in json.loads((folder / SIDECAR).read_bytes()):
+            _replace_sidecar(folder, record)
+            notices.append(
+                f"{folder / SIDECAR}: had no seal, as an earlier version wrote it; it is sealed "
+                "now as it stands"
+            )
+    return notices
 
 
 def land_shipped(settings: Settings) -> list[DumpRecord]:

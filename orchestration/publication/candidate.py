@@ -33,6 +33,7 @@ from orchestration.tables import sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
+LIBRARIES = PROJECT_ROOT / "requirements.lock"
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ class Candidate:
 
 
 def code_fingerprint() -> str:
-    """Changes with any code, model, seed or contract that can change a vintage."""
-    libraries = PROJECT_ROOT / "requirements.lock"
-    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR, libraries))
+    """Changes with any code, model, seed, contract or library that can change a vintage."""
+    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR, LIBRARIES))
 
 
 def build_fingerprint() -> str:

@@ -92,6 +92,10 @@ class Dump:
                     )
                 limits.check(name, "max_dump_bytes", status.st_size, "bytes")
                 content = stream.read(status.st_size + 1)
+                if len(content) != status.st_size:
+                    raise RefusedDumpError(
+                        f"{name}: changed while it was read; land it when it is complete"
+                    )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RefusedDumpError(f"{plain(str(path))}: cannot be read: {reason}") from error
