@@ -92,7 +92,9 @@ def run(
     """Land, ingest, build, gate and publish: the whole graph.
 
     In an empty data folder the shipped history is landed first. Files in inbox/ are landed too.
-    Where nothing is new, nothing is published.
+    A file of the inbox is taken once it has been left alone for
+    TOKENSHARE_INBOX_QUIET_SECONDS; what was only just written is waited for that long, and what
+    is left is named. If nothing is new, nothing is published.
     """
     from orchestration import pipeline
 
@@ -123,7 +125,8 @@ def _say_landed(landed: object) -> None:
     assert isinstance(landed, Landed)
     record = landed.record
     fields = landed.quarantined_fields
-    what = "landed" if landed.is_new else "already landed, nothing to do"
+    known = "landed before, dated anew" if landed.is_better else "already landed, nothing to do"
+    what = "landed" if landed.is_new else known
     output.print(
         f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
         f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
@@ -155,13 +158,22 @@ def land(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="ISO-8601 time at which the dump was made. Its own meta or manifest comes first; "
-            "without either a file name such as 2026-08-22T00-05-21Z.csv.gz says it."
+            help="ISO-8601 time at which the dump was made. Its own meta or manifest comes first "
+            "and must not disagree; without any of them a file name such as "
+            "2026-08-22T00-05-21Z.csv.gz says it."
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Store raw dumps by content hash, with their provenance. The same dump again is a no-op."""
+    """Store raw dumps by content hash, with their provenance. The same dump again is a no-op.
+
+    Land answers that were asked for without a filter (modality, context_bucket, category,
+    language_type, period): nothing in an answer says that it was filtered. Put the manifest of a
+    keyless export (2026-10-08.manifest.json) beside its CSV: it says when the snapshot was made,
+    and its hash and row count are checked.
+    """
+    from orchestration.landing.inbox import wait_for_writers
+    from orchestration.landing.manifest import SUFFIX
     from orchestration.landing.store import land as land_one
     from orchestration.sources.base import parse_time
 
@@ -170,9 +182,12 @@ def land(
         flag = parse_time(as_of, "--as-of") if as_of else None
     except RefusedDumpError as error:
         raise typer.BadParameter(str(error)) from error
+    dumps = [f for f in files if not f.name.endswith(SUFFIX)]
     refused = []
-    for file in files:
+    # A manifest among the files is read beside its dump; alone it is refused.
+    for file in dumps or files:
         try:
+            wait_for_writers(file, settings)
             _say_landed(land_one(file, settings, source, flag))
         except RefusedDumpError as error:
             refused.append(str(error))

@@ -1,6 +1,27 @@
-"""Errors that a user can act on, each with the exit code that the CLI returns for it."""
+"""Errors that a user can act on, each with the exit code that the CLI returns for it.
 
+Also how a message repeats what it found outside: `quoted` and `plain`.
+"""
+
+import reprlib
 from typing import Any
+
+
+def plain(text: str, length: int = 120) -> str:
+    """Text from outside as a message may say it: cut, and `?` for what cannot be printed.
+
+    That is control characters, line ends, marks that turn the direction of writing and the bytes
+    of file names that are not UTF-8.
+    """
+    cut = text if len(text) <= length else text[:length] + "…"
+    return "".join(c if c.isprintable() else "?" for c in cut)
+
+
+def quoted(value: object, length: int = 80) -> str:
+    """A value from outside in quotes, as a message may say it: cut, and with escapes only."""
+    if isinstance(value, str):
+        return repr(value[:length]) + ("…" if len(value) > length else "")
+    return plain(reprlib.repr(value), length)
 
 
 class TokenshareError(Exception):

@@ -11,7 +11,7 @@ from orchestration.errors import RunLockedError, TokenshareError
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
-from orchestration.landing.store import DumpRecord, land_shipped, list_dumps
+from orchestration.landing.store import DumpRecord, land_shipped, list_dumps, seal_older
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
@@ -82,13 +82,15 @@ def tidy_up(settings: Settings) -> list[str]:
         notices.append(
             f"vintage {finished} of an interrupted run is complete: latest.json names it"
         )
-    return notices
+    return notices + seal_older(settings)
 
 
-def land_waiting(settings: Settings) -> tuple[list[DumpRecord], InboxResult]:
-    """Land the shipped history where nothing is landed yet, then whatever waits in the inbox."""
+def land_waiting(
+    settings: Settings, progress: Progress = lambda _: None
+) -> tuple[list[DumpRecord], InboxResult]:
+    """Land the shipped history where nothing is landed yet, then what has settled in the inbox."""
     land_shipped(settings)
-    result = take_inbox(settings)
+    result = take_inbox(settings, progress)
     return list_dumps(settings), result
 
 
@@ -107,12 +109,15 @@ def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
     with writer_lock(settings):
         notices = tidy_up(settings)
         progress("landing")
-        records, inbox = land_waiting(settings)
+        records, inbox = land_waiting(settings, progress)
+        notices += inbox.notices
         try:
             return _run_on(records, inbox, notices, settings, progress)
         except TokenshareError as error:
             for _, refused in inbox.refused:
                 error.add_note(f"also refused: {refused}")
+            for notice in inbox.notices:
+                error.add_note(notice)
             raise
 
 

@@ -52,6 +52,24 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Refused candidates kept for inspection."
     )
 
+    inbox_quiet_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="How long a file of the inbox must have been left alone before it is taken.",
+    )
+    max_dump_bytes: int = Field(
+        default=256 * 1024**2, ge=1, description="Largest dump, as it lies on disk."
+    )
+    max_decompressed_bytes: int = Field(
+        default=512 * 1024**2, ge=1, description="Largest dump once it is decompressed."
+    )
+    max_json_bytes: int = Field(
+        default=64 * 1024**2,
+        ge=1,
+        description="Largest JSON document, decompressed; it is held as Python objects.",
+    )
+    max_dump_rows: int = Field(default=2_000_000, ge=1, description="Most rows of one dump.")
+
     public_url: HttpUrl | None = Field(
         default=None,
         description="Address at which `published/` is served: makes a report's links absolute, "

@@ -1,6 +1,7 @@
 """Small dumps in the shape of the real formats, written by the tests themselves."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -51,6 +52,54 @@ def csv5(rows: Sequence[Row]) -> bytes:
         rank = "" if slug == "other" else str(n + 1)
         lines.append(f"{day},{slug},{rank},{tokens},0.1")
     return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def export_manifest(
+    content: bytes, retrieved_at: str = "2026-09-08T01:46:15.433Z", **fields: Any
+) -> bytes:
+    """The manifest beside a keyless export of `content`, as published (not compressed).
+
+    Shape of https://openrouter.ai/api/v1/datasets/exports/rankings-daily/2026-10-08.manifest.json,
+    read in October 2026 (Source: OpenRouter, openrouter.ai, CC BY 4.0).
+    """
+    day = retrieved_at[:10]
+    exports = "https://openrouter.ai/api/v1/datasets/exports"
+    document = {
+        "dataset": "rankings-daily",
+        "schema_version": "v1",
+        "snapshot_date": day,
+        "retrieved_at": retrieved_at,
+        "row_count": len(content.splitlines()) - 1,
+        "update_cadence": "daily",
+        "license": {
+            "name": "CC BY 4.0",
+            "url": "https://creativecommons.org/licenses/by/4.0/",
+        },
+        "attribution": "Source: OpenRouter (openrouter.ai), licensed under CC BY 4.0: reuse and "
+        "republish with attribution to OpenRouter.",
+        "readme_url": f"{exports}/README.md",
+        "files": {
+            "csv": {
+                "url": f"{exports}/rankings-daily/{day}.csv",
+                "encoding_format": "text/csv",
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            },
+            "json": {
+                "url": f"{exports}/rankings-daily/{day}.json",
+                "encoding_format": "application/json",
+                "bytes": 318071,
+                "sha256": "cf1b393a5027ccb7f9d3cb6a10bf64168261400e4b74d1e6832e54c651c41db4",
+            },
+        },
+        "latest": {
+            "csv": f"{exports}/rankings-daily/latest.csv",
+            "json": f"{exports}/rankings-daily/latest.json",
+            "manifest": f"{exports}/rankings-daily/latest.manifest.json",
+        },
+        **fields,
+    }
+    return json.dumps(document).encode()
 
 
 def api_json(rows: Sequence[Row], as_of: str = "2026-03-01T01:46:00Z", **meta: Any) -> bytes:

@@ -16,6 +16,8 @@ from tests import builders
 
 # xdist's workers have one, which the CLI's consoles would keep for good when they are made.
 os.environ.pop("COLUMNS", None)
+# Tests write into the inbox and run at once; those of the quiet time ask for one.
+os.environ["TOKENSHARE_INBOX_QUIET_SECONDS"] = "0"
 
 
 @pytest.fixture(autouse=True)

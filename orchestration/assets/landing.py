@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from orchestration import pipeline
 from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
 from orchestration.contracts.odcs import tables
+from orchestration.errors import plain
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import list_dumps
@@ -39,7 +40,7 @@ _CONFIGURED = {
     pool=WRITER_POOL,
     description=(
         "Raw dumps by content hash, with provenance. Lands the shipped history where nothing is "
-        "landed yet, then every file that waits in the inbox."
+        "landed yet, then every file that has settled in the inbox."
     ),
     check_specs=[
         dg.AssetCheckSpec(
@@ -54,6 +55,8 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
     with told_plainly(), pipeline.writer_lock(settings):
         notices = pipeline.tidy_up(settings)
         records, inbox = pipeline.land_waiting(settings)
+    for notice in (*inbox.notices, *(n for one in inbox.landed for n in one.notices)):
+        dg.get_dagster_logger().warning(notice)
     newest = max((r.as_of for r in records), default=None)
     rows = "\n".join(
         f"| {r.source} | {format_time(r.as_of)} | {r.rows} | {r.bytes} | `{r.sha256[:12]}` |"
@@ -67,6 +70,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
             "newest": dg.MetadataValue.md(
                 "| source | as of | rows | bytes | sha256 |\n|---|---|---|---|---|\n" + rows
             ),
+            "left_in_inbox": "\n".join(inbox.notices) or "none",
             "notices": "\n".join(notices) or "none",
         },
         check_results=[
@@ -74,7 +78,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
                 check_name="inbox_accepted",
                 passed=not inbox.refused,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={path.name: message for path, message in inbox.refused},
+                metadata={plain(path.name, 255): message for path, message in inbox.refused},
             )
         ],
     )

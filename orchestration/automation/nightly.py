@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from orchestration.errors import plain
 from orchestration.files import sha256_bytes
-from orchestration.landing.inbox import settled
+from orchestration.landing.inbox import look, state_of
 from orchestration.resources.installation import Installation
 
 publish_vintage = dg.define_asset_job(
@@ -36,11 +37,16 @@ def inbox(
     context: dg.SensorEvaluationContext, installation: Installation
 ) -> dg.RunRequest | dg.SkipReason:
     settings = installation.settings()
-    files = settled(settings)
-    if not files:
-        return dg.SkipReason(f"no file waits in {settings.inbox_dir} that was left alone for 15 s")
+    found = look(settings)
+    if not found.ready:
+        left = "; ".join(f"{plain(p.name)}: {why}" for p, why in found.left.items())
+        return dg.SkipReason(
+            f"no file in {settings.inbox_dir} was left alone for "
+            f"{settings.inbox_quiet_seconds:g} s" + (f" ({left})" if left else "")
+        )
     # One run per state of the inbox.
-    state = "".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns};" for p in files)
+    state = "".join(f"{p.name}:{state_of(p)};" for p in found.ready)
     return dg.RunRequest(
-        run_key=sha256_bytes(state.encode()), tags={"inbox_files": str(len(files))}
+        run_key=sha256_bytes(state.encode(errors="surrogateescape")),
+        tags={"inbox_files": str(len(found.ready))},
     )

@@ -8,7 +8,7 @@ ten million.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import duckdb
@@ -161,16 +161,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         for name, what in fields.items():
             if name in table.needed_fields:
                 malformed.setdefault(number, f"{name} is {what}")
-    incoming = pa.table(
-        {
-            "row_number": pa.array(parsed.row_numbers, pa.int64()),
-            **{
-                name: pa.array([row[i] for row in parsed.rows], pa.string())
-                for i, name in enumerate(parsed.fields)
-            },
-            "malformed": pa.array([malformed.get(n) for n in parsed.row_numbers], "string"),
-        }
-    )
+    incoming = replace(parsed, malformed=malformed).table()
     whole = f"a whole row of {', '.join(parsed.fields)}"
     checks = [
         Check("malformed_row", "*", "malformed is not null", whole, "malformed"),
@@ -277,47 +268,69 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         # Years that Python has no date for: DuckDB would give text in their place.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
         value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
-        row_of = f"row_number, nullif(left({key_text}, {_KEY_LENGTH}), ''), {day_sql}"
-        bad_rows = connection.execute(f"""
-            select {row_of}, failed, left(case failed {value_of} end, {_VALUE_LENGTH})
-            from judged where failed <> 0
-        """).fetchall()
-        bad_fields = [
-            (*found, name)
-            for name, own in field_labels.items()
-            if own
-            for found in connection.execute(f"""
-                select {row_of}, {_quote("finding " + name)}, left({_quote(name)}, {_VALUE_LENGTH})
-                from judged where failed = 0 and {_quote("finding " + name)} <> 0
-            """).fetchall()
-        ]
-        kept = {
-            number: found
-            for number, *found in connection.execute(
-                f"select {row_of} from judged where failed = 0 and list_contains($1, row_number)",
-                [list(parsed.unreadable)],
-            ).fetchall()
-        }
-    rows = [
-        (number, "row", row_key, day, c.code, c.field, value, c.expected)
-        for number, row_key, day, failed, value in bad_rows
-        for c in [labels[failed - 1]]
-    ]
-    rows += [
-        (number, "field", row_key, day, c.code, c.field, value, c.expected)
-        for number, row_key, day, failed, value, name in bad_fields
-        for c in [field_labels[name][failed - 1]]
-    ]
-    rows += [
-        (number, "field", *kept[number], "malformed_field", name, what, "text or a number")
-        for number, fields in parsed.unreadable.items()
-        if number in kept
-        for name, what in fields.items()
-    ]
-    rows.sort(key=lambda row: row[0])
-    bad = pa.table(
-        [pa.array([r[i] for r in rows], f.type) for i, f in enumerate(QUARANTINE_SCHEMA)],
-        schema=QUARANTINE_SCHEMA,
-    )
+        # Labels by what they are a finding of: '' is the row, else the optional field of that name.
+        named = [("", i, c) for i, c in enumerate(labels, start=1)]
+        named += [(f, i, c) for f, own in field_labels.items() for i, c in enumerate(own, start=1)]
+        connection.register(
+            "labels",
+            pa.table(
+                {
+                    "finding_of": [f for f, _, _ in named],
+                    "failed": [i for _, i, _ in named],
+                    **{k: [getattr(c, k) for _, _, c in named] for k in ("code", "field")},
+                    "expected": [c.expected for _, _, c in named],
+                }
+            ),
+        )
+        unreadable = [(n, f, w) for n, own in parsed.unreadable.items() for f, w in own.items()]
+        connection.register(
+            "unreadable",
+            pa.table(
+                {
+                    "row_number": pa.array([n for n, _, _ in unreadable], pa.int64()),
+                    "field": pa.array([f for _, f, _ in unreadable], pa.string()),
+                    "what": pa.array([w for _, _, w in unreadable], pa.string()),
+                }
+            ),
+        )
+        row_of = (
+            f"row_number, {{scope}} as scope, nullif(left({key_text}, {_KEY_LENGTH}), '') "
+            f"as row_key, {day_sql} as usage_date"
+        )
+        of_field = row_of.format(scope="'field'")
+        bad = connection.sql(
+            " union all ".join(
+                [
+                    f"""
+                    select {row_of.format(scope="'row'")}, labels.code, labels.field,
+                        left(case failed {value_of} end, {_VALUE_LENGTH}) as value, labels.expected
+                    from judged
+                    inner join labels using (failed)
+                    where labels.finding_of = ''
+                    """,
+                    *(
+                        f"""
+                        select {of_field}, labels.code, labels.field,
+                            left({_quote(name)}, {_VALUE_LENGTH}), labels.expected
+                        from judged
+                        inner join labels
+                            on labels.failed = {_quote("finding " + name)}
+                            and labels.finding_of = {sql_text(name)}
+                        where judged.failed = 0
+                        """
+                        for name, own in field_labels.items()
+                        if own
+                    ),
+                    f"""
+                    select {of_field}, 'malformed_field', unreadable.field, unreadable.what,
+                        'text or a number'
+                    from judged
+                    inner join unreadable using (row_number)
+                    where judged.failed = 0
+                    """,
+                ]
+            )
+            + " order by row_number, field"
+        ).to_arrow_table()
     schema = pa.schema([pa.field("row_number", pa.int64(), nullable=False), *table.arrow_schema()])
-    return good.cast(schema), bad
+    return good.cast(schema), bad.cast(QUARANTINE_SCHEMA)

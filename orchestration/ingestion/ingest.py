@@ -1,7 +1,8 @@
 """Ingest landed dumps into `warehouse/raw`: typed rows and what is quarantined, one file each.
 
-Files are named by the dump's hash below a fingerprint of the code and contracts that read it, so
-an unchanged dump is read once and a changed reader reads everything again.
+Files are named by the dump's hash and its `as_of`, which the checks depend on, in a folder per
+source below a fingerprint of the code and contracts that read it: an unchanged dump is read once,
+and a changed reader or another `as_of` reads it again.
 """
 
 import os
@@ -66,15 +67,19 @@ def _row_count(path: Path) -> int | None:
 def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     """Read one landed dump; a no-op where this reader has read it before."""
     folder = raw_dir(settings) / record.source
-    rows_path = folder / f"{record.sha256}.parquet"
-    quarantine_path = folder / f"{record.sha256}.quarantine.parquet"
+    key = f"{record.sha256}-{record.as_of:%Y%m%dT%H%M%S%f}"
+    rows_path = folder / f"{key}.parquet"
+    quarantine_path = folder / f"{key}.quarantine.parquet"
     if _row_count(rows_path) is None or _row_count(quarantine_path) is None:
         folder.mkdir(parents=True, exist_ok=True)
         source = SOURCES[record.source]
-        dump = Dump.read(settings.landing_dir / record.path)
+        # Without limits: it was within those of the day on which it was landed.
+        dump = Dump.read(settings.landing_dir / record.path, not_after=record.as_of)
         good, bad = split_rows(parse(dump, source), tables("raw")[source.contract], record.as_of)
+        # All rows of one source lie in one table of their own, quarantined ones of all in one.
+        bad = bad.add_column(0, "source", pa.repeat(record.source, bad.num_rows))
         for table, path in ((bad, quarantine_path), (good, rows_path)):
-            hashes = pa.array([record.sha256] * table.num_rows, pa.string())
+            hashes = pa.repeat(record.sha256, table.num_rows)
             _write(table.add_column(0, "dump_sha256", hashes), path)
     good_rows = _row_count(rows_path)
     assert good_rows is not None
@@ -83,9 +88,13 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
 
 
 def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:
-    """Read every dump and remove what older readers left behind."""
+    """Read every dump; remove what older readers left behind and what is read no more."""
     ingested = [ingest(r, settings) for r in records]
     current = raw_dir(settings)
+    wanted = {p for i in ingested for p in (i.rows_path, i.quarantine_path)}
+    for path in current.glob("*/*.parquet"):
+        if path not in wanted:
+            path.unlink(missing_ok=True)
     for folder in current.parent.glob("*"):
         if folder != current:
             shutil.rmtree(folder, ignore_errors=True)

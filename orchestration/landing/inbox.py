@@ -1,77 +1,248 @@
 """The inbox: files dropped into `data/inbox/` are landed and leave it.
 
-A file that is refused moves to `inbox/refused/` with the reason beside it: nothing is dropped
-silently, and one bad file does not keep the others from landing.
+One rule for the command line, the schedule and the sensor: a file is taken once nobody has written
+to it for `inbox_quiet_seconds` and no process holds it open for writing. A rename keeps the time
+of the last writing, so what was written elsewhere and moved into the inbox counts at once. All
+else stays where it is and is named. A file that is refused moves to `inbox/refused/` with the
+reason beside it: nothing is dropped silently, and one bad file does not keep the others from
+landing.
 """
 
+import os
+import stat
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestration.errors import RefusedDumpError
-from orchestration.landing.store import Landed, land
+from orchestration.errors import RefusedDumpError, TokenshareError, plain
+from orchestration.files import sha256_file
+from orchestration.landing.manifest import SUFFIX, own_path
+from orchestration.landing.store import Landed, check_content, land, withdraw
 from orchestration.settings import Settings
 
-_QUIET_SECONDS = 15
+_REFUSED = "refused"
+_REASON_SUFFIX = ".error.txt"
+_UNFINISHED = (".part", ".tmp", ".crdownload")
+# What Linux and others allow for one name.
+_MAX_NAME_BYTES = 255
+_LOOK_EVERY_SECONDS = 0.5
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Inbox:
+    """What lies in the inbox: files that may be taken, and the others by path with the reason.
+
+    `waits` is for how many seconds the last of those that will settle has to be left alone yet.
+    """
+
+    ready: list[Path]
+    left: dict[Path, str]
+    waits: float = 0
+
+
+@dataclass
 class InboxResult:
-    """What became of the files of the inbox."""
+    """What became of the files of the inbox. `left` are those that still lie there, and why."""
 
-    landed: list[Landed]
-    refused: list[tuple[Path, str]]
+    landed: list[Landed] = field(default_factory=list)
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+    left: dict[Path, str] = field(default_factory=dict)
 
-
-def waiting(settings: Settings) -> list[Path]:
-    """Files that wait in the inbox; hidden ones, manifests and half-copied ones do not count."""
-    return [
-        p
-        for p in sorted(settings.inbox_dir.glob("*"))
-        if p.is_file()
-        and not p.name.startswith(".")
-        and not p.name.endswith((".manifest.json", ".part", ".tmp"))
-    ]
+    @property
+    def notices(self) -> list[str]:
+        """What is to be said of the files that were left."""
+        return [f"inbox: {plain(path.name)}: is left: {why}" for path, why in self.left.items()]
 
 
-def _state(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def state_of(path: Path) -> tuple[int, int, int]:
+    """Inode, size and time of the last writing: they change if the file does."""
+    status = path.lstat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def settled(settings: Settings) -> list[Path]:
-    """Waiting files that nobody has written to for a while; a copy may still be under way."""
-    latest = time.time() - _QUIET_SECONDS
-    return [p for p in waiting(settings) if p.stat().st_mtime <= latest]
+def _idle_seconds(path: Path) -> float:
+    """For how long nobody has written. A time in the future is replaced by the system's own."""
+    status = path.lstat()
+    return time.time() - min(status.st_mtime, status.st_ctime)
 
 
-def _free_path(folder: Path, name: str) -> Path:
-    """A path for `name` in the folder that replaces nothing: an earlier one may be other bytes."""
-    path = folder / name
-    number = 1
-    while path.exists():
-        number += 1
-        path = folder / f"{number}-{name}"
-    return path
+def writers(paths: list[Path]) -> set[Path]:
+    """Those of the files that a process holds open for writing, as far as `/proc` shows it.
 
-
-def take_inbox(settings: Settings) -> InboxResult:
-    """Land every waiting file."""
-    result = InboxResult([], [])
-    for path in waiting(settings):
-        before = _state(path)
+    A copy that stalls looks like one that is done, but its file is still open. Other systems than
+    Linux, other users and other machines do not show: there the quiet time alone decides.
+    """
+    wanted = {str(p.resolve()): p for p in paths}
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*/fd") if wanted else ():
         try:
-            result.landed.append(land(path, settings))
-        except RefusedDumpError as error:
-            refused_dir = settings.inbox_dir / "refused"
-            refused_dir.mkdir(exist_ok=True)
-            moved = path.rename(_free_path(refused_dir, path.name))
-            moved.with_name(moved.name + ".error.txt").write_text(
-                f"{error}\n", encoding="utf-8", errors="backslashreplace"
+            for handle in folder.iterdir():
+                path = wanted.get(str(handle.readlink()))
+                if path is not None:
+                    info = (folder.parent / "fdinfo" / handle.name).read_text(encoding="ascii")
+                    flags = int(info.split("flags:", 1)[1].split()[0], 8)
+                    if flags & os.O_ACCMODE != os.O_RDONLY:
+                        found.add(path)
+        except OSError:
+            continue  # the process has ended or is somebody else's
+    return found
+
+
+def _why_not(path: Path) -> str | None:
+    """Why what lies in the inbox is no file to take, None if it is one."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "it is a link; put the file itself here"
+    if stat.S_ISDIR(mode):
+        return "it is a folder; put its files here"
+    if not stat.S_ISREG(mode):
+        return "it is a pipe, a socket or a device"
+    if path.name.endswith(SUFFIX):
+        return (
+            "it is a manifest and waits for its file; if that is landed already, put it here again"
+        )
+    if path.name.endswith(_UNFINISHED):
+        return "its name says that it is not complete"
+    return None
+
+
+def look(settings: Settings) -> Inbox:
+    """Which files of the inbox may be taken now; hidden ones do not count.
+
+    Raises TokenshareError if the inbox cannot be read.
+    """
+    quiet = settings.inbox_quiet_seconds
+    ready, left, waits = [], {}, 0.0
+    try:
+        paths = sorted(settings.inbox_dir.iterdir()) if settings.inbox_dir.exists() else []
+    except OSError as error:
+        raise TokenshareError(f"{settings.inbox_dir}: cannot be read: {error.strerror}") from error
+    for path in paths:
+        if path.name.startswith(".") or path.name == _REFUSED:
+            continue
+        try:
+            if why := _why_not(path):
+                left[path] = why
+                continue
+            manifest = own_path(path)
+            both = [path, manifest] if os.path.lexists(manifest) else [path]
+            idle = min(map(_idle_seconds, both))
+        except OSError as error:
+            left[path] = f"it cannot be looked at: {error.strerror}"
+            continue
+        if idle < quiet:
+            waits = max(waits, quiet - idle)
+            left[path] = (
+                f"it was written to {max(idle, 0):.0f} s ago; it is taken once it has been left "
+                f"alone for {quiet:g} s (TOKENSHARE_INBOX_QUIET_SECONDS)"
             )
-            result.refused.append((moved, str(error)))
         else:
-            # A file that grew meanwhile was still being copied: the rest is landed next time.
-            if _state(path) == before:
-                path.unlink()
+            ready.append(path)
+    for path in writers(ready):
+        ready.remove(path)
+        left[path] = "a process holds it open for writing"
+        waits = max(waits, _LOOK_EVERY_SECONDS)
+    return Inbox(ready, left, waits)
+
+
+def _wait(settings: Settings, progress: Progress) -> Inbox:
+    """Look until everything has settled, for the quiet time at most."""
+    ends = time.monotonic() + settings.inbox_quiet_seconds + _LOOK_EVERY_SECONDS
+    inbox = look(settings)
+    told = False
+    while inbox.waits and time.monotonic() < ends:
+        if not told:
+            progress(f"waiting up to {inbox.waits:.0f} s for files of the inbox to settle")
+            told = True
+        time.sleep(min(inbox.waits, _LOOK_EVERY_SECONDS))
+        inbox = look(settings)
+    return inbox
+
+
+def wait_for_writers(path: Path, settings: Settings) -> None:
+    """Wait while a process holds a file open for writing, for the quiet time at most.
+
+    Raises RefusedDumpError if it is still being written then.
+    """
+    ends = time.monotonic() + settings.inbox_quiet_seconds
+    while writers([path]):
+        if time.monotonic() >= ends:
+            raise RefusedDumpError(
+                f"{plain(path.name)}: is being written right now; land it when it is complete"
+            )
+        time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def _cut(name: str, suffix: str) -> str:
+    """The name with a suffix, cut so that a file may be called so."""
+    return os.fsdecode(os.fsencode(name)[: _MAX_NAME_BYTES - len(os.fsencode(suffix))]) + suffix
+
+
+def _free_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    """Paths for a refused file and its reason that replace nothing: earlier ones are others'."""
+    number = 1
+    while True:
+        numbered = name if number == 1 else f"{number}-{name}"
+        path, reason = folder / _cut(numbered, ""), folder / _cut(numbered, _REASON_SUFFIX)
+        if not os.path.lexists(path) and not os.path.lexists(reason):
+            return path, reason
+        number += 1
+
+
+def _refuse(path: Path, message: str, settings: Settings, result: InboxResult) -> None:
+    """Move a file to `refused/`, its reason first; left where it is if that cannot be done."""
+    folder = settings.inbox_dir / _REFUSED
+    try:
+        folder.mkdir(exist_ok=True)
+        moved, reason = _free_paths(folder, path.name)
+        reason.write_text(f"{message}\n", encoding="utf-8", errors="backslashreplace")
+        path.rename(moved)
+    except OSError as error:
+        result.left[path] = f"it is refused and cannot be moved ({error.strerror}): {message}"
+        result.refused.append((path, message))
+    else:
+        result.refused.append((moved, message))
+
+
+def _take(path: Path, settings: Settings, result: InboxResult) -> None:
+    """Land one file; it goes only if what was landed is what lies there now."""
+    before = state_of(path)
+    try:
+        landed = land(path, settings)
+    except RefusedDumpError as error:
+        if state_of(path) == before:
+            _refuse(path, str(error), settings, result)
+        else:
+            result.left[path] = "it changed while it was read"
+        return
+    if state_of(path) != before or sha256_file(path) != landed.record.sha256:
+        withdraw(landed, settings)
+        result.left[path] = "it changed while it was read"
+        return
+    check_content(settings, landed.record)
+    result.landed.append(landed)
+    path.unlink()
+    if landed.manifest is not None:
+        landed.manifest.unlink(missing_ok=True)
+        result.left.pop(landed.manifest, None)
+
+
+def take_inbox(settings: Settings, progress: Progress = lambda _: None) -> InboxResult:
+    """Land every file that has settled, after waiting a little for those that have not.
+
+    Raises TokenshareError if the inbox cannot be read; CorruptLandingError if a dump of it was
+    landed before and has changed since.
+    """
+    inbox = _wait(settings, progress)
+    result = InboxResult(left=dict(inbox.left))
+    for path in inbox.ready:
+        try:
+            _take(path, settings, result)
+        except FileNotFoundError:
+            continue  # somebody took it away in the meantime
+        except PermissionError as error:
+            result.left[path] = f"it cannot be removed: {error.strerror}"
     return result

@@ -1,36 +1,45 @@
 """Store a dump once, under its sha256, with a sidecar that says where it came from.
 
-`landing/<source>/<sha256>/dump.<ext>` and `sidecar.json` appear together, by one rename.
+`landing/<source>/<sha256>/dump.<ext>` and `sidecar.json` appear together, by one rename. The dump
+never changes. The sidecar seals itself, and is replaced only if something better than before says
+when the dump was made; what it said before stays in its `history`.
 """
 
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import CorruptLandingError, RefusedDumpError
+from orchestration.errors import CorruptLandingError, RefusedDumpError, plain, quoted
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
     fresh_folder,
+    fsync,
     settle_folder,
     sha256_bytes,
     sha256_file,
     to_json,
 )
 from orchestration.ingestion.checks import count_scopes, split_rows
+from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
 from orchestration.settings import SHIPPED_LANDING_DIR, Settings
-from orchestration.sources import SOURCES, Dump, find_source, parse
-from orchestration.sources.base import parse_time
+from orchestration.sources import SOURCES, Dump, ParsedDump, Source, find_source, parse
+from orchestration.sources.base import Limits, parse_time
 
 SIDECAR = "sidecar.json"
+_SEAL = "sidecar_sha256"
 # Clocks of the puller and of this machine may differ a little; an hour is not a little.
 _CLOCK_TOLERANCE = timedelta(hours=1)
 _TIME_IN_NAME = re.compile(
@@ -39,7 +48,19 @@ _TIME_IN_NAME = re.compile(
     r"(?:\.[a-z]+)+"
 )
 
-AsOfOrigin = Literal["meta", "manifest", "flag", "file_name", "landing_time"]
+AsOfOrigin = Literal["meta", "manifest", "flag", "file_name", "file_date", "landing_time"]
+# What says it best comes first. `file_date` is a file name that is only a day.
+_BEST_FIRST: tuple[AsOfOrigin, ...] = get_args(AsOfOrigin)
+
+
+class EarlierAsOf(BaseModel):
+    """What a sidecar said of `as_of` before something better was known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: AwareDatetime
+    as_of_origin: AsOfOrigin
+    replaced_at: AwareDatetime
 
 
 class DumpRecord(BaseModel):
@@ -63,6 +84,7 @@ class DumpRecord(BaseModel):
     license: str
     citation: str
     note: str = ""
+    history: tuple[EarlierAsOf, ...] = ()
 
     @property
     def path(self) -> str:
@@ -70,16 +92,20 @@ class DumpRecord(BaseModel):
         return f"{self.source}/{self.sha256}/{self.file}"
 
     def sidecar(self) -> dict[str, Any]:
-        """The JSON document that is stored."""
-        document = self.model_dump()
+        """The JSON document that is stored, with its seal."""
+        document = self.model_dump(mode="json")
         for name in ("pulled_at", "as_of"):
-            document[name] = format_time(document[name])
-        return document
+            document[name] = format_time(getattr(self, name))
+        return {**document, _SEAL: sha256_bytes(to_json(document))}
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What landing one file came to. `notices` are to be said aloud."""
+    """What landing one file came to. `notices` are to be said aloud.
+
+    `manifest` is the file beside it that vouched for it. `is_better` says that a dump that was
+    landed before got another `as_of`.
+    """
 
     record: DumpRecord
     is_new: bool
@@ -87,6 +113,8 @@ class Landed:
     quarantined_rows: int
     quarantined_fields: int
     notices: tuple[str, ...]
+    manifest: Path | None = None
+    is_better: bool = False
 
 
 def time_in_name(name: str) -> datetime | None:
@@ -107,50 +135,126 @@ def time_in_name(name: str) -> datetime | None:
         return None
 
 
-def _time_in_manifest(path: Path, sha256: str) -> datetime | None:
-    """as_of of a `*.manifest.json` beside the file that names the file's sha256, else None."""
-    for manifest in sorted(path.parent.glob("*.manifest.json")):
-        try:
-            document = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if not isinstance(document, dict) or sha256 not in json.dumps(document):
-            continue
-        meta = document.get("meta")
-        as_of = document.get("as_of") or (meta.get("as_of") if isinstance(meta, dict) else None)
-        if as_of:
-            return parse_time(as_of, f"{manifest.name}: as_of")
-    return None
+def _is_only_a_day(name: str) -> bool:
+    match = _TIME_IN_NAME.fullmatch(name)
+    return match is not None and not match["h"]
 
 
 def _decide_as_of(
-    path: Path, sha256: str, in_meta: datetime | None, flag: datetime | None, now: datetime
-) -> tuple[datetime, AsOfOrigin, list[str]]:
-    """as_of in the order meta, manifest, flag, file name, now; and what to say about it."""
-    candidates: list[tuple[AsOfOrigin, datetime | None]] = [
-        ("meta", in_meta),
-        ("manifest", _time_in_manifest(path, sha256) if in_meta is None else None),
-        ("flag", flag),
-        ("file_name", time_in_name(path.name)),
-    ]
-    origin, as_of = next(((o, t) for o, t in candidates if t is not None), ("landing_time", now))
-    notices = []
-    if origin == "landing_time":
-        notices.append(
-            f"{path.name}: nothing says when it was made; as_of is the moment of landing, "
-            f"{format_time(now)}. Give --as-of to say better."
-        )
-    if flag is not None and origin != "flag" and flag != as_of:
-        notices.append(
-            f"{path.name}: --as-of {format_time(flag)} is not used, "
-            f"its own {origin} says {format_time(as_of)}"
+    path: Path,
+    in_meta: datetime | None,
+    in_manifest: datetime | None,
+    flag: datetime | None,
+    now: datetime,
+) -> tuple[datetime, AsOfOrigin]:
+    """as_of from the best that says it, in the order of `AsOfOrigin`.
+
+    Raises RefusedDumpError if `flag` contradicts what the dump or its manifest says, and for a
+    time in the future.
+    """
+    in_name = time_in_name(path.name)
+    only_a_day = _is_only_a_day(path.name)
+    said: dict[AsOfOrigin, datetime | None] = {
+        "meta": in_meta,
+        "manifest": in_manifest,
+        "flag": flag,
+        "file_name": None if only_a_day else in_name,
+        "file_date": in_name if only_a_day else None,
+    }
+    origin, as_of = next(((o, t) for o, t in said.items() if t is not None), ("landing_time", now))
+    name = plain(path.name)
+    if flag is not None and flag != as_of:
+        raise RefusedDumpError(
+            f"{name}: --as-of says {format_time(flag)}, its own {origin} says "
+            f"{format_time(as_of)}; leave --as-of out, or find out which one is wrong"
         )
     if as_of > now + _CLOCK_TOLERANCE:
         raise RefusedDumpError(
-            f"{path.name}: as_of {format_time(as_of)} (from {origin}) lies in the future; "
+            f"{name}: as_of {format_time(as_of)} (from {origin}) lies in the future; "
             f"it is now {format_time(now)}"
         )
-    return as_of, origin, notices
+    return as_of, origin
+
+
+def limits(settings: Settings) -> Limits:
+    """How large a dump this installation reads."""
+    return Limits(
+        settings.max_dump_bytes,
+        settings.max_decompressed_bytes,
+        settings.max_json_bytes,
+        settings.max_dump_rows,
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A dump as it was read: what it says of itself, and its rows judged."""
+
+    dump: Dump
+    source: Source
+    parsed: ParsedDump
+    as_of: datetime
+    origin: AsOfOrigin
+    manifest: Path | None
+    good: pa.Table
+    bad: pa.Table
+
+
+def _judge(
+    path: Path, dump: Dump, source_name: str | None, flag: datetime | None, now: datetime
+) -> _Judged:
+    source = find_source(dump, source_name)
+    parsed = parse(dump, source)
+    found = None
+    if source.name == "openrouter_rankings" and parsed.layout.startswith("csv/"):
+        found = find_manifest(path, dump)
+    if found:
+        check_manifest(*found, dump, parsed)
+    retrieved_at = found[1].retrieved_at if found else None
+    as_of, origin = _decide_as_of(path, parsed.as_of, retrieved_at, flag, now)
+    good, bad = split_rows(parsed, tables("raw")[source.contract], as_of)
+    if good.num_rows == 0:
+        first = bad.slice(0, 1).to_pylist()[0]
+        raise RefusedDumpError(
+            f"{dump.name}: none of its {bad.num_rows} rows can be believed; the first, row "
+            f"{first['row_number']}, field {first['field']}, value {quoted(first['value'])}: "
+            f"{first['code']}, expected {first['expected']}"
+        )
+    return _Judged(dump, source, parsed, as_of, origin, found[0] if found else None, good, bad)
+
+
+def _read(
+    path: Path, settings: Settings, source_name: str | None, flag: datetime | None, now: datetime
+) -> _Judged:
+    """Read and judge a file.
+
+    Raises RefusedDumpError whatever is wrong with it: nobody can foresee every hostile file.
+    """
+    if path.name.endswith(SUFFIX):
+        raise RefusedDumpError(
+            f"{plain(path.name)}: is a manifest; land the file that it names, it is read beside it"
+        )
+    dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
+    try:
+        return _judge(path, dump, source_name, flag, now)
+    except (RefusedDumpError, OSError, duckdb.IOException):
+        # A full disk says nothing of the file.
+        raise
+    except Exception as error:
+        raise RefusedDumpError(
+            f"{dump.name}: cannot be read: {type(error).__name__}: {plain(str(error))}"
+        ) from error
+
+
+def _refuse_second_source(settings: Settings, source: str, sha256: str, name: str) -> None:
+    """Raise RefusedDumpError if the same bytes are landed under another source."""
+    for other in SOURCES:
+        folder = settings.landing_dir / other / sha256
+        if other != source and folder.exists():
+            raise RefusedDumpError(
+                f"{name}: the same bytes are landed as {other} already, so they are not landed as "
+                f"{source}; remove {folder} first if that was wrong"
+            )
 
 
 def land(
@@ -160,69 +264,128 @@ def land(
     as_of: datetime | None = None,
     now: datetime | None = None,
 ) -> Landed:
-    """Store one file in the landing zone; the same bytes again are a no-op.
+    """Store one file in the landing zone.
 
-    Raises RefusedDumpError where the file is not a dump of its source, or none of its rows can be
-    believed; CorruptLandingError where this dump was landed before and has changed since.
+    The same bytes again change nothing, unless something better than before says when they were
+    made: then the sidecar gets the new `as_of` and keeps the old one in its history.
+
+    Raises RefusedDumpError if the file is not a dump of its source, none of its rows can be
+    believed, or `as_of` contradicts what the dump or its manifest says; CorruptLandingError if
+    this dump was landed before and has changed since.
     """
     now = now or datetime.now(UTC)
-    dump = Dump.read(path)
-    source = find_source(dump, source_name)
-    sha256 = sha256_bytes(dump.content)
-    parsed = parse(dump, source)
-    decided, origin, notices = _decide_as_of(path, sha256, parsed.as_of, as_of, now)
-    table = tables("raw")[source.contract]
-    good, bad = split_rows(parsed, table, decided)
-    if good.num_rows == 0:
-        first = bad.slice(0, 1).to_pylist()[0]
-        raise RefusedDumpError(
-            f"{dump.name}: none of its {bad.num_rows} rows can be believed; the first, row "
-            f"{first['row_number']}, field {first['field']}, value {first['value']!r}: "
-            f"{first['code']}, expected {first['expected']}"
-        )
-    final = settings.landing_dir / source.name / sha256
+    read = _read(path, settings, source_name, as_of, now)
+    sha256 = sha256_bytes(read.dump.content)
+    final = settings.landing_dir / read.source.name / sha256
+    _refuse_second_source(settings, read.source.name, sha256, read.dump.name)
     if final.exists():
-        record = read_record(final)
-        check_content(settings, record)
-        if record.as_of != decided:
-            notices = [
-                f"{path.name}: was landed before with as_of {format_time(record.as_of)} "
-                f"(from {record.as_of_origin}), which stays"
-            ]
-        return Landed(record, False, good.num_rows, *count_scopes(bad), tuple(notices))
-    window = parsed.window
-    if window is not None and "usage_date" in good.column_names:
-        latest = max(good.column("usage_date").to_pylist())
-        if latest < window[1]:
+        return _land_again(final, read, settings, now)
+    notices = []
+    if read.origin == "landing_time":
+        notices.append(
+            f"{read.dump.name}: nothing says when it was made; as_of is the moment of landing, "
+            f"{format_time(now)}. Give --as-of to say better."
+        )
+    good, window = read.good, read.parsed.window
+    if "usage_date" in good.column_names:
+        days = pc.min_max(good.column("usage_date")).as_py()
+        if window is not None and days["max"] < window[1]:
             notices.append(
-                f"{path.name}: its window ends on {window[1]}, its last row is of {latest}"
+                f"{read.dump.name}: its window ends on {window[1]}, its last row is of "
+                f"{days['max']}"
             )
-    days = good.column("usage_date") if "usage_date" in good.column_names else None
-    if window is None and days is not None:
-        listed = days.to_pylist()
-        window = (min(listed), max(listed))
+        window = window or (days["min"], days["max"])
     record = DumpRecord(
-        source=source.name,
-        layout=parsed.layout + ("+gzip" if dump.is_gzip else ""),
+        source=read.source.name,
+        layout=read.parsed.layout + ("+gzip" if read.dump.is_gzip else ""),
         sha256=sha256,
-        bytes=len(dump.content),
-        rows=len(parsed.rows),
-        file="dump." + parsed.layout.split("/")[0] + (".gz" if dump.is_gzip else ""),
-        original_name=dump.name,
-        url=source.url,
-        pulled_at=time_in_name(path.name) or now,
-        as_of=decided,
-        as_of_origin=origin,
+        bytes=len(read.dump.content),
+        rows=len(read.parsed.rows),
+        file="dump." + read.parsed.layout.split("/")[0] + (".gz" if read.dump.is_gzip else ""),
+        original_name=read.dump.name,
+        url=read.source.url,
+        # A name that is only a day does not say when the file was pulled.
+        pulled_at=now if _is_only_a_day(path.name) else time_in_name(path.name) or now,
+        as_of=read.as_of,
+        as_of_origin=read.origin,
         window_start=window[0] if window else None,
         window_end=window[1] if window else None,
-        license=source.license,
-        citation=source.citation.format(as_of=parsed.cited_as_of or format_time(decided)),
+        license=read.source.license,
+        citation=_citation(read),
     )
     building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
-    (building / record.file).write_bytes(dump.content)
+    (building / record.file).write_bytes(read.dump.content)
     (building / SIDECAR).write_bytes(to_json(record.sidecar()))
     _settle(building, final)
-    return Landed(record, True, good.num_rows, *count_scopes(bad), tuple(notices))
+    return Landed(
+        record, True, good.num_rows, *count_scopes(read.bad), tuple(notices), manifest=read.manifest
+    )
+
+
+def _citation(read: _Judged) -> str:
+    as_of = read.parsed.cited_as_of or format_time(read.as_of)
+    return read.source.citation.format(as_of=as_of)
+
+
+def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -> Landed:
+    """Land bytes that are landed already: better knowledge of `as_of` replaces worse.
+
+    Two flags are of one rank, and the second one corrects the first; of anything else of one rank
+    the first stays, so that the same file under two names does not flip.
+    """
+    record = read_record(final)
+    check_content(settings, record)
+    rank, before = _BEST_FIRST.index(read.origin), _BEST_FIRST.index(record.as_of_origin)
+    notices = []
+    is_better = False
+    counts = (read.good.num_rows, *count_scopes(read.bad))
+    if read.origin == "flag" and rank > before and record.as_of != read.as_of:
+        raise RefusedDumpError(
+            f"{read.dump.name}: --as-of says {format_time(read.as_of)}; it was landed before with "
+            f"as_of {format_time(record.as_of)} from its {record.as_of_origin}, which knows better"
+        )
+    if rank < before or (read.origin == "flag" and rank == before and record.as_of != read.as_of):
+        earlier = EarlierAsOf(as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now)
+        better = record.model_copy(
+            update={
+                "as_of": read.as_of,
+                "as_of_origin": read.origin,
+                "citation": _citation(read),
+                "history": (*record.history, earlier),
+            }
+        )
+        _replace_sidecar(final, better)
+        if record.as_of != read.as_of:
+            notices.append(
+                f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
+                f"(from {record.as_of_origin}); it is now {format_time(read.as_of)} "
+                f"(from {read.origin})"
+            )
+        record, is_better = better, True
+    elif record.as_of != read.as_of:
+        notices.append(
+            f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
+            f"(from {record.as_of_origin}), which stays"
+        )
+        good, bad = split_rows(read.parsed, tables("raw")[read.source.contract], record.as_of)
+        counts = (good.num_rows, *count_scopes(bad))
+    return Landed(record, False, *counts, tuple(notices), read.manifest, is_better)
+
+
+def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
+    """Write a sidecar anew, in one step. Its half-written form lies where runs tidy up."""
+    building = folder.with_name(f"{BUILDING_PREFIX}{os.getpid()}-{folder.name}.{SIDECAR}")
+    building.write_bytes(to_json(record.sidecar()))
+    fsync(building)
+    building.replace(folder / SIDECAR)
+    fsync(folder)
+
+
+def withdraw(landed: Landed, settings: Settings) -> None:
+    """Take back a dump that was only just landed, since its file changed while it was read."""
+    if landed.is_new:
+        folder = settings.landing_dir / landed.record.source / landed.record.sha256
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settle(building: Path, final: Path) -> None:
@@ -236,16 +399,27 @@ def _settle(building: Path, final: Path) -> None:
 
 
 def read_record(folder: Path) -> DumpRecord:
-    """The sidecar of a landed dump.
+    """The sidecar of a landed dump. One without a seal is of an earlier version.
 
-    Raises CorruptLandingError where it is missing or not readable.
+    Raises CorruptLandingError if it is missing, not readable or not as it was written.
     """
+    path = folder / SIDECAR
     try:
-        return DumpRecord.model_validate_json((folder / SIDECAR).read_bytes())
-    except (OSError, ValueError) as error:
+        document = json.loads(path.read_bytes())
+        record = DumpRecord.model_validate(document)
+    except (OSError, ValueError, RecursionError) as error:
         raise CorruptLandingError(
-            f"{folder / SIDECAR}: missing or not readable: {error}"
+            f"{path}: missing or not readable: {plain(str(error), 300)}"
         ) from error
+    seal = document.pop(_SEAL, None)
+    found = sha256_bytes(to_json(document))
+    if seal not in (None, found):
+        raise CorruptLandingError(
+            f"{path}: was written as {plain(str(seal), 64)} but now has {found}: it was changed "
+            "by hand. Restore it from a backup, or remove its folder and land the dump again with "
+            "the right --as-of."
+        )
+    return record
 
 
 def check_content(settings: Settings, record: DumpRecord) -> None:
@@ -262,24 +436,46 @@ def check_content(settings: Settings, record: DumpRecord) -> None:
         )
 
 
+def _landed_folders(settings: Settings) -> Iterator[Path]:
+    for name in SOURCES:
+        for folder in sorted((settings.landing_dir / name).glob("*")):
+            if folder.is_dir() and not folder.name.startswith(BUILDING_PREFIX):
+                yield folder
+
+
 def list_dumps(settings: Settings) -> list[DumpRecord]:
     """Every landed dump, oldest as_of first, each with its content checked.
 
     Raises CorruptLandingError for a dump that changed or has no readable sidecar.
     """
     records = []
-    for name in SOURCES:
-        for folder in sorted((settings.landing_dir / name).glob("*")):
-            if folder.is_dir() and not folder.name.startswith(BUILDING_PREFIX):
-                record = read_record(folder)
-                if record.sha256 != folder.name or record.source != name:
-                    raise CorruptLandingError(
-                        f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
-                        "which is not the folder that it lies in"
-                    )
-                check_content(settings, record)
-                records.append(record)
+    for folder in _landed_folders(settings):
+        record = read_record(folder)
+        if record.sha256 != folder.name or record.source != folder.parent.name:
+            raise CorruptLandingError(
+                f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
+                "which is not the folder that it lies in"
+            )
+        check_content(settings, record)
+        records.append(record)
     return sorted(records, key=lambda r: (r.source, r.as_of, r.pulled_at, r.sha256))
+
+
+def seal_older(settings: Settings) -> list[str]:
+    """Seal the sidecars of versions that wrote none, as they stand; returns what to say of it.
+
+    Raises CorruptLandingError for a sidecar that is not readable.
+    """
+    notices = []
+    for folder in _landed_folders(settings):
+        record = read_record(folder)
+        if _SEAL not in json.loads((folder / SIDECAR).read_bytes()):
+            _replace_sidecar(folder, record)
+            notices.append(
+                f"{folder / SIDECAR}: had no seal, as an earlier version wrote it; it is sealed "
+                "now as it stands"
+            )
+    return notices
 
 
 def land_shipped(settings: Settings) -> list[DumpRecord]:

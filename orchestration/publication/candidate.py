@@ -21,7 +21,6 @@ from orchestration.errors import TokenshareError
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
-    format_time,
     fresh_folder,
     settle_folder,
     sha256_bytes,
@@ -35,6 +34,7 @@ from orchestration.tables import sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
+LIBRARIES = PROJECT_ROOT / "requirements.lock"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Candidate:
 
 
 def code_fingerprint() -> str:
-    """Changes with any code, model, seed or contract that can change a vintage."""
-    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR))
+    """Changes with any code, model, seed, contract or library that can change a vintage."""
+    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR, LIBRARIES))
 
 
 def build_fingerprint() -> str:
@@ -76,13 +76,11 @@ def build_fingerprint() -> str:
 
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
-    """One hash over all that a vintage is made from: dumps as known, registry view and code."""
-    known = sorted(
-        (r.source, r.sha256, format_time(r.as_of), format_time(r.pulled_at)) for r in records
-    )
-    return sha256_bytes(
-        json.dumps([known, registry_reading(settings), code_fingerprint()]).encode()
-    )
+    """One hash over all that a vintage is made from: dumps with all that their sidecars say,
+    registry view, the address in the report's links, code and libraries."""
+    known = sorted((r.source, r.sha256, sha256_bytes(to_json(r.sidecar()))) for r in records)
+    reading = [registry_reading(settings), str(settings.public_url)]
+    return sha256_bytes(json.dumps([known, reading, code_fingerprint()]).encode())
 
 
 def registry_reading(settings: Settings) -> dict[str, str]:
@@ -140,8 +138,8 @@ def _check_provenance(
 
     Raises TokenshareError where it was made from other dumps than stated.
     """
-    held = {row[0] for row in connection.execute("select dump_sha256 from raw.dumps").fetchall()}
-    if held != {r.sha256 for r in records}:
+    held = connection.execute("select source, dump_sha256, as_of from raw.dumps").fetchall()
+    if set(held) != {(r.source, r.sha256, r.as_of.replace(tzinfo=None)) for r in records}:
         raise TokenshareError(
             "the working database was rebuilt by another run in the meantime; run again"
         )
@@ -247,8 +245,8 @@ def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Setti
     Raises TokenshareError where other dumps are landed by now or the code has changed.
     """
     document = json.loads((candidate.path / CANDIDATE_FILE).read_bytes())
-    landed = {(r.sha256, format_time(r.as_of)) for r in records}
-    held = {(entry["sha256"], entry["as_of"]) for entry in candidate.inputs}
+    landed = {(r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records}
+    held = {(e["source"], e["sha256"], e.get("sidecar_sha256")) for e in candidate.inputs}
     same_code = document.get("build_sha256") == build_fingerprint()
     if held != landed or not same_code or candidate.registry != registry_reading(settings):
         raise TokenshareError(

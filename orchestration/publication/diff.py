@@ -247,7 +247,7 @@ def compare_dumps(database: Path, before: DumpRecord, after: DumpRecord) -> Diff
                     on usage.usage_date = attribution.usage_date
                     and usage.base_slug = attribution.base_slug
                     and run_settings.registry_view = attribution.registry_view
-                where usage.dump_sha256 = '{record.sha256}'
+                where usage.source = '{record.source}' and usage.dump_sha256 = '{record.sha256}'
                 group by all
                 """
             )
@@ -262,7 +262,10 @@ def holds(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> 
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("select 1 from intermediate.int_attribution limit 1").fetchall()
             held = {
-                h for (h,) in connection.execute("select dump_sha256 from raw.dumps").fetchall()
+                row
+                for row in connection.execute(
+                    "select source, dump_sha256, as_of from raw.dumps"
+                ).fetchall()
             }
             reading = connection.execute(
                 "select registry_view, registry_as_of from raw.run_settings"
@@ -270,4 +273,6 @@ def holds(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> 
     except duckdb.Error:
         return False
     wanted = [(settings.registry_view, settings.registry_as_of)]
-    return reading == wanted and held >= {r.sha256 for r in records}
+    return reading == wanted and held >= {
+        (r.source, r.sha256, r.as_of.replace(tzinfo=None)) for r in records
+    }

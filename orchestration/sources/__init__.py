@@ -1,7 +1,7 @@
 """One module per raw dump format. A source reads bytes into rows of strings and judges nothing
 but the form of the file; values are judged against the contract in `ingestion/`."""
 
-from orchestration.errors import RefusedDumpError
+from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources import (
     openrouter_app_rankings,
     openrouter_models,
@@ -31,7 +31,8 @@ def find_source(dump: Dump, name: str | None = None) -> Source:
     if name is not None:
         if name not in SOURCES:
             raise RefusedDumpError(
-                f"{dump.name}: source {name!r} is not known; expected one of {', '.join(SOURCES)}"
+                f"{dump.name}: source {quoted(name)} is not known; expected one of "
+                f"{', '.join(SOURCES)}"
             )
         return SOURCES[name]
     for source in SOURCES.values():
@@ -39,7 +40,7 @@ def find_source(dump: Dump, name: str | None = None) -> Source:
             return source
     expected = "; ".join(f"{s.name}: {s.layouts}" for s in SOURCES.values())
     raise RefusedDumpError(
-        f"{dump.name}: begins with {dump.excerpt!r}, which no source recognizes. "
+        f"{dump.name}: begins with {quoted(dump.first_line, 60)}, which no source recognizes. "
         f"Expected one of: {expected}. Name the source with --source for a closer diagnosis."
     )
 

@@ -1,102 +1,205 @@
 """What every source shares: opening a dump, and the shape of its answer."""
 
+import codecs
 import csv
 import gzip
+import hashlib
 import io
 import json
+import math
+import os
+import stat
+import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from orchestration.errors import RefusedDumpError
+import pyarrow as pa
+
+from orchestration.errors import RefusedDumpError, plain, quoted
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body")
+_CHUNK_BYTES = 1024 * 1024
+_HEAD_LENGTH = 4096
+_ROWS_PER_BATCH = 10_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a dump may be; the settings of the same names. The defaults know no limit."""
+
+    max_dump_bytes: float = math.inf
+    max_decompressed_bytes: float = math.inf
+    max_json_bytes: float = math.inf
+    max_dump_rows: float = math.inf
+
+    def check(self, name: str, setting: str, found: int, what: str) -> None:
+        """Compare what was found of the dump called `name` with one limit.
+
+        Raises RefusedDumpError naming the limit and the variable that raises it.
+        """
+        limit = getattr(self, setting)
+        if found > limit:
+            raise RefusedDumpError(
+                f"{name}: has more than {limit:,} {what}; if it is a dump nevertheless, raise "
+                f"TOKENSHARE_{setting.upper()}"
+            )
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one pass over the decompressed bytes found. `head` is without blanks at its front."""
+
+    sha256: str
+    bytes: int
+    head: str
 
 
 @dataclass(frozen=True)
 class Dump:
-    """One raw file, in memory. `name` is only for messages."""
+    """One raw file, in memory as it lies on disk. `name` is only for messages.
+
+    `not_after` is the time that no answer inside can be later than, if that is known.
+    """
 
     name: str
     content: bytes
+    limits: Limits = Limits()
+    not_after: datetime | None = None
 
     @classmethod
-    def read(cls, path: Path) -> "Dump":
-        """Read a file.
+    def read(
+        cls, path: Path, limits: Limits | None = None, not_after: datetime | None = None
+    ) -> "Dump":
+        """Read a file; pipes and devices are refused, never waited for.
 
-        Raises RefusedDumpError where it cannot be read.
+        Raises RefusedDumpError if it is not a regular file, cannot be read or is too large.
         """
+        name, limits = plain(path.name), limits or Limits()
         try:
-            return cls(_printable(path.name), path.read_bytes())
-        except OSError as error:
-            raise RefusedDumpError(f"{path}: cannot be read: {error.strerror}") from error
+            # Without O_NONBLOCK opening a pipe waits for somebody to write to it.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise RefusedDumpError(
+                        f"{plain(str(path))}: cannot be read: it is not a regular file"
+                    )
+                limits.check(name, "max_dump_bytes", status.st_size, "bytes")
+                content = stream.read(status.st_size + 1)
+                if len(content) != status.st_size:
+                    raise RefusedDumpError(
+                        f"{name}: changed while it was read; land it when it is complete"
+                    )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RefusedDumpError(f"{plain(str(path))}: cannot be read: {reason}") from error
+        return cls(name, content, limits, not_after)
 
     @property
     def is_gzip(self) -> bool:
         return self.content.startswith(_GZIP_MAGIC)
 
+    def _open(self) -> IO[bytes]:
+        """The decompressed bytes as a stream."""
+        stream = io.BytesIO(self.content)
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream)) if self.is_gzip else stream
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The decompressed bytes, a little at a time.
+
+        Raises RefusedDumpError for a broken gzip stream, and as soon as the limit is passed.
+        """
+        stream, size = self._open(), 0
+        try:
+            while chunk := stream.read(_CHUNK_BYTES):
+                size += len(chunk)
+                self.limits.check(self.name, "max_decompressed_bytes", size, "decompressed bytes")
+                yield chunk
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise RefusedDumpError(
+                f"{self.name}: broken gzip after {len(self.content)} bytes "
+                f"({plain(str(error))}); the file was cut or damaged on its way, fetch it again"
+            ) from error
+
     @cached_property
-    def text(self) -> str:
-        """The decompressed text.
+    def inspected(self) -> Content:
+        """Hash, size and first characters of the decompressed bytes, all checked to be text.
 
         Raises RefusedDumpError for a truncated gzip stream, a byte order mark, bytes that are not
-        UTF-8, an empty file or an HTML page.
+        UTF-8, an empty file, an HTML page, or more bytes than the limits allow.
         """
-        content = self.content
-        if self.is_gzip:
+        digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+        size, lines, head = 0, 0, ""
+
+        def decode(chunk: bytes, final: bool = False) -> str:
             try:
-                content = gzip.decompress(content)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                return decoder.decode(chunk, final)
+            except UnicodeDecodeError as error:
+                # The decoder has kept what the last chunk ended with: a part of a character.
+                offset = size - (len(error.object) - len(chunk)) + error.start
+                line = lines + error.object.count(b"\n", 0, error.start) + 1
                 raise RefusedDumpError(
-                    f"{self.name}: broken gzip after {len(self.content)} bytes ({error}); "
-                    "the file was cut or damaged on its way, fetch it again"
+                    f"{self.name}: line {line}: byte 0x{error.object[error.start]:02x} at offset "
+                    f"{offset} is not UTF-8; expected UTF-8"
                 ) from error
-        if not content.strip():
+
+        for chunk in self._chunks():
+            if size == 0 and chunk.startswith(_BYTE_ORDER_MARKS):
+                raise RefusedDumpError(
+                    f"{self.name}: begins with a byte order mark {chunk[:3].hex(' ')}; expected "
+                    "UTF-8 without one, as the source publishes it. Was it saved by a spreadsheet?"
+                )
+            digest.update(chunk)
+            text = decode(chunk)
+            if len(head) < _HEAD_LENGTH:
+                head = (head + text).lstrip()[:_HEAD_LENGTH]
+            size += len(chunk)
+            lines += chunk.count(b"\n")
+        decode(b"", final=True)
+        if not head:
             raise RefusedDumpError(f"{self.name}: is empty ({len(self.content)} bytes)")
-        if content.startswith(_BYTE_ORDER_MARKS):
+        if head[:14].lower().startswith(_MARKUP):
             raise RefusedDumpError(
-                f"{self.name}: begins with a byte order mark {content[:3].hex(' ')}; expected "
-                "UTF-8 without one, as the source publishes it. Was it saved by a spreadsheet?"
-            )
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise RefusedDumpError(
-                f"{self.name}: line {line}: byte 0x{content[error.start]:02x} at offset "
-                f"{error.start} is not UTF-8; expected UTF-8"
-            ) from error
-        if text.lstrip()[:14].lower().startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
-            raise RefusedDumpError(
-                f"{self.name}: is an HTML or XML page (begins with {text.lstrip()[:40]!r}), "
+                f"{self.name}: is an HTML or XML page (begins with {quoted(head, 40)}), "
                 "probably an error page saved in place of the data"
             )
-        return text
+        return Content(digest.hexdigest(), size, head)
 
     @property
-    def excerpt(self) -> str:
-        """First characters of the first line, for messages."""
-        return self.text.lstrip().split("\n", 1)[0].rstrip("\r")[:60]
+    def first_line(self) -> str:
+        """The first line that is not blank, as far as 4,096 characters hold it."""
+        return self.inspected.head.split("\n", 1)[0].rstrip("\r")
 
     @property
     def looks_like_json(self) -> bool:
-        return self.text.lstrip().startswith(("{", "["))
+        return self.inspected.head.startswith(("{", "["))
+
+    def open_text(self) -> IO[str]:
+        """The decompressed text as a stream with its line ends as they are.
+
+        Raises RefusedDumpError like `inspected`.
+        """
+        assert self.inspected
+        return io.TextIOWrapper(self._open(), encoding="utf-8", newline="")
 
     @cached_property
     def json(self) -> Any:
         """The parsed JSON document; numbers keep their text.
 
         Raises RefusedDumpError with line and column where it is not JSON, and where an object
-        says the same key twice or is nested without end.
+        says the same key twice, is nested without end or larger than the limits allow.
         """
+        size = self.inspected.bytes
+        self.limits.check(self.name, "max_json_bytes", size, "bytes of JSON")
         try:
             return json.loads(
-                self.text,
+                b"".join(self._chunks()).decode(),
                 parse_float=str,
                 parse_int=str,
                 parse_constant=str,
@@ -117,8 +220,8 @@ class Dump:
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
             raise RefusedDumpError(
-                f"{self.name}: field {twice!r} stands twice in one object ({str(pairs)[:80]} …); "
-                "expected it once, nobody can know which one is right"
+                f"{self.name}: field {quoted(twice)} stands twice in one object "
+                f"({quoted(pairs)}); expected it once, nobody can know which one is right"
             )
         return found
 
@@ -135,12 +238,49 @@ class Dump:
         if "error" in document and "data" not in document:
             error = document["error"]
             code = error.get("code", "?") if isinstance(error, dict) else "?"
-            raise RefusedDumpError(f"{self.name}: is an API error answer (code {code}), not data")
+            raise RefusedDumpError(
+                f"{self.name}: is an API error answer (code {plain(str(code), 20)}), not data"
+            )
         data = document.get("data")
         if not isinstance(data, list):
             got = "null" if data is None else type(data).__name__
             raise RefusedDumpError(f"{self.name}: field `data` is {got}; expected a list of rows")
+        self.limits.check(self.name, "max_dump_rows", len(data), "rows")
         return data
+
+
+class Rows:
+    """Rows of text, kept as Arrow columns: a list of tuples takes ten times the room."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._schema = pa.schema([pa.field(name, pa.string()) for name in fields])
+        self._batches: list[pa.RecordBatch] = []
+        self._recent: list[tuple[str | None, ...]] = []
+        self._count = 0
+
+    def append(self, row: tuple[str | None, ...]) -> None:
+        self._recent.append(row)
+        self._count += 1
+        if len(self._recent) == _ROWS_PER_BATCH:
+            self._pack()
+
+    def _pack(self) -> None:
+        columns = [pa.array(c, pa.string()) for c in zip(*self._recent, strict=True)]
+        self._batches.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._recent = []
+
+    def table(self) -> pa.Table:
+        """All rows, one column of strings per field."""
+        if self._recent:
+            self._pack()
+        return pa.Table.from_batches(self._batches, self._schema)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[tuple[str | None, ...]]:
+        for batch in self.table().to_batches():
+            yield from zip(*(c.to_pylist() for c in batch.columns), strict=True)
 
 
 @dataclass(frozen=True)
@@ -156,13 +296,24 @@ class ParsedDump:
 
     layout: str
     fields: Sequence[str]
-    rows: list[tuple[str | None, ...]]
+    rows: Rows | list[tuple[str | None, ...]]
     row_numbers: list[int]
     malformed: dict[int, str] = field(default_factory=dict)
     as_of: datetime | None = None
     window: tuple[date, date] | None = None
     cited_as_of: str | None = None
     unreadable: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def table(self) -> pa.Table:
+        """`row_number`, the fields as strings, and `malformed`: one row per row of the dump."""
+        rows = self.rows
+        if isinstance(rows, list):
+            rows = Rows(self.fields)
+            for row in self.rows:
+                rows.append(row)
+        wrong = pa.array([self.malformed.get(n) for n in self.row_numbers], pa.string())
+        numbers = pa.array(self.row_numbers, pa.int64())
+        return rows.table().add_column(0, "row_number", numbers).append_column("malformed", wrong)
 
 
 @dataclass(frozen=True)
@@ -190,7 +341,7 @@ def parse_time(value: object, where: str) -> datetime:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise RefusedDumpError(
-            f"{where}: {value!r} is not an ISO-8601 time such as 2026-08-22T00:05:21Z"
+            f"{where}: {quoted(value)} is not an ISO-8601 time such as 2026-08-22T00:05:21Z"
         ) from error
 
 
@@ -213,7 +364,7 @@ def json_cells(
             cell = value
             if value is not None and _printable(value) != value:
                 cell = None
-                unreadable[name] = f"not Unicode: {value!r}"
+                unreadable[name] = f"not Unicode: {quoted(value)}"
         else:
             cell = None
             unreadable[name] = f"a {type(value).__name__}"
@@ -226,8 +377,8 @@ def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) 
 
     Raises RefusedDumpError for any other header, naming what is missing or too much.
     """
-    reader = csv.reader(io.StringIO(dump.text, newline=""), strict=True)
-    rows: list[tuple[str | None, ...]] = []
+    reader = csv.reader(dump.open_text(), strict=True)
+    rows = Rows(fields)
     numbers: list[int] = []
     malformed: dict[int, str] = {}
     try:
@@ -236,13 +387,19 @@ def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) 
         if layout is None:
             raise RefusedDumpError(_header_message(dump, header, layouts))
         positions = [header.index(f) for f in fields]
+        width, max_rows = len(header), dump.limits.max_dump_rows
         for row in reader:
-            if not row:
+            if len(row) == width:
+                rows.append(tuple([row[p] for p in positions]))
+            elif row:
+                # Interned: a cut file may have millions of them.
+                malformed[reader.line_num] = sys.intern(f"{len(row)} fields in place of {width}")
+                rows.append(tuple([row[p] if p < len(row) else None for p in positions]))
+            else:
                 continue
-            if len(row) != len(header):
-                malformed[reader.line_num] = f"{len(row)} fields in place of {len(header)}"
-            rows.append(tuple(row[p] if p < len(row) else None for p in positions))
             numbers.append(reader.line_num)
+            if len(numbers) > max_rows:
+                dump.limits.check(dump.name, "max_dump_rows", len(numbers), "rows")
     except csv.Error as error:
         raise RefusedDumpError(f"{dump.name}: line {reader.line_num}: not CSV: {error}") from error
     return ParsedDump(f"csv/{layout}", fields, rows, numbers, malformed)
@@ -258,7 +415,7 @@ def _header_message(dump: Dump, header: list[str], layouts: dict[str, list[str]]
         part
         for part in (
             f"missing: {', '.join(missing)}" if missing else "",
-            f"not expected: {', '.join(repr(c[:40]) for c in extra[:8])}" if extra else "",
+            f"not expected: {', '.join(quoted(c, 40) for c in extra[:8])}" if extra else "",
             "" if missing or extra else "the columns stand in another order or twice",
         )
         if part

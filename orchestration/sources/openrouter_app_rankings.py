@@ -5,21 +5,27 @@ CSV. An answer does not say which sort, category or page was asked for: what can
 the start of the list in order of tokens is refused.
 """
 
-from datetime import UTC, datetime
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import RefusedDumpError
+from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
 
 _CONTRACT = tables("raw")["openrouter_app_rankings"]
 _CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
 _JSON_FIELDS: list[str] = _CONTRACT.properties["jsonFields"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
+_FIRST_DAY = str(next(f.minimum for f in _CONTRACT.fields if f.source_name == "start_date"))
 _SUPPORTED_VERSION = "v1"
 # What an answer of the API is taken to be: it repeats none of its parameters.
 _JSON_LIST = "popular"
+_TIME = re.compile(next(f.pattern or "" for f in _CONTRACT.fields if f.source_name == "fetched_at"))
+# Of 7,660 archived rows all were fetched 1 to 50 seconds after they were made.
+_MAX_FETCH_DELAY = timedelta(days=1)
 
 
 def _recognizes(dump: Dump) -> bool:
@@ -27,7 +33,7 @@ def _recognizes(dump: Dump) -> bool:
         data = dump.json.get("data") if isinstance(dump.json, dict) else None
         first = data[0] if isinstance(data, list) and data else None
         return isinstance(first, dict) and "app_id" in first
-    return "app_id" in dump.text.lstrip().split("\n", 1)[0].rstrip("\r").split(",")
+    return "app_id" in dump.first_line.split(",")
 
 
 def _utc_text(time: datetime) -> str:
@@ -35,8 +41,11 @@ def _utc_text(time: datetime) -> str:
 
 
 def _number(row: dict[str, Any], name: str) -> int | None:
-    value = str(row.get(name))
-    return int(value) if value.isascii() and value.isdigit() else None
+    value = row.get(name)
+    if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+        return None
+    # Python makes no integer of thousands of digits; the contract quarantines what is too large.
+    return int(value) if len(value) < 39 else None
 
 
 def _check_order(dump: Dump, data: list[Any]) -> None:
@@ -70,7 +79,8 @@ def _parse_json(dump: Dump) -> ParsedDump:
         )
     if meta.get("version") != _SUPPORTED_VERSION:
         raise RefusedDumpError(
-            f"{dump.name}: meta.version is {meta.get('version')!r}; expected {_SUPPORTED_VERSION!r}"
+            f"{dump.name}: meta.version is {quoted(meta.get('version'))}; "
+            f"expected {_SUPPORTED_VERSION!r}"
         )
     as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
     start = parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date()
@@ -100,29 +110,45 @@ def _parse_json(dump: Dump) -> ParsedDump:
     return parsed
 
 
+def _impossible_time(dump: Dump, made: str, fetched: str) -> str:
+    """What is wrong with the times of an archived answer, if they have the form of times."""
+    try:
+        time = parse_time(made, dump.name)
+    except RefusedDumpError:
+        return "meta_as_of is no time"
+    if dump.not_after and time > dump.not_after:
+        return "meta_as_of lies in the future"
+    if time.date().isoformat() < _FIRST_DAY:
+        return f"meta_as_of lies before {_FIRST_DAY}, where the data begin"
+    if _TIME.fullmatch(fetched):
+        try:
+            delay = parse_time(fetched, dump.name) - time
+        except RefusedDumpError:
+            return "fetched_at is no time"
+        if abs(delay) > _MAX_FETCH_DELAY:
+            return "fetched_at is more than a day from meta_as_of"
+    return ""
+
+
 def _parse_archive(dump: Dump) -> ParsedDump:
     parsed = parse_csv(dump, _CSV_LAYOUTS, _FIELDS)
-    start, end, made = (_FIELDS.index(f) for f in ("start_date", "end_date", "meta_as_of"))
-    times = []
+    start, end, made, fetched = (
+        _FIELDS.index(f) for f in ("start_date", "end_date", "meta_as_of", "fetched_at")
+    )
+    newest: datetime | None = None
     for number, row in zip(parsed.row_numbers, parsed.rows, strict=True):
         # ISO dates compare as text; what is no date is quarantined by the contract.
         if (row[start] or "") > (row[end] or "~"):
             parsed.malformed.setdefault(number, "start_date lies after end_date")
         if not row[made]:
             continue
-        try:
-            times.append(parse_time(row[made], dump.name))
-        except RefusedDumpError:
-            parsed.malformed.setdefault(number, "meta_as_of is no time")
+        if wrong := _impossible_time(dump, row[made] or "", row[fetched] or ""):
+            parsed.malformed.setdefault(number, wrong)
+            continue
+        time = parse_time(row[made], dump.name)
+        newest = max(newest or time, time)
     # An archive is as new as the newest answer in it.
-    return ParsedDump(
-        parsed.layout,
-        parsed.fields,
-        parsed.rows,
-        parsed.row_numbers,
-        parsed.malformed,
-        max(times, default=None),
-    )
+    return replace(parsed, as_of=newest)
 
 
 def _parse(dump: Dump) -> ParsedDump:

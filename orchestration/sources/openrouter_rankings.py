@@ -5,7 +5,7 @@ columns, CRLF); the three-column CSV of archived pulls.
 """
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import RefusedDumpError
+from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
 
 _CONTRACT = tables("raw")["openrouter_rankings"]
@@ -16,13 +16,32 @@ _SUPPORTED_VERSION = "v1"
 
 def _recognizes(dump: Dump) -> bool:
     if dump.looks_like_json:
+        if _is_twin(dump):
+            return True
         data = dump.json.get("data") if isinstance(dump.json, dict) else None
         first = data[0] if isinstance(data, list) and data else None
         return isinstance(first, dict) and "model_permaslug" in first
-    return "model_permaslug" in dump.excerpt
+    return "model_permaslug" in dump.first_line[:60]
+
+
+def _is_twin(dump: Dump) -> bool:
+    """Is it the JSON twin of the keyless export? Known from a description; no real one was seen."""
+    document = dump.json
+    return (
+        isinstance(document, dict)
+        and document.get("dataset") == "rankings-daily"
+        and isinstance(document.get("rows"), list)
+    )
 
 
 def _parse_json(dump: Dump) -> ParsedDump:
+    if _is_twin(dump):
+        day = quoted(dump.json.get("snapshot_date"))
+        raise RefusedDumpError(
+            f"{dump.name}: is the JSON twin of the keyless export of rankings-daily (snapshot "
+            f"{day}), which is not read; land the CSV of the same snapshot with its manifest "
+            "beside it: it holds the same rows"
+        )
     data = dump.json_data()
     meta = dump.json.get("meta")
     if not isinstance(meta, dict):
@@ -31,7 +50,8 @@ def _parse_json(dump: Dump) -> ParsedDump:
         )
     if meta.get("version") != _SUPPORTED_VERSION:
         raise RefusedDumpError(
-            f"{dump.name}: meta.version is {meta.get('version')!r}; expected {_SUPPORTED_VERSION!r}"
+            f"{dump.name}: meta.version is {quoted(meta.get('version'))}; "
+            f"expected {_SUPPORTED_VERSION!r}"
         )
     as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
     window = (

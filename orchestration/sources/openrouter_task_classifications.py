@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import RefusedDumpError
+from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_time
 
 _CONTRACT = tables("raw")["openrouter_task_classifications"]
@@ -85,10 +85,10 @@ def _parse(dump: Dump) -> ParsedDump:
     where = f"{dump.name}: data.as_of"
     window_end = parse_time(data.get("as_of"), where).date()
     days = str(data.get("window_days"))
-    if not (days.isascii() and days.isdigit() and 1 <= int(days) <= 366):
+    if not (days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= 366):
         raise RefusedDumpError(
-            f"{dump.name}: data.window_days is {data.get('window_days')!r}; expected a number of "
-            "days from 1 to 366"
+            f"{dump.name}: data.window_days is {quoted(data.get('window_days'))}; expected a "
+            "number of days from 1 to 366"
         )
     try:
         window_start = window_end - timedelta(days=int(days) - 1)

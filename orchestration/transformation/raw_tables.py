@@ -152,7 +152,7 @@ def create_working_database(
         ],
         schema=_DUMPS_SCHEMA,
     )
-    hash_column = pa.field("dump_sha256", pa.string())
+    hash_column, source_column = (pa.field(n, pa.string()) for n in ("dump_sha256", "source"))
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema raw")
         connection.register("incoming_dumps", dumps)
@@ -177,7 +177,7 @@ def create_working_database(
             connection,
             "quarantine",
             [i.quarantine_path for i in ingested],
-            pa.schema([hash_column, *QUARANTINE_SCHEMA]),
+            pa.schema([hash_column, source_column, *QUARANTINE_SCHEMA]),
         )
         for source in SOURCES.values():
             table = tables("raw")[source.contract]

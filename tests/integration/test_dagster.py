@@ -102,7 +102,10 @@ def test_the_schedule_runs_every_night_after_the_source_in_utc(
     assert rest == ["*", "*", "*"]
 
 
-def test_the_inbox_sensor_asks_for_one_run_per_state(small: Settings) -> None:
+def test_the_inbox_sensor_asks_for_one_run_per_state(
+    small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSHARE_INBOX_QUIET_SECONDS", "20")
     sensor = of(small).resolve_sensor_def("inbox")
 
     def tick() -> dg.SensorEvaluationContext:
@@ -119,7 +122,9 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(small: Settings) -> None:
     small.inbox_dir.mkdir()
     path = small.inbox_dir / "2026-03-05T01-46-00Z.csv"
     path.write_bytes(builders.csv3(builders.feed(builders.days("2026-01-01", 43))))
-    assert not sensor.evaluate_tick(tick()).run_requests, "it may still be being copied"
+    waits = sensor.evaluate_tick(tick())
+    assert not waits.run_requests, "it may still be being copied"
+    assert "2026-03-05T01-46-00Z.csv: it was written to 0 s ago" in str(waits.skip_message)
     quiet(path, 60)
     (first,) = sensor.evaluate_tick(tick()).run_requests or []
     (same,) = sensor.evaluate_tick(tick()).run_requests or []
@@ -137,6 +142,7 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     rows = builders.feed(builders.days("2026-01-01", 43))
     builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv.gz", builders.csv3(rows))
     builders.write(small.inbox_dir, "page.json", b"<html>502</html>")
+    builders.write(small.inbox_dir, "half.csv.part", b"half a")
     before = small.latest_path.read_bytes()
     job = of(small).resolve_job_def("publish_vintage")
     result = job.execute_in_process(instance=instance)
@@ -145,6 +151,8 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
     assert not checks["inbox_accepted"].passed
     assert "HTML" in str(checks["inbox_accepted"].metadata["page.json"].value)
+    (landed,) = result.asset_materializations_for_node("landed_dumps")
+    assert "half.csv.part: is left: its name" in str(landed.metadata["left_in_inbox"].value)
     assert checks["gate_day_total"].passed
     assert checks["assert_tokens_conserved"].passed
     assert checks["authors_have_rows"].passed

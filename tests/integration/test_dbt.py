@@ -379,6 +379,7 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
         ),
         pytest.param(
             "from raw.quarantine union all by name select any_value(dump_sha256) as dump_sha256, "
+            "any_value(source) as source, "
             "1 as row_number, 'f' as field, 'e' as expected from raw.dumps",
             r"1 row\(s\) of quarantine have NULL in one of .*\"code\"",
             id="no value in a required column",

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -16,7 +16,7 @@ from orchestration.errors import GateRefusedError, TokenshareError, Verification
 from orchestration.files import sha256_file
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
-from orchestration.publication.candidate import build_candidate
+from orchestration.publication.candidate import build_candidate, inputs_fingerprint
 from orchestration.publication.verify import seal_manifest, verify
 from orchestration.publication.vintage import latest_vintage
 from orchestration.quality.rules import thresholds
@@ -277,6 +277,55 @@ def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
     with pytest.raises(GateRefusedError) as refused:
         pipeline.run(small)
     assert any("page.json" in note for note in refused.value.__notes__)
+
+
+def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
+    settings = small.model_copy(update={"inbox_quiet_seconds": 0.2})
+    (settings.inbox_dir / "folder").mkdir(parents=True)
+    path = settings.inbox_dir / "2026-03-05.csv"
+    with path.open("wb") as copy:
+        copy.write(builders.csv3(builders.feed(builders.days(FIRST, COUNT + 1))))
+        copy.flush()
+        said: list[str] = []
+        result = pipeline.run(settings, said.append)
+    assert not result.vintage.is_new
+    assert "waiting up to 0 s for files of the inbox to settle" in said
+    assert [n.split(": ")[1:] for n in result.notices] == [
+        ["2026-03-05.csv", "is left", "a process holds it open for writing"],
+        ["folder", "is left", "it is a folder; put its files here"],
+    ]
+    assert path.exists()
+
+
+def test_nothing_new_compares_all_that_a_run_reads(
+    small: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (record,) = list_dumps(small)
+    known = inputs_fingerprint([record], small)
+    for field, value in (("as_of", LATER), ("citation", "another"), ("note", "a word")):
+        assert inputs_fingerprint([record.model_copy(update={field: value})], small) != known
+    for setting, chosen in (
+        ("registry_view", "now"),
+        ("registry_as_of", date(2026, 2, 1)),
+        ("public_url", "https://example.org/"),
+    ):
+        other = small.model_copy(update={setting: chosen})
+        assert inputs_fingerprint([record], other) != known, setting
+    assert inputs_fingerprint([record], small.model_copy(update={"dbt_threads": 1})) == known
+    monkeypatch.setattr("orchestration.publication.candidate.LIBRARIES", tmp_path / "other.lock")
+    assert inputs_fingerprint([record], small) != known
+
+
+def test_a_dump_dated_anew_makes_a_new_vintage(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
+    assert land(drop("feed.csv", content), small, as_of=LATER).is_better
+    vintage = pipeline.run(small).vintage
+    assert vintage.is_new
+    (entry,) = vintage.manifest["inputs"]
+    assert (entry["as_of"], entry["rows_quarantined"]) == ("2026-03-02T01:46:00Z", 0)
+    assert [h["as_of"] for h in entry["history"]] == ["2026-03-01T01:46:00Z"]
 
 
 def test_a_dump_that_was_cut_short_is_refused(

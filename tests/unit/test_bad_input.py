@@ -7,9 +7,11 @@ import csv
 import gzip
 import io
 import json
+import os
 import re
+import tracemalloc
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from tests import builders
 
 Drop = Callable[[str, bytes], Path]
 DAY = "2026-01-01"
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ROWS = builders.feed(builders.days(DAY, 2))
 CSV3 = builders.csv3(ROWS)
 CSV5 = builders.csv5(ROWS)
@@ -168,12 +171,96 @@ def test_it_is_refused_without_naming_the_source_too(
     assert not settings.data_dir.exists()
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "."])
-def test_a_file_that_cannot_be_read_is_refused(
+@pytest.mark.parametrize("name", ["missing.csv", ".", "pipe", "/dev/zero", "nul\0.csv", "x" * 300])
+def test_a_file_that_cannot_be_read_is_refused_at_once(
     name: str, settings: Settings, tmp_path: Path
 ) -> None:
-    with pytest.raises(RefusedDumpError, match="cannot be read"):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RefusedDumpError, match="cannot be read: ") as refused:
         land(tmp_path / name, settings)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit", "name", "content", "what"),
+    [
+        ("max_dump_bytes", 99, "d.csv", CSV3, "99 bytes"),
+        ("max_decompressed_bytes", 5_000_000, "d.csv.gz", b"0" * 50_000_000, "decompressed bytes"),
+        ("max_json_bytes", 99, "d.json", JSON, "99 bytes of JSON"),
+        ("max_dump_rows", 15, "d.csv", CSV3, "15 rows"),
+        ("max_dump_rows", 15, "d.json", JSON, "15 rows"),
+    ],
+)
+def test_what_is_too_large_is_refused_with_the_setting(
+    setting: str,
+    limit: int,
+    name: str,
+    content: bytes,
+    what: str,
+    settings: Settings,
+    drop: Drop,
+) -> None:
+    path, small = drop(name, content), settings.model_copy(update={setting: limit})
+    tracemalloc.start()
+    with pytest.raises(RefusedDumpError) as refused:
+        land(path, small)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    said = f"{what}; if it is a dump nevertheless, raise TOKENSHARE_{setting.upper()}"
+    assert said in str(refused.value)
+    assert peak < 20_000_000
+
+
+def test_a_large_dump_is_not_held_several_times() -> None:
+    rows = [(DAY, f"author/model-{i}", "5") for i in range(20_000)]
+    content = gzip.compress(builders.csv3(rows), compresslevel=1)
+    parse(Dump("d.csv", CSV3), find_source(Dump("d.csv", CSV3)))  # what is made once
+    tracemalloc.start()
+    dump = Dump("d.csv.gz", content)
+    parsed = parse(dump, find_source(dump))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(parsed.rows) == len(rows)
+    assert peak / len(rows) < 250, "tuples of strings and the whole text took 390"
+    assert [*parsed.rows][19_999] == rows[19_999]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2**20 - 1, 2**20, 2**21 + 1])
+def test_text_is_checked_across_the_pieces_in_which_it_is_read(at: int) -> None:
+    line = b"x" * 9 + b"\n"
+    content = (line * (at // 10 + 1))[:at] + "é".encode() + b"y"
+    assert Dump("d", content).inspected.bytes == at + 3
+    for broken in (content[:-2], content[: at + 1] + b"\n" + content[at + 2 :]):
+        said = f"d: line {at // 10 + 1}: byte 0xc3 at offset {at} is not UTF-8"
+        with pytest.raises(RefusedDumpError, match=said):
+            assert Dump("d", broken).inspected
+
+
+HOSTILE_JSON = [
+    b'{"data": [%s]}', b'{"data": {"classifications": %s}}', b'{"data": [{"app_id": %s}]}',
+    b'{"data": [{"model_permaslug": %s}], "meta": {"version": %s}}',
+    b'{"data": [{"model_permaslug": %s}], "meta": {"version": "v1", "as_of": %s}}',
+    b'{"data": [{"pricing": %s, "id": %s}]}', b'{"data": [{"slug": %s, "headquarters": %s}]}',
+    b'{"error": {"code": %s}}', b'{"dataset": "rankings-daily", "rows": [], "snapshot_date": %s}',
+    b'{"data": {"classifications": [], "macro_categories": [], "as_of": %s, "window_days": %s}}',
+    b'{"data": {"classifications": [], "as_of": "2026-01-01", "window_days": %s}}',
+    b'{"data": [{"app_id": 1, "rank": %s, "total_tokens": %s}], "meta": {"version": "v1", '
+    b'"as_of": "2026-01-01", "start_date": "2026-01-01", "end_date": "2026-01-01"}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", HOSTILE_JSON)
+@pytest.mark.parametrize(
+    "value", [b"9" * 5000, b'"%s"' % (b"9" * 5000), b"NaN", b'"\\u001b[31m\\n"', b"[[[[1]]]]"]
+)
+def test_nothing_in_a_json_dump_ends_in_a_traceback_or_in_control_characters(
+    shape: bytes, value: bytes, settings: Settings, drop: Drop
+) -> None:
+    try:
+        land(drop("d.json", shape.replace(b"%s", value)), settings, now=NOW)
+    except RefusedDumpError as refused:
+        assert str(refused).isprintable()
+        assert len(str(refused)) < 1200
 
 
 def landed_rows(

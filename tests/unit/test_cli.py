@@ -145,6 +145,43 @@ def test_one_refused_dump_does_not_keep_the_others_from_landing(
     assert "none.csv: cannot be read: No such file or directory" in said.err
 
 
+def test_a_dump_that_is_being_written_is_not_landed(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = tmp_path / "2026-08-22.csv"
+    with path.open("wb") as copy:
+        copy.write(CSV)
+        copy.flush()
+        assert call(monkeypatch, "land", path) == 3
+        assert "2026-08-22.csv: is being written right now" in capsys.readouterr().err
+    assert call(monkeypatch, "land", path) == 0
+
+
+def test_a_manifest_among_the_files_is_read_beside_its_dump(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    export = builders.csv5(builders.feed(builders.days("2026-01-01", 2)))
+    dump = builders.write(tmp_path, "2026-09-08.csv", export)
+    manifest = builders.write(
+        tmp_path, "2026-09-08.manifest.json", builders.export_manifest(export)
+    )
+    assert call(monkeypatch, "land", dump, manifest) == 0
+    assert "as of 2026-09-08T01:46:15.433000Z (from manifest)" in capsys.readouterr().out
+    assert call(monkeypatch, "land", manifest) == 3
+
+
+def test_a_name_that_cannot_be_printed_is_said_in_one_plain_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    for content, code in ((b"<html>", 3), (CSV, 0)):
+        path = tmp_path / "a\n\x1b[31m\udcff\u202e.csv"
+        path.write_bytes(content)
+        assert call(monkeypatch, "land", path, "--as-of", "2026-08-22") == code
+        said = capsys.readouterr()
+        assert "a??[31m??.csv: " in said.out + said.err
+        assert (said.out + said.err).replace("\n", "").isprintable()
+
+
 def test_a_changed_landed_dump_exits_4(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:

@@ -2,24 +2,33 @@
 
 import gzip
 import json
+import os
+import re
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.errors import CorruptLandingError, RefusedDumpError
 from orchestration.files import sha256_bytes
-from orchestration.landing.inbox import take_inbox, waiting
+from orchestration.ingestion.ingest import ingest, ingest_all
+from orchestration.landing.inbox import look, take_inbox
+from orchestration.landing.manifest import read_manifest
 from orchestration.landing.store import (
+    Landed,
     land,
     land_shipped,
     list_dumps,
     read_record,
+    seal_older,
     time_in_name,
 )
-from orchestration.settings import SHIPPED_LANDING_DIR, Settings
+from orchestration.settings import PROJECT_ROOT, SHIPPED_LANDING_DIR, Settings
 from tests import builders
 
 Drop = Callable[[str, bytes], Path]
@@ -76,6 +85,8 @@ def test_the_sidecar_says_where_it_comes_from(settings: Settings, drop: Drop) ->
         "citation": "Source: OpenRouter (openrouter.ai/rankings), as of 2026-08-22T00:05:21Z. "
         "Licensed under CC BY 4.0.",
         "note": "",
+        "history": [],
+        "sidecar_sha256": record.sidecar()["sidecar_sha256"],
     }
     assert list_dumps(settings) == [record]
 
@@ -174,64 +185,228 @@ def test_a_dump_in_a_folder_of_another_name_is_a_loud_error(settings: Settings, 
 
 NAME = "2026-08-22T00-05-21Z"
 IN_NAME = datetime(2026, 8, 22, 0, 5, 21, tzinfo=UTC)
-IN_MANIFEST = datetime(2026, 8, 21, 1, 46, tzinfo=UTC)
-
-
-def manifest(sha256: str = SHA256) -> bytes:
-    return json.dumps(
-        {"as_of": "2026-08-21T01:46:00Z", "file": {"path": "x.csv", "sha256": sha256}}
-    ).encode()
+IN_DAY = datetime(2026, 8, 22, tzinfo=UTC)
+EXPORT = builders.csv5(ROWS)
+MANIFEST = builders.export_manifest(EXPORT)
+IN_MANIFEST = datetime(2026, 9, 8, 1, 46, 15, 433000, tzinfo=UTC)
+OF_OTHERS = builders.export_manifest(CSV + b"2026-01-03,a/b,5\n")
+REAL_MANIFEST = (
+    PROJECT_ROOT.parent
+    / "shared/data/openrouter/api-examples/rankings-daily-2026-10-08.manifest.json"
+)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "beside", "flag", "origin", "as_of"),
     [
-        (f"{NAME}.json", builders.api_json(ROWS), manifest(), FLAG, "meta", builders.AS_OF),
-        (f"{NAME}.csv", CSV, manifest(), FLAG, "manifest", IN_MANIFEST),
-        (f"{NAME}.csv", CSV, manifest("0" * 64), FLAG, "flag", FLAG),
+        (f"{NAME}.json", builders.api_json(ROWS), MANIFEST, None, "meta", builders.AS_OF),
+        (f"{NAME}.json", builders.api_json(ROWS), None, builders.AS_OF, "meta", builders.AS_OF),
+        (f"{NAME}.csv", EXPORT, MANIFEST, None, "manifest", IN_MANIFEST),
+        ("2026-09-08.csv", EXPORT, MANIFEST, None, "manifest", IN_MANIFEST),
+        ("2026-09-08.csv.gz", EXPORT, MANIFEST, None, "manifest", IN_MANIFEST),
+        ("any name.txt", EXPORT, MANIFEST, IN_MANIFEST, "manifest", IN_MANIFEST),
+        (f"{NAME}.csv", CSV, OF_OTHERS, FLAG, "flag", FLAG),
         (f"{NAME}.csv", CSV, b"not a manifest", FLAG, "flag", FLAG),
         (f"{NAME}.csv", CSV, b"[" * 100_000, FLAG, "flag", FLAG),
         (f"{NAME}.csv", CSV, b"\xff", FLAG, "flag", FLAG),
-        (f"{NAME}.csv", CSV, manifest("0" * 64), None, "file_name", IN_NAME),
-        ("rankings.csv", CSV, manifest("0" * 64), None, "landing_time", NOW),
+        (f"{NAME}.csv", CSV, OF_OTHERS, None, "file_name", IN_NAME),
+        ("2026-08-22.csv", CSV, None, None, "file_date", IN_DAY),
+        ("rankings.csv", CSV, OF_OTHERS, None, "landing_time", NOW),
     ],
 )
 def test_as_of_comes_from_the_best_that_says_it(
     name: str,
     content: bytes,
-    beside: bytes,
+    beside: bytes | None,
     flag: datetime | None,
     origin: str,
     as_of: datetime,
     settings: Settings,
     drop: Drop,
 ) -> None:
-    drop("latest.manifest.json", beside)
+    if beside is not None:
+        drop("latest.manifest.json", beside)
     landed = land(drop(name, content), settings, as_of=flag, now=NOW)
     assert (landed.record.as_of_origin, landed.record.as_of) == (origin, as_of)
     assert read_record((settings.landing_dir / landed.record.path).parent).as_of == as_of
-    if origin in ("meta", "manifest"):
-        (notice,) = landed.notices
-        assert f"--as-of 2026-07-01T00:00:00Z is not used, its own {origin} says" in notice
-    elif origin == "landing_time":
+    if origin == "landing_time":
         (notice,) = landed.notices
         assert "nothing says when it was made; as_of is the moment of landing" in notice
     else:
         assert landed.notices == ()
 
 
-def test_a_manifest_that_says_it_below_meta_counts_too(settings: Settings, drop: Drop) -> None:
-    said = {"meta": {"as_of": "2026-08-21T01:46:00Z"}, "sha256": SHA256}
-    drop("latest.manifest.json", json.dumps(said).encode())
-    record = land(drop("d.csv", CSV), settings, now=NOW).record
-    assert (record.as_of_origin, record.as_of) == ("manifest", IN_MANIFEST)
+@pytest.mark.skipif(not REAL_MANIFEST.exists(), reason="the real manifest lies outside the project")
+def test_a_real_manifest_is_read_and_ours_has_its_shape() -> None:
+    assert (
+        read_manifest(REAL_MANIFEST).retrieved_at.isoformat() == "2026-10-08T01:46:15.433000+00:00"
+    )
+
+    def shape(value: object) -> object:
+        return {k: shape(v) for k, v in value.items()} if isinstance(value, dict) else type(value)
+
+    assert shape(json.loads(MANIFEST)) == shape(json.loads(REAL_MANIFEST.read_bytes()))
 
 
-def test_a_manifest_with_nonsense_for_as_of_is_refused(settings: Settings, drop: Drop) -> None:
-    said = {"as_of": "yesterday", "sha256": SHA256}
-    drop("latest.manifest.json", json.dumps(said).encode())
-    with pytest.raises(RefusedDumpError, match=r"latest\.manifest\.json: as_of: 'yesterday'"):
-        land(drop("d.csv", CSV), settings)
+@pytest.mark.parametrize(
+    ("name", "content", "origin"),
+    [("d.json", builders.api_json(ROWS), "meta"), ("2026-09-08.csv", EXPORT, "manifest")],
+)
+def test_a_flag_that_contradicts_the_dump_is_refused(
+    name: str, content: bytes, origin: str, settings: Settings, drop: Drop
+) -> None:
+    drop("2026-09-08.manifest.json", MANIFEST)
+    with pytest.raises(
+        RefusedDumpError, match=rf"--as-of says 2026-07-01T00:00:00Z, its own {origin} says 2026-"
+    ):
+        land(drop(name, content), settings, as_of=FLAG)
+    assert not settings.data_dir.exists()
+
+
+def test_a_manifest_called_like_the_dump_must_name_its_bytes(
+    settings: Settings, drop: Drop
+) -> None:
+    drop("2026-09-08.manifest.json", OF_OTHERS)
+    with pytest.raises(RefusedDumpError) as refused:
+        land(drop("2026-09-08.csv", EXPORT), settings)
+    assert sha256_bytes(EXPORT) in str(refused.value)
+    assert json.loads(OF_OTHERS)["files"]["csv"]["sha256"] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, d.csv has 16"),
+        (
+            MANIFEST.replace(f'"bytes": {len(EXPORT)}'.encode(), b'"bytes": 5'),
+            f"files.csv.bytes is 5, d.csv has {len(EXPORT)}",
+        ),
+        (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "lies in the future"),
+        (MANIFEST.replace(b"retrieved_at", b"as_of"), "retrieved_at: Field required"),
+        (builders.export_manifest(EXPORT, retrieved_at="2026-09-08T01:46:15"), "retrieved_at: "),
+        (builders.export_manifest(EXPORT, schema_version="v2"), "schema_version: "),
+        (builders.export_manifest(EXPORT, dataset="benchmark-runs"), "dataset: "),
+        (builders.export_manifest(EXPORT, files=[1, {}]), "files: "),
+        (builders.export_manifest(EXPORT, row_count=float("nan")), "row_count: "),
+        (MANIFEST.replace(b": 16,", b": " + b"9" * 5000 + b","), "number out of range"),
+        (b"[1]", "the document: "),
+        (b"7", "the document: "),
+        (b"", "the document: "),
+        (b"{" * 100_000, "the document: "),
+        (b"x" * 2_000_000, "has more than 1,048,576 bytes"),
+    ],
+)
+def test_a_manifest_that_cannot_be_believed_is_refused_with_its_field(
+    manifest: bytes, said: str, settings: Settings, drop: Drop
+) -> None:
+    drop("d.manifest.json", manifest)
+    with pytest.raises(RefusedDumpError) as refused:
+        land(drop("d.csv", EXPORT), settings, now=NOW)
+    assert said in str(refused.value)
+    assert len(str(refused.value)) < 400
+    assert not settings.data_dir.exists()
+
+
+def test_a_manifest_alone_and_the_json_twin_are_refused_by_their_names(
+    settings: Settings, drop: Drop
+) -> None:
+    with pytest.raises(RefusedDumpError, match="is a manifest; land the file that it names"):
+        land(drop("2026-09-08.manifest.json", MANIFEST), settings)
+    # As a reader of the twin describes it; no real file was seen.
+    twin = {"dataset": "rankings-daily", "snapshot_date": "2026-09-08", "columns": [], "rows": [{}]}
+    for source in (None, "openrouter_rankings"):
+        with pytest.raises(RefusedDumpError, match=r"is the JSON twin.*'2026-09-08'.*land the CSV"):
+            land(drop("2026-09-08.json", json.dumps(twin).encode()), settings, source)
+    assert not settings.data_dir.exists()
+
+
+@pytest.mark.parametrize("first", ["export", "pull"])
+def test_an_export_and_a_pull_of_one_day_are_ordered_by_their_times(
+    first: str, settings: Settings, drop: Drop
+) -> None:
+    drop("2026-09-08.manifest.json", MANIFEST)
+    files = [drop("2026-09-08.csv", EXPORT), drop("2026-09-08T00-05-21Z.csv", CSV)]
+    for path in files if first == "export" else reversed(files):
+        land(path, settings, now=NOW)
+    assert [r.as_of_origin for r in list_dumps(settings)] == ["file_name", "manifest"]
+
+
+def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
+    settings: Settings, drop: Drop
+) -> None:
+    path = drop("2026-09-08.csv", EXPORT)
+    first = land(path, settings, now=NOW)
+    assert first.record.as_of_origin == "file_date"
+    manifest = drop("2026-09-08.manifest.json", MANIFEST)
+    second = land(path, settings, now=NOW)
+    assert (second.is_new, second.is_better) == (False, True)
+    assert "it is now 2026-09-08T01:46:15.433000Z (from manifest)" in second.notices[0]
+    (record,) = list_dumps(settings)
+    assert (record.as_of, record.as_of_origin) == (IN_MANIFEST, "manifest")
+    assert "as of 2026-09-08T01:46:15.433000Z" in record.citation
+    (earlier,) = record.history
+    assert (earlier.as_of, earlier.as_of_origin) == (first.record.as_of, "file_date")
+    manifest.unlink()
+    third = land(path, settings, now=NOW)
+    assert (third.is_new, third.is_better, third.record) == (False, False, record)
+    assert list_dumps(settings) == [record]
+    with pytest.raises(RefusedDumpError, match="from its manifest, which knows better"):
+        land(path, settings, as_of=FLAG, now=NOW)
+
+
+def test_a_second_flag_corrects_the_first(settings: Settings, drop: Drop) -> None:
+    path = drop("d.csv", CSV)
+    land(path, settings, as_of=FLAG, now=NOW)
+    assert land(path, settings, as_of=builders.AS_OF, now=NOW).record.as_of == builders.AS_OF
+    assert [r.as_of for r in list_dumps(settings)] == [builders.AS_OF]
+
+
+def test_rows_are_judged_anew_by_a_better_date(settings: Settings, drop: Drop) -> None:
+    path = drop("2026-01-02.csv", CSV)
+    land(path, settings)
+    assert ingest(list_dumps(settings)[0], settings).quarantined_rows == len(ROWS) // 2
+    landed = land(path, settings, as_of=builders.AS_OF)
+    assert landed.quarantined_rows == 0
+    (ingested,) = ingest_all(list_dumps(settings), settings)
+    assert (ingested.good_rows, ingested.quarantined_rows) == (len(ROWS), 0)
+    files = ingested.rows_path.parent.iterdir()
+    assert set(files) == {ingested.rows_path, ingested.quarantine_path}
+
+
+def test_a_sidecar_changed_by_hand_is_a_loud_error(settings: Settings, drop: Drop) -> None:
+    path = drop("d.csv", CSV)
+    folder = (settings.landing_dir / land(path, settings, as_of=builders.AS_OF).record.path).parent
+    sidecar = folder / "sidecar.json"
+    sidecar.write_bytes(sidecar.read_bytes().replace(b"2026-03-01T01", b"2026-03-02T01", 1))
+    for again in (lambda: list_dumps(settings), lambda: land(path, settings, as_of=builders.AS_OF)):
+        with pytest.raises(CorruptLandingError, match=r"sidecar\.json: was written as .* by hand"):
+            again()
+
+
+def test_a_sidecar_of_before_the_seals_is_taken_and_sealed(settings: Settings, drop: Drop) -> None:
+    record = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
+    sidecar = settings.landing_dir / record.source / record.sha256 / "sidecar.json"
+    document = {
+        k: v
+        for k, v in json.loads(sidecar.read_bytes()).items()
+        if k not in ("sidecar_sha256", "history")
+    }
+    sidecar.write_text(json.dumps(document), encoding="utf-8")
+    assert list_dumps(settings) == [record]
+    (notice,) = seal_older(settings)
+    assert f"{sidecar}: had no seal" in notice
+    assert seal_older(settings) == []
+    assert json.loads(sidecar.read_bytes()) == record.sidecar()
+
+
+def test_the_same_bytes_are_not_landed_under_two_sources(settings: Settings, drop: Drop) -> None:
+    both = json.loads(builders.catalogue({"a/b": ("0", "0")}))
+    both["data"][0] |= {"slug": "a", "headquarters": "US"}
+    path = drop("2026-08-22.json", json.dumps(both).encode())
+    land(path, settings, "openrouter_models")
+    with pytest.raises(RefusedDumpError, match="the same bytes are landed as openrouter_models"):
+        land(path, settings, "openrouter_providers")
+    assert len(list_dumps(settings)) == 1
 
 
 @pytest.mark.parametrize(
@@ -321,21 +496,187 @@ def test_a_second_refused_file_does_not_replace_the_first(settings: Settings) ->
     assert len(list((settings.inbox_dir / "refused").glob("*.error.txt"))) == 3
 
 
-def test_files_that_are_not_dumps_or_not_whole_wait(settings: Settings) -> None:
-    assert waiting(settings) == []
-    settings.inbox_dir.mkdir(parents=True)
-    for name in (".hidden.csv", "a.csv.part", "b.csv.tmp", "latest.manifest.json"):
-        builders.write(settings.inbox_dir, name, b"half a")
-    dump = builders.write(settings.inbox_dir, "c.csv", CSV)
-    assert waiting(settings) == [dump]
+def inbox_of(settings: Settings, seconds: float) -> Settings:
+    """The same installation with another quiet time, and its inbox made."""
+    settings.inbox_dir.mkdir(parents=True, exist_ok=True)
+    return settings.model_copy(update={"inbox_quiet_seconds": seconds})
 
 
-def test_the_inbox_reads_the_manifest_beside_a_dump(settings: Settings) -> None:
-    settings.inbox_dir.mkdir(parents=True)
-    builders.write(settings.inbox_dir, "latest.manifest.json", manifest())
-    builders.write(settings.inbox_dir, "c.csv", CSV)
-    (landed,) = take_inbox(settings).landed
-    assert landed.record.as_of_origin == "manifest"
+def age(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> None:
+    assert look(settings).ready == []
+    quiet = inbox_of(settings, 60)
+    folder = settings.inbox_dir
+    for name in (".hidden.csv", "a.csv.part", "b.csv.tmp", "latest.manifest.json", "new.csv"):
+        builders.write(folder, name, b"half a")
+    (folder / "folder").mkdir()
+    (folder / "refused").mkdir()
+    (folder / "link.csv").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "pipe.csv")
+    dump = builders.write(folder, "c.csv", CSV)
+    age(dump, 61)
+    found = look(quiet)
+    assert found.ready == [dump]
+    assert {p.name: why.split(";")[0] for p, why in found.left.items()} == {
+        "a.csv.part": "its name says that it is not complete",
+        "b.csv.tmp": "its name says that it is not complete",
+        "folder": "it is a folder",
+        "latest.manifest.json": "it is a manifest and waits for its file",
+        "link.csv": "it is a link",
+        "new.csv": "it was written to 0 s ago",
+        "pipe.csv": "it is a pipe, a socket or a device",
+    }
+    # A file waits for the manifest that is called like it.
+    age(builders.write(folder, "new.manifest.json", b"half a"), 0)
+    age(folder / "new.csv", 61)
+    assert folder / "new.csv" in look(quiet).left
+
+
+def test_a_file_that_was_moved_here_counts_at_once(settings: Settings, drop: Drop) -> None:
+    quiet = inbox_of(settings, 60)
+    path = drop("2026-08-22.csv", CSV)
+    age(path, 100)
+    path.rename(settings.inbox_dir / path.name)
+    (landed,) = take_inbox(quiet).landed
+    assert landed.record.sha256 == SHA256
+
+
+def test_a_file_dated_in_the_future_settles_by_the_systems_own_time(settings: Settings) -> None:
+    quiet = inbox_of(settings, 0.05)
+    path = builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
+    age(path, -3600)
+    time.sleep(0.06)
+    assert look(quiet).ready == [path]
+
+
+def test_a_copy_that_stalls_is_not_landed_cut(settings: Settings) -> None:
+    quiet = inbox_of(settings, 0.3)
+    path = settings.inbox_dir / "2026-08-22.csv"
+    half = CSV[: CSV.index(b"2026-01-02")]  # cut at a day's border
+    with path.open("wb") as copy:
+        copy.write(half)
+        copy.flush()
+        age(path, 60)
+        result = take_inbox(quiet)
+        assert result.landed == []
+        assert "a process holds it open for writing" in result.notices[0]
+        assert path.read_bytes() == half
+        copy.write(CSV[len(half) :])
+    age(path, 60)
+    (landed,) = take_inbox(quiet).landed
+    assert landed.record.sha256 == SHA256
+
+
+def test_a_file_that_was_just_written_is_waited_for(settings: Settings) -> None:
+    quiet = inbox_of(settings, 0.4)
+    builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
+    said: list[str] = []
+    (landed,) = take_inbox(quiet, said.append).landed
+    assert landed.is_new
+    assert said == ["waiting up to 0 s for files of the inbox to settle"]
+
+
+def test_a_file_that_never_comes_to_rest_is_named_and_left(settings: Settings) -> None:
+    quiet = inbox_of(settings, 0.3)
+    path = builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
+    done = threading.Event()
+
+    def touch() -> None:
+        while not done.wait(0.05):
+            age(path, 0)
+
+    writer = threading.Thread(target=touch)
+    writer.start()
+    try:
+        result = take_inbox(quiet)
+    finally:
+        done.set()
+        writer.join()
+    assert result.landed == []
+    assert re.fullmatch(
+        r"inbox: 2026-08-22\.csv: is left: it was written to 0 s ago; it is taken once it has been "
+        r"left alone for 0\.3 s \(TOKENSHARE_INBOX_QUIET_SECONDS\)",
+        result.notices[0],
+    )
+
+
+def test_what_changes_while_it_is_read_is_neither_landed_nor_removed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox_of(settings, 0)
+    path = builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
+    more = b"2026-01-02,a/b,5\n"
+
+    def land_slowly(*given: Any) -> Landed:
+        landed = land(*given)
+        with path.open("ab") as copy:
+            copy.write(more)
+        return landed
+
+    monkeypatch.setattr("orchestration.landing.inbox.land", land_slowly)
+    result = take_inbox(settings)
+    assert (result.landed, list_dumps(settings)) == ([], [])
+    assert result.left == {path: "it changed while it was read"}
+    assert path.read_bytes() == CSV + more
+
+
+def test_a_manifest_goes_with_its_file_and_not_before(settings: Settings) -> None:
+    inbox_of(settings, 0)
+    manifest = builders.write(settings.inbox_dir, "latest.manifest.json", MANIFEST)
+    assert take_inbox(settings).left == {manifest: look(settings).left[manifest]}
+    builders.write(settings.inbox_dir, "c.csv.gz", EXPORT)
+    result = take_inbox(settings)
+    assert [x.record.as_of_origin for x in result.landed] == ["manifest"]
+    assert result.left == {}
+    assert list(settings.inbox_dir.iterdir()) == []
+
+
+NAMES = [
+    "a" * 251 + ".csv",
+    "é" * 125 + ".json",
+    "x.csv.error.txt",
+    "n\nl\x1b[31m.csv",
+    "u\udcff.csv",
+]
+
+
+def test_a_refused_file_keeps_its_reason_whatever_its_name(settings: Settings) -> None:
+    inbox_of(settings, 0)
+    for _ in range(2):
+        for name in NAMES:
+            (settings.inbox_dir / name).write_bytes(b"<html>1</html>")
+        (settings.inbox_dir / "x.csv").write_bytes(b"<html>2</html>")
+        result = take_inbox(settings)
+        assert len(result.refused) == len(NAMES) + 1
+        for path, message in result.refused:
+            assert path.read_bytes() in (b"<html>1</html>", b"<html>2</html>")
+            assert message.isprintable()
+    files = list((settings.inbox_dir / "refused").iterdir())
+    reasons = [p for p in files if b"is an HTML or XML page" in p.read_bytes()]
+    assert (len(files), len(reasons)) == (4 * (len(NAMES) + 1), 2 * (len(NAMES) + 1))
+
+
+def test_no_bad_file_keeps_the_others_from_landing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox_of(settings, 0)
+    builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
+    builders.write(settings.inbox_dir, "0.csv", b"date,model_permaslug,total_tokens\n")
+    builders.write(settings.inbox_dir, "1.json", builders.api_json(ROWS))
+    ranked = builders.app_rankings({7: 5}).replace(b'"rank": 1', b'"rank": "' + b"9" * 5000 + b'"')
+    builders.write(settings.inbox_dir, "2.json", ranked)
+    whole = json.loads(builders.api_json(ROWS))["data"]
+    monkeypatch.setattr(  # what nobody has foreseen
+        "orchestration.sources.openrouter_rankings._parse_json", lambda dump: whole["no list"]
+    )
+    result = take_inbox(settings)
+    assert [x.record.sha256 for x in result.landed] == [SHA256]
+    assert ["rows" in m or "believed" in m or "TypeError" in m for _, m in result.refused] == (
+        [True] * 3
+    )
 
 
 def test_a_changed_landed_dump_keeps_its_copy_in_the_inbox(settings: Settings, drop: Drop) -> None:

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -293,6 +293,10 @@ def test_the_archive_of_app_rankings_is_as_new_as_its_newest_answer() -> None:
         ({"end_date": "2026-07-01"}, "day_not_over"),
         ({"list": "apps_year"}, "bad_form"),
         ({"fetched_at": "yesterday"}, "bad_form"),
+        ({"fetched_at": "2026-13-45T12:00:00Z"}, "malformed_row"),
+        ({"fetched_at": "2026-07-03T12:05:56Z"}, "malformed_row"),
+        ({"meta_as_of": "9999-12-31T23:59:59Z"}, "malformed_row"),
+        ({"meta_as_of": "0001-01-01T00:00:00Z"}, "malformed_row"),
         ({"total_tokens": "1e9"}, "not_an_integer"),
         ({"rank": "0"}, "too_small"),
         ({"app_name": ""}, "missing_value"),
@@ -301,7 +305,8 @@ def test_the_archive_of_app_rankings_is_as_new_as_its_newest_answer() -> None:
 def test_a_row_of_the_archive_that_cannot_be_believed_is_quarantined(
     cells: dict[str, str], code: str
 ) -> None:
-    dump = Dump("apps.csv", builders.app_archive([{"app_id": "1"}, {"app_id": "2", **cells}]))
+    content = builders.app_archive([{"app_id": "1"}, {"app_id": "2", **cells}])
+    dump = Dump("apps.csv", content, not_after=datetime(2026, 7, 2, tzinfo=UTC))
     source = find_source(dump)
     parsed = parse(dump, source)
     assert parsed.as_of is not None

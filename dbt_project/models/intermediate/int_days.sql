@@ -7,6 +7,7 @@ with usage as (
 quarantined as (
 
     select
+        source,
         dump_sha256,
         usage_date,
         count(*) as quarantined_rows
@@ -54,5 +55,6 @@ select
 from newest
 left join quarantined
     on
-        newest.dump_sha256 = quarantined.dump_sha256
+        newest.source = quarantined.source
+        and newest.dump_sha256 = quarantined.dump_sha256
         and newest.usage_date = quarantined.usage_date

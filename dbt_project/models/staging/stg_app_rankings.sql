@@ -14,6 +14,7 @@ with lists as (
 dumps as (
 
     select * from {{ source('raw', 'dumps') }}
+    where source = 'openrouter_app_rankings'
 
 ),
 

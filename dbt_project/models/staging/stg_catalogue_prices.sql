@@ -15,6 +15,7 @@ with models as (
 dumps as (
 
     select * from {{ source('raw', 'dumps') }}
+    where source = 'openrouter_models'
 
 ),
 

@@ -7,6 +7,7 @@ with providers as (
 dumps as (
 
     select * from {{ source('raw', 'dumps') }}
+    where source = 'openrouter_providers'
 
 )
 

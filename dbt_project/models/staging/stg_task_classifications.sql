@@ -7,6 +7,7 @@ with entries as (
 dumps as (
 
     select * from {{ source('raw', 'dumps') }}
+    where source = 'openrouter_task_classifications'
 
 )
 

@@ -21,4 +21,7 @@ select
     quarantine.value,
     quarantine.expected
 from quarantine
-inner join dumps on quarantine.dump_sha256 = dumps.dump_sha256
+inner join dumps
+    on
+        quarantine.source = dumps.source
+        and quarantine.dump_sha256 = dumps.dump_sha256
