@@ -124,7 +124,7 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(
     path.write_bytes(builders.csv3(builders.feed(builders.days("2026-01-01", 43))))
     waits = sensor.evaluate_tick(tick())
     assert not waits.run_requests, "it may still be being copied"
-    assert "2026-03-05T01-46-00Z.csv: it was written to 0 s ago" in str(waits.skip_message)
+    assert "2026-03-05T01-46-00Z.csv: it was written to " in str(waits.skip_message)
     quiet(path, 60)
     (first,) = sensor.evaluate_tick(tick()).run_requests or []
     (same,) = sensor.evaluate_tick(tick()).run_requests or []
