@@ -293,44 +293,44 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 }
             ),
         )
-        row_of = (
-            f"row_number, {{scope}} as scope, nullif(left({key_text}, {_KEY_LENGTH}), '') "
-            f"as row_key, {day_sql} as usage_date"
-        )
-        of_field = row_of.format(scope="'field'")
-        bad = connection.sql(
-            " union all ".join(
-                [
-                    f"""
-                    select {row_of.format(scope="'row'")}, labels.code, labels.field,
-                        left(case failed {value_of} end, {_VALUE_LENGTH}) as value, labels.expected
-                    from judged
-                    inner join labels using (failed)
-                    where labels.finding_of = ''
-                    """,
-                    *(
-                        f"""
-                        select {of_field}, labels.code, labels.field,
-                            left({_quote(name)}, {_VALUE_LENGTH}), labels.expected
-                        from judged
-                        inner join labels
-                            on labels.failed = {_quote("finding " + name)}
-                            and labels.finding_of = {sql_text(name)}
-                        where judged.failed = 0
-                        """
-                        for name, own in field_labels.items()
-                        if own
-                    ),
-                    f"""
-                    select {of_field}, 'malformed_field', unreadable.field, unreadable.what,
-                        'text or a number'
-                    from judged
-                    inner join unreadable using (row_number)
-                    where judged.failed = 0
-                    """,
-                ]
+        row_of = f"nullif(left({key_text}, {_KEY_LENGTH}), '') as row_key, {day_sql} as usage_date"
+        of_field = f"row_number, 'field' as scope, {row_of}"
+        parts = [
+            f"""
+            select row_number, 'row' as scope, {row_of}, labels.code, labels.field,
+                left(case failed {value_of} end, {_VALUE_LENGTH}) as value, labels.expected
+            from judged
+            inner join labels using (failed)
+            where labels.finding_of = ''
+            """
+        ]
+        for name in (name for name, own in field_labels.items() if own):
+            finding = _quote("finding " + name)
+            parts.append(
+                f"""
+                select {of_field}, labels.code, labels.field,
+                    left({_quote(name)}, {_VALUE_LENGTH}) as value, labels.expected
+                from judged
+                inner join labels
+                    on labels.failed = {finding} and labels.finding_of = {sql_text(name)}
+                where judged.failed = 0
+                """
             )
-            + " order by row_number, field"
+        parts.append(
+            f"""
+            select {of_field}, 'malformed_field' as code, unreadable.field,
+                unreadable.what as value, 'text or a number' as expected
+            from judged
+            inner join unreadable using (row_number)
+            where judged.failed = 0
+            """
+        )
+        # By row, then in the contract's order.
+        found = " union all ".join(
+            f"select *, {i} as place from ({p})" for i, p in enumerate(parts)
+        )
+        bad = connection.sql(
+            f"select * exclude (place) from ({found}) order by row_number, place, field"
         ).to_arrow_table()
     schema = pa.schema([pa.field("row_number", pa.int64(), nullable=False), *table.arrow_schema()])
     return good.cast(schema), bad.cast(QUARANTINE_SCHEMA)
