@@ -300,6 +300,43 @@ def test_unidentified_tokens_hardly_matter_for_models_and_much_for_labs(shipped:
     assert float(str(widths["lab"])) > 0.1
 
 
+def test_a_stealth_model_cannot_be_spread_over_many_labs(shipped: Shipped) -> None:
+    """13.9 % of the tokens of that week are of one stealth model."""
+    assert query(
+        shipped[1],
+        "select unit, round(effective_number_high, 1) from concentration_weekly "
+        "where period_start = date '2026-08-24' and lens = 'author_hq' order by unit",
+    ) == [("lab", 10.1), ("origin", 2.7)]
+
+
+def test_an_open_model_of_a_lab_without_a_country_may_be_chinese(shipped: Shipped) -> None:
+    """What is open and known not to be Chinese is what is open of labs with another country."""
+    ((weeks, most),) = query(
+        shipped[1],
+        "select count(*), round(100 * max(open_weight.share - cn.share - elsewhere.share_low), 1) "
+        "from share_by_rule_set_weekly as open_weight "
+        "inner join share_by_rule_set_weekly as cn using (rule_set, period_start) "
+        "inner join share_by_rule_set_weekly as elsewhere using (rule_set, period_start) "
+        "where rule_set = 'all_rows' and open_weight.group_name = 'open_weight' "
+        "and cn.group_name = 'open_weight_CN' and elsewhere.group_name = 'open_weight_elsewhere'",
+    )
+    assert (weeks, most) == (88, 4.2)
+
+
+def test_the_mean_of_january_2025_lacks_its_first_week(shipped: Shipped) -> None:
+    assert query(
+        shipped[1],
+        "select distinct period_start::varchar, window_kind, is_complete "
+        "from share_by_rule_set_monthly where rule_set = 'all_rows' "
+        "and period_start <= date '2025-02-01' order by all",
+    ) == [
+        ("2025-01-01", "month_mean_of_weeks", False),
+        ("2025-01-01", "month_sum", True),
+        ("2025-02-01", "month_mean_of_weeks", True),
+        ("2025-02-01", "month_sum", True),
+    ]
+
+
 # (claim, verdict, rule set and window that must be named): computed by hand from the dump.
 VERDICTS = [
     ("us_72_percent_year_before", "reproduced", "all_rows"),
