@@ -10,6 +10,7 @@ from orchestration.sources.base import Dump, ParsedDump, Source, json_cells
 _FIELDS = [f.source_name for f in tables("raw")["openrouter_models"].fields]
 _OVERRIDES = "pricing.overrides"
 _PRICES = {"prompt", "completion", "input_cache_read", "input_cache_write"}
+_COUNT = re.compile(r"[0-9]{1,18}")
 # What a column of the contract holds: up to 1 US dollar per token, at most 30 decimals.
 _PRICE = re.compile(r"(0|1)(\.[0-9]{1,30})?|[0-9](\.[0-9]{1,12})?[eE]-[0-9]{1,2}")
 
@@ -46,16 +47,18 @@ def _overrides_problem(overrides: Any) -> str | None:
             return "a list with an entry whose values are not text or numbers"
         times = [entry[name] for name in ("utc_start", "utc_end") if name in entry]
         lengths = [entry["min_prompt_tokens"]] if "min_prompt_tokens" in entry else []
-        numbers = times + lengths
-        if len(times) == len(lengths) or len(times) == 1 or not all(map(_is_count, numbers)):
+        known = all(map(_is_clock_time, times)) and all(map(_COUNT.fullmatch, lengths))
+        if len(times) == len(lengths) or len(times) == 1 or not known:
             return f"a list with an entry by {', '.join(sorted(set(entry) - _PRICES)) or 'nothing'}"
         if not all(_PRICE.fullmatch(entry[name]) for name in _PRICES & entry.keys()):
             return "a list with an entry whose prices are not decimal numbers"
     return None
 
 
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18
+def _is_clock_time(text: str) -> bool:
+    """Whether hours and minutes in one number, from 0 to 2400."""
+    known = re.fullmatch("[0-9]{1,4}", text) is not None
+    return known and int(text) <= 2400 and int(text) % 100 < 60
 
 
 def _parse(dump: Dump) -> ParsedDump:

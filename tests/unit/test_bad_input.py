@@ -527,6 +527,11 @@ def test_a_bad_catalogue_entry_is_quarantined_and_the_others_stay(
             "malformed_field",
             "a list with an entry whose prices are not decimal numbers",
         ),
+        (
+            '{"id": "a/b", "pricing": {"overrides": [{"utc_start": 100, "utc_end": 160}]}}',
+            "malformed_field",
+            "a list with an entry by utc_end, utc_start",
+        ),
         ('{"id": "a/b", "pricing": {"overrides": {}}}', "malformed_field", "a dict"),
         (
             '{"id": "a/b", "pricing": {}, "benchmarks": {"artificial_analysis": '
