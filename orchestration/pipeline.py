@@ -88,9 +88,13 @@ def land_waiting(settings: Settings) -> tuple[list[DumpRecord], InboxResult]:
     return list_dumps(settings), result
 
 
-def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
+def transform(
+    ingested: Sequence[Ingested], settings: Settings, progress: Progress = lambda _: None
+) -> None:
     """Rebuild the working database from the raw files and build every table in it."""
+    progress("loading rows")
     create_working_database(ingested, settings, intact_latest(settings))
+    progress("building models")
     build(settings)
     write_crossover(settings)
 
@@ -130,8 +134,7 @@ def _run_on(
     ingested = ingest_all(records, settings)
     if quarantined := sum(i.quarantined_rows for i in ingested):
         notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
-    progress("building models")
-    transform(ingested, settings)
+    transform(ingested, settings, progress)
     progress("writing the candidate")
     vintage = publish(build_candidate(ingested, settings), settings, progress=progress)
     notices += [
@@ -157,6 +160,5 @@ def diff_dumps(
         records = list_dumps(settings)
         pair = [find_dump(name, records) for name in (before, after)]
         if not holds(settings.database_path, settings, pair):
-            progress("building models")
-            transform(ingest_all(records, settings), settings)
+            transform(ingest_all(records, settings), settings, progress)
         return compare_dumps(settings.database_path, *pair)

@@ -361,7 +361,7 @@ def test_a_manifest_names_plain_paths_inside_its_folder(small: Settings, path: o
         ("create macro usage(x) as (select content from read_text(x))", "holds a macro, usage"),
         ("create table more as select 1 as n", "a table that no file holds, more"),
         (
-            "create table computed (sql varchar as ('x')); drop table headline; "
+            "create table computed (n int, sql varchar as ('x')); drop table headline; "
             "alter table computed rename to headline",
             "headline: is another table",
         ),
@@ -492,9 +492,6 @@ def test_a_marker_that_proves_nothing_moves_nothing(
     assert not marker.exists()
     assert ".publishing.json: does not say what to finish" in notices[0]
     assert "left alone" in notices[1]
-    marker.write_bytes(to_json(right))
-    assert "interrupted run is complete" in finish_interrupted(small)[0]
-    assert json.loads(small.latest_path.read_text())["vintage_id"] == name
 
 
 @pytest.mark.parametrize(
@@ -544,13 +541,13 @@ def test_nothing_is_compared_with_a_damaged_vintage(
     vintage = latest_vintage(small)
     assert vintage is not None
     path = vintage.path / "tables" / "usage_daily.parquet"
-    table = pq.read_table(path)
+    usage = pq.read_table(path)
     with duckdb.connect() as connection:
         changed = connection.sql(
-            "select * replace (cast(tokens * 1.004 as bigint) as tokens) from table"
+            "select * replace (cast(tokens * 1.004 as bigint) as tokens) from usage"
         ).to_arrow_table()
     path.chmod(0o644)
-    pq.write_table(changed.cast(table.schema), path, compression="zstd")
+    pq.write_table(changed.cast(usage.schema), path, compression="zstd")
     land_feed(small, drop, count=COUNT + 1)
     with pytest.raises(VerificationError) as damaged:
         pipeline.run(small)

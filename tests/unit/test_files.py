@@ -1,4 +1,4 @@
-"""Files that others may have written or that a killed run left, and text from outside in messages."""
+"""Files that others wrote or that a killed run left, and text from outside in messages."""
 
 import errno
 import os
