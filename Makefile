@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Whatever the locale: for Dagster, dbt and the linters, which do not ask for UTF-8 themselves.
 export PYTHONUTF8 = 1
+# Older releases of DuckDB, one folder each: a test opens what we publish with them.
+READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcard tests/readers/*.txt))
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test test-fast ui lint format bench contracts lock setup browser chaos clean help
+.PHONY: run test test-fast ui lint format bench contracts lock setup readers browser chaos clean help
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -23,10 +25,17 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+$(VENV)/readers/%/.installed: tests/readers/%.txt $(STAMP)
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
+	@touch $@
+
+readers: $(READERS)
+
 run: $(STAMP)  ## The main job on the shipped real data, to a published vintage with its report
 	$(BIN)/tokenshare run
 
-test: $(STAMP) browser lint  ## Linters, type checker and the whole test suite
+test: $(STAMP) readers browser lint  ## Linters, type checker and the whole test suite
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(STAMP)  ## Unit and contract tests only, in seconds

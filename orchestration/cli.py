@@ -11,11 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration import __version__
-from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError
+from orchestration.errors import RefusedDumpError, TokenshareError, plain
 from orchestration.files import format_time
 from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
-from orchestration.terminal import DataDir, console, give_room, output, print_json, use_utf8
+from orchestration.terminal import (
+    DataDir,
+    console,
+    give_room,
+    interrupts_said,
+    output,
+    print_json,
+    say_failure,
+    use_utf8,
+)
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
@@ -109,11 +118,7 @@ def run(
     if vintage.is_new:
         output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
     else:
-        output.print(
-            f"nothing new: no dump and no code has changed since vintage {vintage.vintage_id}; "
-            "nothing was published",
-            soft_wrap=True,
-        )
+        output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
     if result.inbox.refused:
         raise RefusedDumpError("\n".join(message for _, message in result.inbox.refused))
@@ -203,8 +208,12 @@ def publish(data_dir: DataDir = None) -> None:
     settings = _settings(data_dir)
     with _Progress() as progress:
         vintage = pipeline.publish_newest(settings, progress)
-    said = "published" if vintage.is_new else "nothing new, still"
-    output.print(f"{said} vintage {vintage.vintage_id}\nreport: {vintage.report}", soft_wrap=True)
+    said = (
+        f"published vintage {vintage.vintage_id}"
+        if vintage.is_new
+        else f"nothing new: {vintage.why_not}"
+    )
+    output.print(f"{said}\nreport: {vintage.report}", soft_wrap=True)
 
 
 @app.command(
@@ -215,27 +224,22 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
 ) -> None:
     """Check a vintage from its folder alone: every hash, no file missing or too much, and that
-    its tables agree with its manifest, with each other and with tokenshare.duckdb."""
-    import json
+    its tables agree with its manifest, with each other and with tokenshare.duckdb.
 
+    A seal is not a signature: who does not trust the folder's sender compares the manifest sha256
+    with one from elsewhere.
+    """
+    from orchestration.publication.manifest import LATEST_NAME, read_latest
+    from orchestration.publication.verify import unknown_tables
     from orchestration.publication.verify import verify as verify_folder
 
-    folder, pointer = path, None
-    if (path / "latest.json").exists():
-        try:
-            pointer = json.loads((path / "latest.json").read_bytes())
-            folder = path / pointer["path"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise VerificationError(f"{path / 'latest.json'}: not readable: {error}") from error
+    folder = path
+    if (path / LATEST_NAME).exists() and (latest := read_latest(path)):
+        folder, _ = latest
     manifest = verify_folder(folder)
-    if pointer is not None and (
-        pointer.get("vintage_id") != manifest["vintage_id"]
-        or pointer.get("manifest_sha256") != manifest["manifest_sha256"]
-    ):
-        raise VerificationError(
-            f"{path / 'latest.json'}: names vintage {pointer.get('vintage_id')} with manifest "
-            f"{pointer.get('manifest_sha256')}; {folder} is {manifest['vintage_id']} with "
-            f"{manifest['manifest_sha256']}"
+    for table in unknown_tables(manifest):
+        console.print(
+            "[yellow]note[/]", Text(f"{table}: not known here; only its hash was checked")
         )
     output.print(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
@@ -272,8 +276,8 @@ def show(data_dir: DataDir = None) -> None:
         week = figure["period_start"]
         table.add_row(
             week,
-            figure["origin"],
-            figure["registry_view"],
+            plain(figure["origin"]),
+            plain(figure["registry_view"]),
             *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
             f"{figure['tokens']:,}",
         )
@@ -344,8 +348,8 @@ def _say_difference(found: "Difference", limit: int) -> None:
         origins.add_column(column, justify="right")
     for row in found.origins:
         origins.add_row(
-            row["source"],
-            row["origin"],
+            plain(row["source"]),
+            plain(row["origin"]),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
@@ -365,8 +369,8 @@ def _say_difference(found: "Difference", limit: int) -> None:
         relative = row["relative_change"]
         rows.add_row(
             f"{row['usage_date']}",
-            Text(row["model_permaslug"]),
-            origin,
+            Text(plain(row["model_permaslug"])),
+            plain(origin),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             "new" if relative is None else f"{relative:+.3%}",
@@ -445,24 +449,15 @@ def version() -> None:
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
 
 
-def _notes(error: BaseException) -> list[str]:
-    """What else went wrong on the way, as `add_note` keeps it."""
-    return list(getattr(error, "__notes__", []))
-
-
 def main() -> None:
-    """Entry point: expected failures become one message and their exit code."""
+    """Entry point: failures and interrupts become one message and their exit code."""
     use_utf8()
     give_room()
-    try:
-        app(prog_name="tokenshare")
-    except TokenshareError as error:
-        console.print("[bold red]error[/]", Text("\n".join([str(error), *_notes(error)])))
-        sys.exit(error.exit_code)
-    except OSError as error:
-        # A full disk, a folder that may not be written: the system's own words say it best.
-        console.print("[bold red]error[/]", Text(str(error)))
-        sys.exit(TokenshareError.exit_code)
+    with interrupts_said():
+        try:
+            app(prog_name="tokenshare")
+        except Exception as error:
+            sys.exit(say_failure(error))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """Errors that a user can act on, each with the exit code that the CLI returns for it.
 
-Also how a message repeats what it found outside: `quoted` and `plain`.
+And how they are said: what comes from outside is data, also in a message.
 """
 
 import reprlib
+import sys
 from typing import Any
 
 
-def plain(text: str, length: int = 120) -> str:
-    """Text from outside as a message may say it: cut, and `?` for what cannot be printed.
-
-    That is control characters, line ends, marks that turn the direction of writing and the bytes
-    of file names that are not UTF-8.
-    """
-    cut = text if len(text) <= length else text[:length] + "…"
-    return "".join(c if c.isprintable() else "?" for c in cut)
+def plain(text: object, limit: int = 200) -> str:
+    """Text from outside as a message may show it: on one line, cut, without control characters."""
+    cut = str(text)[: limit + 1]
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut[:limit]
+    )
+    return shown + ("…" if len(cut) > limit else "")
 
 
 def quoted(value: object, length: int = 80) -> str:
@@ -28,6 +28,10 @@ class TokenshareError(Exception):
     """Base of every expected failure. The message alone must tell what to do."""
 
     exit_code = 1
+
+
+class ResourceError(TokenshareError):
+    """The disk, the memory or another process stands in the way; it may pass."""
 
 
 class RefusedDumpError(TokenshareError):
@@ -77,3 +81,29 @@ class RegistryFindingsError(TokenshareError):
     """`registry check` found what the registry must not leave as it is."""
 
     exit_code = 9
+
+
+def expected(error: BaseException) -> TokenshareError | None:
+    """What a failure says to a person where it comes from outside, or None where it is a bug.
+
+    The system and DuckDB report a full disk, missing rights, too little memory and a file that
+    another process holds; their own words say it best.
+    """
+    if isinstance(error, TokenshareError):
+        return error
+    if isinstance(error, OSError):
+        return ResourceError(str(error))
+    if isinstance(error, MemoryError):
+        return ResourceError(f"the memory is full: {error}")
+    # Not imported for this: where it is not loaded, it did not fail.
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is None or not isinstance(error, duckdb.Error):
+        return None
+    text = str(error)
+    if "Could not set lock on file" in text:
+        return ResourceError(
+            "another process has opened the working database, which only a run may do; close it "
+            f"and run again. Readers open the tokenshare.duckdb of a vintage. DuckDB says: {text}"
+        )
+    kinds = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+    return ResourceError(f"DuckDB: {text}") if isinstance(error, kinds) else None

@@ -1,17 +1,21 @@
 """Writing files so that a crash at any moment leaves the old state or the new one."""
 
+import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 BUILDING_PREFIX = ".building-"
+_JSON_BYTES = 64 * 1024 * 1024
+# Folders that this process is building, each with the descriptor that holds its lock.
+_building: dict[Path, int] = {}
 
 
 def sha256_bytes(content: bytes) -> str:
@@ -50,18 +54,39 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` in one step; readers see the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{BUILDING_PREFIX}{os.getpid()}-{path.name}")
-    temporary.write_bytes(content)
-    fsync(temporary)
-    temporary.replace(path)
+    with temporary.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+        temporary.replace(path)
     fsync(path.parent)
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
-    """An empty folder beside its final place, to be renamed when it is complete."""
+    """An empty folder beside its final place, to be renamed when it is complete.
+
+    It is locked for as long as this process lives or until it is settled, so that nobody takes it
+    for a leftover: the system frees the lock of a killed process, whatever has its number later.
+    """
     folder = parent / f"{BUILDING_PREFIX}{name}"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    _unlock(folder)
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Between the two calls above somebody may have taken it for a leftover.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                _building[folder] = descriptor
+                return folder
+        os.close(descriptor)
+
+
+def _unlock(folder: Path) -> None:
+    if (descriptor := _building.pop(folder, None)) is not None:
+        os.close(descriptor)
 
 
 def settle_folder(building: Path, final: Path) -> None:
@@ -70,39 +95,54 @@ def settle_folder(building: Path, final: Path) -> None:
         fsync(path)
     fsync(building)
     building.rename(final)
+    _unlock(building)
     fsync(final.parent)
 
 
-def _builder_lives(path: Path) -> bool:
-    """Is the process whose number the name holds still there? Landing needs no writer's lock."""
-    match = re.match(rf"{re.escape(BUILDING_PREFIX)}(\d+)-", path.name)
-    if match is None:
-        return False
-    try:
-        os.kill(int(match[1]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def remove_leftovers(parents: Iterable[Path]) -> None:
-    """Delete what a killed run was still building. Call only under the writer's lock."""
+    """Delete what a killed run was still building; what is being built is locked and stays."""
     for parent in parents:
         for path in parent.glob(f"{BUILDING_PREFIX}*"):
-            if _builder_lives(path):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
 
 
 def to_json(document: Any) -> bytes:
     """The one JSON form that we write: sorted keys, two spaces, a final newline."""
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-    return (text + "\n").encode()
+    # What a name that is not UTF-8 is made of becomes an escape, which is JSON as well.
+    return (text + "\n").encode(errors="backslashreplace")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds, whoever wrote the file.
+
+    Raises OSError, or ValueError for all that is not one: no regular file, too long, not UTF-8,
+    not JSON, nested too deeply, of another type.
+    """
+    if not path.is_file():
+        raise ValueError("is not a file" if path.exists() else "is not there")
+    if (size := path.stat().st_size) > _JSON_BYTES:
+        raise ValueError(f"has {size} bytes, expected at most {_JSON_BYTES}")
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"holds a {type(document).__name__}, expected an object")
+    return document
 
 
 def format_time(moment: datetime) -> str:

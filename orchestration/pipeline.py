@@ -24,7 +24,7 @@ from orchestration.publication.diff import Difference, compare_dumps, find_dump,
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
-    latest_vintage,
+    intact_latest,
     publish,
     published_already,
 )
@@ -66,23 +66,19 @@ def writer_lock(settings: Settings) -> Iterator[None]:
 
 def tidy_up(settings: Settings) -> list[str]:
     """Remove what killed runs left half done, and finish what they left all but done."""
-    notices = []
     remove_leftovers(
         [
             settings.candidates_dir,
             settings.vintages_dir,
             settings.published_dir,
+            settings.data_dir,
             *(settings.landing_dir / name for name in SOURCES),
         ]
     )
     for folder in settings.candidates_dir.glob("*"):
         if not folder.name.startswith(BUILDING_PREFIX) and not (folder / CANDIDATE_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-    if finished := finish_interrupted(settings):
-        notices.append(
-            f"vintage {finished} of an interrupted run is complete: latest.json names it"
-        )
-    return notices + seal_older(settings)
+    return finish_interrupted(settings) + seal_older(settings)
 
 
 def land_waiting(
@@ -94,9 +90,13 @@ def land_waiting(
     return list_dumps(settings), result
 
 
-def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
+def transform(
+    ingested: Sequence[Ingested], settings: Settings, progress: Progress = lambda _: None
+) -> None:
     """Rebuild the working database from the raw files and build every table in it."""
-    create_working_database(ingested, settings, latest_vintage(settings))
+    progress("loading rows")
+    create_working_database(ingested, settings, intact_latest(settings))
+    progress("building models")
     build(settings)
     write_crossover(settings)
 
@@ -104,7 +104,8 @@ def transform(ingested: Sequence[Ingested], settings: Settings) -> None:
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
     """The whole graph: land, ingest, transform, candidate, gate, publish.
 
-    Publishes nothing where the latest vintage was made from the same dumps by the same code.
+    Publishes nothing where the latest vintage was made from the same dumps by the same code; its
+    `why_not` then says so.
     """
     with writer_lock(settings):
         notices = tidy_up(settings)
@@ -114,6 +115,9 @@ def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
         try:
             return _run_on(records, inbox, notices, settings, progress)
         except TokenshareError as error:
+            # What was done before the failure is as true after it.
+            for notice in notices:
+                error.add_note(f"note: {notice}")
             for _, refused in inbox.refused:
                 error.add_note(f"also refused: {refused}")
             for notice in inbox.notices:
@@ -140,8 +144,7 @@ def _run_on(
             f"{fields} field(s) of good rows were not believed and are NULL, "
             "see the table quarantine"
         )
-    progress("building models")
-    transform(ingested, settings)
+    transform(ingested, settings, progress)
     progress("writing the candidate")
     vintage = publish(build_candidate(ingested, settings), settings, progress=progress)
     notices += [
@@ -167,6 +170,5 @@ def diff_dumps(
         records = list_dumps(settings)
         pair = [find_dump(name, records) for name in (before, after)]
         if not holds(settings.database_path, settings, pair):
-            progress("building models")
-            transform(ingest_all(records, settings), settings)
+            transform(ingest_all(records, settings), settings, progress)
         return compare_dumps(settings.database_path, *pair)

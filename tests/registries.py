@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.publication.manifest import MANIFEST_NAME, point_to, seal_manifest
 from orchestration.settings import Settings
 
 EVIDENCE = "https://example.org,2026-11-01,high,"
@@ -97,8 +98,12 @@ def publish_usage(settings: Settings, vintage_id: str = "20260301T000000Z-000000
         )
         for name in ("usage_daily", "price_history"):
             connection.execute(f"copy {name} to '{tables / name}.parquet' (format parquet)")
-    pointer = {"vintage_id": vintage_id, "path": f"vintages/{vintage_id}"}
-    settings.latest_path.write_text(json.dumps(pointer), encoding="utf-8")
+    nothing: dict[str, list[str]] = {
+        k: [] for k in ("inputs", "outputs", "gate", "headline", "citations")
+    }
+    manifest = seal_manifest({"vintage_id": vintage_id, **nothing})
+    (tables.parent / MANIFEST_NAME).write_bytes(manifest)
+    point_to(settings.published_dir, json.loads(manifest))
     return tables
 
 

@@ -1,38 +1,54 @@
 """What every asset shares: owner, retry policy, the writer's pool, and errors as Failures."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
 
-from orchestration.errors import RunLockedError, TokenshareError
+from orchestration.errors import ResourceError, RunLockedError, expected, plain
 
 OWNERS = ["team:data-platform"]
 # One writer at a time: nobody but the run may open the working database.
 WRITER_POOL = "warehouse_writer"
 # A full disk or a busy lock may pass; what the data says does not change by asking again.
+_MAY_PASS = (ResourceError, RunLockedError)
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Expected failures become Failures that are shown as they are; only a busy lock is retried."""
+    """Expected failures become Failures that are shown as they are; what may pass is retried."""
     try:
         yield
-    except TokenshareError as error:
+    except Exception as raised:
+        if (error := expected(raised)) is None:
+            raise
         raise dg.Failure(
-            description=str(error),
+            description="\n".join(plain(line, 2000) for line in str(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=isinstance(error, RunLockedError),
+            allow_retries=isinstance(error, _MAY_PASS),
         ) from error
+
+
+# Letters, digits and marks without a meaning in Markdown; no address, which becomes a link.
+_NO_MARKDOWN = re.compile(r"(?!.*(://|www\.))[\w ,.:;/%+(){}'\"=?…–→-]*")
+
+
+def markdown_text(value: object) -> str:
+    """Text from outside as Markdown that says it and nothing else: as code, unless it is harmless.
+
+    In code no image is loaded, no link is made and no HTML is read. None is nothing.
+    """
+    text = "" if value is None else plain(value, 500)
+    if _NO_MARKDOWN.fullmatch(text):
+        return text
+    fence = "`" * (1 + max(map(len, re.findall("`*", text))))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table as the UI shows it; None is an empty cell."""
-    lines = [
-        columns,
-        ["---"] * len(columns),
-        # Names come from dumps and may hold what ends a cell.
-        *(["" if v is None else str(v).replace("|", "\\|") for v in row] for row in rows),
-    ]
+    lines = [columns, ["---"] * len(columns), *(map(markdown_text, row) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from orchestration import pipeline
-from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.assets.common import (
+    OWNERS,
+    RETRY,
+    WRITER_POOL,
+    markdown_table,
+    markdown_text,
+    told_plainly,
+)
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError
 from orchestration.files import format_time
@@ -74,7 +81,9 @@ def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
             metadata={
                 "observed": v.observed,
                 "failing": v.failing,
-                "rows": dg.MetadataValue.md("\n".join(f"- {row}" for row in v.rows) or "none"),
+                "rows": dg.MetadataValue.md(
+                    "\n".join(f"- {markdown_text(row)}" for row in v.rows) or "none"
+                ),
             },
         )
         for v in verdicts
@@ -82,10 +91,13 @@ def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
 
 
 def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
-    shares = "\n".join(
-        f"| {h['period_start']} | {h['origin']} | {h['registry_view']} | {h['share']:.2%} "
-        f"| {h['share_low']:.2%} | {h['share_high']:.2%} |"
-        for h in made.manifest["headline"]
+    shares = markdown_table(
+        ["week of", "origin", "as known", "share", "at least", "at most"],
+        [
+            [h["period_start"], h["origin"], h["registry_view"]]
+            + [f"{h[k]:.2%}" for k in ("share", "share_low", "share_high")]
+            for h in made.manifest["headline"]
+        ],
     )
     return {
         "vintage_id": made.vintage_id,
@@ -94,10 +106,7 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
         "report": dg.MetadataValue.url(made.report.as_uri()),
         "quality": dg.MetadataValue.url((made.path / "quality" / "index.html").as_uri()),
         "manifest_sha256": made.manifest["manifest_sha256"],
-        "shares": dg.MetadataValue.md(
-            "| week of | origin | as known | share | at least | at most |\n"
-            "|---|---|---|---|---|---|\n" + shares
-        ),
+        "shares": dg.MetadataValue.md(shares),
         "citation": "\n".join(made.manifest["citations"]),
     }
 

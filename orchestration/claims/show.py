@@ -4,10 +4,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orchestration.errors import TokenshareError
-from orchestration.tables import sql_text
+from orchestration.tables import open_files
 
 VERDICTS = {
     "reproduced": "green",
@@ -45,8 +43,8 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
             f"{vintage.name}: holds no table of claims, it is of an earlier version; "
             "`tokenshare run` publishes one"
         )
-    with duckdb.connect() as connection:
-        relation = connection.sql(f"select * from read_parquet({sql_text(path)}) order by claim_id")
+    with open_files({"claims": path}) as connection:
+        relation = connection.sql("select * from claims order by claim_id")
         names = relation.columns
         if "asked_by" not in names:
             raise TokenshareError(

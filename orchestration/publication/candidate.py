@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import TokenshareError
+from orchestration.errors import TokenshareError, plain
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
     fresh_folder,
+    read_json,
     settle_folder,
     sha256_bytes,
     to_json,
@@ -30,11 +31,13 @@ from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
 from orchestration.quality.rules import thresholds
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
-from orchestration.tables import sql_text
+from orchestration.tables import parquet, sql_name, sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
 LIBRARIES = PROJECT_ROOT / "requirements.lock"
+# The oldest that holds everything: BI drivers ship DuckDB 1.x, which opens nothing newer.
+_STORAGE_VERSION = "v1.0.0"
 
 
 @dataclass(frozen=True)
@@ -154,13 +157,14 @@ def _write_database(
 ) -> None:
     """`written` gives each table once its Parquet file is complete."""
     # A thousand small statements: planning them on one thread without an optimizer saves a quarter.
-    with duckdb.connect(str(path), config={"threads": 1}) as connection:
+    config = {"threads": 1, "storage_compatibility_version": _STORAGE_VERSION}
+    with duckdb.connect(str(path), config=config) as connection:
         connection.execute("pragma disable_optimizer")
         # One transaction: each of the 900 comments alone would be flushed to disk.
         connection.begin()
         for table in written:
-            file = sql_text(tables_dir / f"{table.name}.parquet")
-            connection.execute(f"create table {table.name} as select * from read_parquet({file})")
+            file = parquet(tables_dir / f"{table.name}.parquet")
+            connection.execute(f"create table {sql_name(table.name)} as select * from {file}")
             comment = sql_text(" ".join([table.description, *cited]))
             connection.execute(f"comment on table {table.name} is {comment}")
             for field in table.fields:
@@ -226,7 +230,7 @@ def read_candidate(path: Path) -> Candidate:
     Raises TokenshareError where the folder is not one.
     """
     try:
-        document = json.loads((path / CANDIDATE_FILE).read_bytes())
+        document = read_json(path / CANDIDATE_FILE)
         return Candidate(
             path,
             document["inputs_sha256"],
@@ -235,8 +239,8 @@ def read_candidate(path: Path) -> Candidate:
             document["registry"],
             document["previous_vintage"],
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise TokenshareError(f"{path}: is not a complete candidate: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TokenshareError(f"{path}: is not a complete candidate: {plain(error)}") from error
 
 
 def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Settings) -> Candidate:
@@ -244,7 +248,7 @@ def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Setti
 
     Raises TokenshareError where other dumps are landed by now or the code has changed.
     """
-    document = json.loads((candidate.path / CANDIDATE_FILE).read_bytes())
+    document = read_json(candidate.path / CANDIDATE_FILE)
     landed = {(r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records}
     held = {(e["source"], e["sha256"], e.get("sidecar_sha256")) for e in candidate.inputs}
     same_code = document.get("build_sha256") == build_fingerprint()

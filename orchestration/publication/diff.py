@@ -4,7 +4,6 @@ Only days that both have are compared. What belongs here: the comparison and the
 two sides. The table `revisions` of a vintage says the same against the vintage before it.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import TokenshareError, VerificationError
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.landing.store import DumpRecord
+from orchestration.publication.manifest import read_latest
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
-from orchestration.tables import sql_text
+from orchestration.tables import open_files
 
 _COMMON_DAYS = """
     create temp view common as
@@ -165,12 +165,8 @@ def find_vintage(name: str, settings: Settings) -> Path:
     """
     if (Path(name) / "manifest.json").exists():
         return Path(name)
-    if name == "latest" and settings.latest_path.exists():
-        try:
-            pointer = json.loads(settings.latest_path.read_bytes())
-            return settings.published_dir / str(pointer["path"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise VerificationError(f"{settings.latest_path}: not readable: {error}") from error
+    if name == "latest" and (latest := read_latest(settings.published_dir)):
+        return latest[0]
     found = sorted(p for p in settings.vintages_dir.glob("*") if name and p.name.startswith(name))
     folder: Path = _only(found, name, "vintage", (p.name for p in settings.vintages_dir.glob("*")))
     return folder
@@ -189,24 +185,35 @@ def compare_vintages(before: Path, after: Path) -> Difference:
 
     Raises VerificationError where either is not as it was published.
     """
+    folders = {"before": before, "after": after}
     sides = []
-    with duckdb.connect() as connection:
-        for name, folder in (("before", before), ("after", after)):
-            manifest = verify(folder, deep=False)
-            newest = max(entry["as_of"] for entry in manifest["inputs"])
-            sides.append(Side("vintage", manifest["vintage_id"], newest))
-            tables = folder / "tables"
-            connection.execute(
-                f"""
-                create table {name} as
-                select usage.source, usage.usage_date, usage.model_permaslug, usage.tokens,
-                    coalesce(labs.origin, 'unidentified') as origin
-                from read_parquet({sql_text(tables / "usage_daily.parquet")}) as usage
-                left join read_parquet({sql_text(tables / "share_by_lab_daily.parquet")}) as labs
-                    on usage.source = labs.source and usage.usage_date = labs.period_start
-                    and usage.lab_id = labs.lab_id and labs.lens = 'author_hq'
-                """
-            )
+    for folder in folders.values():
+        manifest = verify(folder, deep=False)
+        newest = max((entry["as_of"] for entry in manifest["inputs"]), default="unknown")
+        sides.append(Side("vintage", manifest["vintage_id"], newest))
+    files = {
+        f"{side}_{table}": folder / "tables" / f"{table}.parquet"
+        for side, folder in folders.items()
+        for table in ("usage_daily", "share_by_lab_daily")
+    }
+    with open_files(files) as connection:
+        for side, folder in folders.items():
+            try:
+                connection.execute(
+                    f"""
+                    create table {side} as
+                    select usage.source, usage.usage_date, usage.model_permaslug, usage.tokens,
+                        coalesce(labs.origin, 'unidentified') as origin
+                    from {side}_usage_daily as usage
+                    left join {side}_share_by_lab_daily as labs
+                        on usage.source = labs.source and usage.usage_date = labs.period_start
+                        and usage.lab_id = labs.lab_id and labs.lens = 'author_hq'
+                    """
+                )
+            except duckdb.Error as error:
+                raise VerificationError(
+                    f"{folder}: the tables are not those of a vintage: {plain(error)}"
+                ) from error
         return compare(connection, *sides)
 
 

@@ -1,5 +1,9 @@
 """Verify a vintage from its folder alone: the manifest's own seal, every file's hash, and that
-the tables still say what the manifest says they do."""
+the tables still say what the manifest says they do.
+
+The folder may be a stranger's: nothing that it says is executed, and only tables that a contract
+knows are opened, by names of ours.
+"""
 
 import json
 from pathlib import Path
@@ -10,43 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.claims.config import DEFAULT_RULE_SET
-from orchestration.errors import VerificationError
-from orchestration.files import sha256_bytes, sha256_file, to_json
+from orchestration.contracts.odcs import tables
+from orchestration.errors import VerificationError, plain
+from orchestration.files import sha256_file, to_json
 from orchestration.publication.candidate import DATABASE_NAME
-from orchestration.tables import open_tables, sql_text
+from orchestration.publication.manifest import MANIFEST_NAME, read_manifest
+from orchestration.tables import open_files, sql_name
 
-MANIFEST_NAME = "manifest.json"
-_SEAL = "manifest_sha256"
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
-_REQUIRED = {"vintage_id", "inputs", "outputs", "gate", "headline", "citations"}
-
-
-def seal_manifest(document: dict[str, Any]) -> bytes:
-    """The manifest's bytes, with its own hash inside (of the document without that field)."""
-    plain = json.loads(to_json(document))
-    return to_json({**plain, _SEAL: sha256_bytes(to_json(plain))})
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST_NAME
-    if path.is_symlink():
-        raise VerificationError(f"{path}: is a link, not a file")
-    try:
-        content = path.read_bytes()
-        document: dict[str, Any] = json.loads(content)
-        seal = document.get(_SEAL)
-        plain = {k: v for k, v in document.items() if k != _SEAL}
-    except (OSError, ValueError, AttributeError) as error:
-        raise VerificationError(f"{path}: missing or not readable: {error}") from error
-    if seal_manifest(plain) != content or seal != sha256_bytes(to_json(plain)):
-        raise VerificationError(f"{path}: was changed after it was sealed")
-    if missing := _REQUIRED - document.keys():
-        raise VerificationError(f"{path}: lacks {', '.join(sorted(missing))}")
-    return document
+# What a database may hold beside tables, and where DuckDB lists it.
+_NO_TABLES = {"view": "duckdb_views()", "macro": "duckdb_functions()"}
 
 
 def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     listed = {entry["path"]: entry for entry in document["outputs"]}
+    if len(listed) != len(document["outputs"]):
+        return [f"{MANIFEST_NAME}: lists a file twice"]
     found = {
         p.relative_to(folder).as_posix(): p
         for p in sorted(folder.rglob("*"))
@@ -54,44 +37,106 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     }
     found.pop(MANIFEST_NAME, None)
     problems = [f"{name}: missing" for name in sorted(listed.keys() - found.keys())]
-    problems += [f"{name}: not in the manifest" for name in sorted(found.keys() - listed.keys())]
+    problems += [
+        f"{plain(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())
+    ]
     for name in sorted(listed.keys() & found.keys()):
         path, entry = found[name], listed[name]
-        if path.is_symlink():
-            problems.append(f"{name}: is a link, not a file")
+        if path.is_symlink() or not path.is_file():
+            problems.append(f"{name}: is a link or a device, not a file")
         elif path.stat().st_size != entry["bytes"]:
             problems.append(
                 f"{name}: has {path.stat().st_size} bytes; the manifest says {entry['bytes']}"
             )
         elif (sha256 := sha256_file(path)) != entry["sha256"]:
-            problems.append(f"{name}: has sha256 {sha256}; the manifest says {entry['sha256']}")
+            problems.append(
+                f"{name}: has sha256 {sha256}; the manifest says {plain(entry['sha256'])}"
+            )
+    return problems
+
+
+def _table_of(path: str) -> str | None:
+    """The table that a file of a vintage holds, or None where it is none that a contract knows."""
+    name = Path(path).stem
+    return name if path == f"tables/{name}.parquet" and name in tables("published") else None
+
+
+def unknown_tables(document: dict[str, Any]) -> list[str]:
+    """Parquet files of a manifest that no contract of this version knows: only hashes speak."""
+    paths = (entry["path"] for entry in document["outputs"])
+    return [path for path in paths if path.endswith(".parquet") and _table_of(path) is None]
+
+
+def _database_problems(
+    connection: duckdb.DuckDBPyConnection, names: list[str], files: set[str]
+) -> list[str]:
+    """Is every table of the attached database a plain copy of the view of its name?
+
+    `files` are the tables that the vintage's files hold, known to a contract or not.
+    """
+    problems = [
+        f"{DATABASE_NAME}: holds a {kind}, {plain(name)}; expected tables alone"
+        for kind, listing in _NO_TABLES.items()
+        for (name,) in connection.execute(
+            f"select distinct {'function' if kind == 'macro' else kind}_name from {listing} "
+            "where database_name = 'attached' and not internal order by 1"
+        ).fetchall()
+    ]
+    held = dict(
+        connection.execute(
+            "select table_name, sql from duckdb_tables() "
+            "where database_name = 'attached' and schema_name = 'main'"
+        ).fetchall()
+    )
+    connection.execute("create schema expected")
+    for name in names:
+        # As `create table` would be said of it: a computed column is one that would be executed.
+        connection.execute(f"create table expected.{sql_name(name)} as from {name} limit 0")
+    wanted = dict(
+        connection.execute(
+            "select table_name, replace(sql, 'CREATE TABLE expected.', 'CREATE TABLE ') "
+            "from duckdb_tables() where schema_name = 'expected'"
+        ).fetchall()
+    )
+    problems += [
+        f"{name}: is another table in {DATABASE_NAME} than in Parquet"
+        for name in names
+        if held.get(name) != wanted[name]
+    ]
+    problems += [
+        f"{DATABASE_NAME}: holds a table that no file holds, {plain(name)}"
+        for name in sorted(held.keys() - files)
+    ]
     return problems
 
 
 def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     """Does what the tables say agree with the manifest, with each other and with the database?"""
     problems = []
-    names = []
-    listed = {Path(e["path"]).stem for e in document["outputs"] if e["path"].endswith(".parquet")}
-    if lacking := _CORE_TABLES - listed:
-        return [f"manifest.json: lists no table {', '.join(sorted(lacking))}"]
+    names = [name for e in document["outputs"] if (name := _table_of(e["path"])) is not None]
+    if lacking := _CORE_TABLES - set(names):
+        return [f"{MANIFEST_NAME}: lists no table {', '.join(sorted(lacking))}"]
     for entry in document["outputs"]:
         if not entry["path"].endswith(".parquet"):
             continue
         metadata = pq.read_metadata(folder / entry["path"])
-        names.append(Path(entry["path"]).stem)
         schema = {f.name: str(f.type) for f in metadata.schema.to_arrow_schema()}
         if metadata.num_rows != entry["rows"] or schema != entry["schema"]:
             problems.append(f"{entry['path']}: rows or columns differ from the manifest")
-    with open_tables(folder / "tables") as connection:
-        connection.execute(f"attach {sql_text(folder / DATABASE_NAME)} as vintage (read_only)")
+    files = {name: folder / "tables" / f"{name}.parquet" for name in names}
+    with open_files(files, folder / DATABASE_NAME) as connection:
+        listed = {Path(e["path"]).stem for e in document["outputs"]}
+        if differing := _database_problems(connection, names, listed):
+            return problems + differing
         for name in names:
-            ((differing,),) = connection.execute(
-                f"select count(*) from ((from {name} except all from vintage.{name}) "
-                f"union all (from vintage.{name} except all from {name}))"
+            ((differing_rows,),) = connection.execute(
+                f"select count(*) from ((from {name} except all from attached.{name}) "
+                f"union all (from attached.{name} except all from {name}))"
             ).fetchall()
-            if differing:
-                problems.append(f"{name}: tokenshare.duckdb and Parquet differ in {differing} rows")
+            if differing_rows:
+                problems.append(
+                    f"{name}: {DATABASE_NAME} and Parquet differ in {differing_rows} rows"
+                )
         ((usage,),) = connection.execute("select sum(tokens) from usage_daily").fetchall()
         as_others_count = [n for n in names if n.startswith("share_by_rule_set_")]
         for name in (n for n in names if n.startswith("share_by_") and n not in as_others_count):
@@ -102,7 +147,7 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
             ).fetchall():
                 if (tokens != usage and lens != "serving_hq") or off:
                     problems.append(
-                        f"{name}: counts {tokens} tokens by {lens}, usage_daily {usage}; "
+                        f"{name}: counts {tokens} tokens by {plain(lens)}, usage_daily {usage}; "
                         f"{off} rows out of bounds"
                     )
         for name in as_others_count:
@@ -121,10 +166,10 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
         # Through JSON and back, as the manifest's own rows went. In whatever order: the key of the
         # table is not the same in every version of the interface.
         if _sorted(json.loads(to_json(rows))) != _sorted(document["headline"]):
-            problems.append("manifest.json: headline figures differ from the table headline")
-    failed = [v["rule"] for v in document["gate"] if v["verdict"] == "fail"]
+            problems.append(f"{MANIFEST_NAME}: headline figures differ from the table headline")
+    failed = [plain(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
     if failed:
-        problems.append(f"manifest.json: was published past failed blockers: {failed}")
+        problems.append(f"{MANIFEST_NAME}: was published past failed blockers: {failed}")
     return problems
 
 
@@ -142,13 +187,18 @@ def verify(folder: Path, deep: bool = True) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise VerificationError(f"{folder}: is not a vintage folder")
-    document = _read_manifest(folder)
+    document = read_manifest(folder)
     problems = _file_problems(folder, document)
     if deep and not problems:
         try:
             problems = _content_problems(folder, document)
-        except (duckdb.Error, pa.ArrowException, KeyError, TypeError, AttributeError) as error:
-            problems = [f"the tables are not those of a vintage: {error}"]
+        except VerificationError as error:
+            problems = [str(error)]
+        except (
+            duckdb.Error, pa.ArrowException, OSError, ValueError, KeyError, TypeError,
+            AttributeError,
+        ) as error:  # fmt: skip
+            problems = [f"the tables are not those of a vintage: {plain(error)}"]
     if problems:
         raise VerificationError(
             f"{folder}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)

@@ -1,14 +1,15 @@
 """Publish a candidate as an immutable vintage: gate, report, manifest, one rename, one replace.
 
 The gate runs here and nowhere else, on the bytes that are then renamed, so no caller can publish
-past it. A run killed at any moment leaves `latest.json` on a complete vintage.
+past it. A run killed at any moment leaves `latest.json` on a complete vintage. Nothing but a run
+that publishes moves `latest.json`, or the next one where that run was killed just before it did.
 """
 
 import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,27 @@ import pyarrow.parquet as pq
 
 from orchestration import __version__
 from orchestration.contracts.odcs import contract_versions
-from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
+from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, plain
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
+    read_json,
     settle_folder,
     sha256_file,
     to_json,
     write_atomically,
 )
 from orchestration.publication.candidate import CANDIDATE_FILE, Candidate, code_fingerprint
-from orchestration.publication.verify import MANIFEST_NAME, seal_manifest, verify
+from orchestration.publication.manifest import (
+    MANIFEST_NAME,
+    point_to,
+    read_latest,
+    read_manifest,
+    seal_manifest,
+    vintage_time,
+    with_repair,
+)
+from orchestration.publication.verify import verify
 from orchestration.quality.gate import Verdict, refuse, run_gate
 from orchestration.quality.page import write_quality
 from orchestration.report.build import build_report, headline
@@ -37,17 +48,22 @@ from orchestration.tables import open_tables
 # Semantic version of names and meanings of the published tables and of the manifest.
 DATA_INTERFACE_VERSION = "2.0.0"
 
+# What the marker of a run says of the vintage that it is about to name, as the manifest does.
+_MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
+
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Vintage:
-    """A published vintage. `is_new` is false where an earlier run published it."""
+    """A published vintage. `is_new` is false where an earlier run published it; `why_not` then
+    says why there was nothing to publish."""
 
     vintage_id: str
     path: Path
     manifest: dict[str, Any]
     is_new: bool = False
+    why_not: str = ""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -62,69 +78,149 @@ class Vintage:
 def latest_vintage(settings: Settings) -> Vintage | None:
     """The vintage that `latest.json` names, or None where nothing was published.
 
-    Raises VerificationError where the pointer or the manifest behind it cannot be read.
+    Its manifest is the very one that was published; of the other files this says nothing (see
+    `intact_latest`). Raises VerificationError, with the repair, where the pointer or the manifest
+    is not what it was.
     """
-    if not settings.latest_path.exists():
+    if (found := read_latest(settings.published_dir)) is None:
         return None
-    try:
-        pointer = json.loads(settings.latest_path.read_bytes())
-        path = settings.published_dir / pointer["path"]
-        manifest = json.loads((path / MANIFEST_NAME).read_bytes())
-        return Vintage(pointer["vintage_id"], path, manifest)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VerificationError(
-            f"{settings.latest_path}: does not lead to a readable vintage ({error}). Restore the "
-            "vintage from a copy, or remove latest.json to publish anew."
-        ) from error
+    folder, manifest = found
+    return Vintage(manifest["vintage_id"], folder, manifest)
 
 
-def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
-    """The latest vintage, where it was made from exactly these inputs and is still intact."""
+def intact_latest(settings: Settings) -> Vintage | None:
+    """The latest vintage with every file re-hashed: what new numbers may be compared with.
+
+    Raises VerificationError, with the repair, where a file is not what it was: revisions, and what
+    the gate says of restatements, would be false.
+    """
     latest = latest_vintage(settings)
-    if latest is None or latest.manifest.get("inputs_sha256") != inputs_sha256:
-        return None
-    try:
-        verify(latest.path, deep=False)
-    except VerificationError:
-        return None
+    if latest is not None:
+        try:
+            verify(latest.path, deep=False)
+        except VerificationError as error:
+            raise with_repair(error) from error
     return latest
 
 
-def _point_to(vintage_id: str, manifest_sha256: str, settings: Settings) -> None:
-    pointer = {
-        "vintage_id": vintage_id,
-        "path": f"vintages/{vintage_id}",
-        "manifest_sha256": manifest_sha256,
-    }
-    write_atomically(settings.latest_path, to_json(pointer))
+def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
+    """The latest vintage where nothing is to be published, with the reason in `why_not`.
 
+    It was made from exactly these inputs; or a later one was, and somebody moved `latest.json`
+    back from that.
 
-def finish_interrupted(settings: Settings) -> str | None:
-    """Point `latest.json` to a newer, verified vintage that a killed run did not get to name."""
-    latest = latest_vintage(settings)
-    newer = [
-        p
-        for p in sorted(settings.vintages_dir.glob("*"))
-        if not p.name.startswith(BUILDING_PREFIX) and (latest is None or p.name > latest.vintage_id)
-    ]
-    for path in reversed(newer):
-        try:
-            manifest = verify(path)
-        except VerificationError:
-            continue
-        _point_to(manifest["vintage_id"], manifest["manifest_sha256"], settings)
-        return path.name
+    Raises VerificationError as `intact_latest` does.
+    """
+    latest = intact_latest(settings)
+    if latest is None:
+        return None
+    if latest.manifest.get("inputs_sha256") == inputs_sha256:
+        return replace(
+            latest, why_not=f"no dump and no code has changed since vintage {latest.vintage_id}"
+        )
+    for folder in sorted(settings.vintages_dir.glob(f"*Z-{inputs_sha256[:8]}")):
+        if folder.name > latest.vintage_id and _was_made_from(folder, inputs_sha256):
+            return replace(
+                latest,
+                why_not=f"vintage {folder.name} was made from these dumps by this code, but "
+                f"latest.json names {latest.vintage_id}, where it stays; to go forward, let it "
+                f"name {folder.name}",
+            )
     return None
 
 
-def _next_vintage_id(inputs_sha256: str, settings: Settings, now: datetime) -> str:
-    """Sorts after every vintage there is, even where the clock went back."""
-    pattern = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z-*"
-    taken = [p.name[:16] for p in settings.vintages_dir.glob(pattern)]
-    moment = now.replace(microsecond=0)
-    if taken:
-        last = datetime.strptime(max(taken), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+def _was_made_from(folder: Path, inputs_sha256: str) -> bool:
+    try:
+        manifest = read_manifest(folder)
+    except VerificationError:
+        return False
+    return (manifest["vintage_id"], manifest.get("inputs_sha256")) == (folder.name, inputs_sha256)
+
+
+def _marker(settings: Settings) -> Path:
+    """Says which vintage a run is about to publish, for the time between rename and pointer."""
+    return settings.data_dir / ".publishing.json"
+
+
+def _interrupted(settings: Settings, present: str | None) -> dict[str, Any] | None:
+    """The manifest of the vintage that the marker's run did not get to name, or None where it did,
+    or where it had none yet.
+
+    The marker names the vintage, its manifest, and the vintage before, which must still be
+    `present`. Raises OSError, ValueError, KeyError or VerificationError where it proves nothing.
+    """
+    stated = read_json(_marker(settings))
+    vintage_id = str(stated["vintage_id"])
+    if vintage_time(vintage_id) is None:
+        raise ValueError(f"{vintage_id!r} is not the id of a vintage")
+    if vintage_id == present or not (settings.vintages_dir / vintage_id).exists():
+        return None
+    manifest = read_manifest(settings.vintages_dir / vintage_id)
+    if any(stated[k] != manifest.get(k) for k in _MARKED):
+        raise ValueError(f"{vintage_id} is not the vintage that the run had made")
+    if stated["previous_vintage"] != present:
+        raise ValueError(
+            f"the run came after vintage {stated['previous_vintage'] or 'none'}; the latest one is "
+            f"{present or 'none'}"
+        )
+    return verify(settings.vintages_dir / vintage_id)
+
+
+def _finish(settings: Settings, present: str | None) -> list[str]:
+    """Follow the marker if it proves something, and remove it: it speaks of one run."""
+    said = []
+    try:
+        manifest = _interrupted(settings, present)
+    except (OSError, ValueError, KeyError, VerificationError) as error:
+        manifest = None
+        said = [f"{_marker(settings)}: does not say what to finish: {plain(error, 1000)}"]
+    if manifest is not None:
+        point_to(settings.published_dir, manifest)
+        said = [
+            f"vintage {manifest['vintage_id']} of an interrupted run is complete: latest.json now "
+            "names it"
+        ]
+    _marker(settings).unlink()
+    return said
+
+
+def finish_interrupted(settings: Settings) -> list[str]:
+    """Let `latest.json` name the vintage of a run that was killed just before; what to say aloud.
+
+    Everything else in `vintages/` that is not older than the latest vintage is named and left
+    alone: a copy, a restored folder, what an operator moved `latest.json` back from.
+    """
+    latest = latest_vintage(settings)
+    notices = []
+    if _marker(settings).exists():
+        notices = _finish(settings, latest.vintage_id if latest else None)
+        latest = latest_vintage(settings)
+    for path in sorted(settings.vintages_dir.glob("*")):
+        if path.name.startswith(BUILDING_PREFIX):
+            continue
+        if vintage_time(path.name) is None:
+            notices.append(f"{settings.vintages_dir}: {plain(path.name)} is no vintage; left alone")
+        elif latest is None or path.name > latest.vintage_id:
+            names = f"names the older {latest.vintage_id}" if latest else "is not there"
+            notices.append(
+                f"{settings.vintages_dir}: {path.name} is left alone; latest.json {names}"
+            )
+    return notices
+
+
+def _next_vintage_id(
+    inputs_sha256: str, latest: Vintage | None, settings: Settings, now: datetime
+) -> str:
+    """Sorts after the latest vintage even where the clock went back, and is not taken.
+
+    Other folders say nothing of the time: a foreign one may be of next century.
+    """
+    moment = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    if latest is not None and (last := vintage_time(latest.vintage_id)) is not None:
         moment = max(moment, last + timedelta(seconds=1))
+    taken = {path.name[:16] for path in settings.vintages_dir.glob("*")}
+    while f"{moment:%Y%m%dT%H%M%SZ}" in taken:
+        moment += timedelta(seconds=1)
     return f"{moment:%Y%m%dT%H%M%SZ}-{inputs_sha256[:8]}"
 
 
@@ -169,12 +265,21 @@ def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
         return headline(connection)
 
 
-def _prune_refused(settings: Settings) -> None:
-    """Keep the newest refused candidates, delete the rest."""
+def _was_refused(candidate: Path) -> bool:
+    try:
+        verdicts = read_json(candidate / "quality" / "gate.json")["verdicts"]
+        return any(verdict["verdict"] == "fail" for verdict in verdicts)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _prune_candidates(settings: Settings) -> None:
+    """Keep the newest refused candidates; delete the rest, and what killed runs left unjudged."""
     folders = sorted(
         p for p in settings.candidates_dir.glob("*") if not p.name.startswith(BUILDING_PREFIX)
     )
-    for folder in folders[: -settings.keep_refused_candidates]:
+    kept = [p for p in folders if _was_refused(p)][-settings.keep_refused_candidates :]
+    for folder in set(folders) - set(kept):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -186,17 +291,18 @@ def publish(
 ) -> Vintage:
     """Gate a candidate and make it the latest vintage.
 
-    Gives the latest vintage, not new, where it was made from the very same inputs.
+    Returns the latest vintage, not new, where `published_already` says that it stays.
 
     Raises GateRefusedError where a blocker failed; the candidate then stays where it is, with the
-    gate's results inside, and `latest.json` is untouched.
+    gate's results inside, and `latest.json` is untouched. Raises VerificationError where the
+    latest vintage, which revisions and gate compare with, is damaged.
     """
     now = now or datetime.now(UTC)
     settings.vintages_dir.mkdir(parents=True, exist_ok=True)
     if same := published_already(candidate.inputs_sha256, settings):
         shutil.rmtree(candidate.path)
         return same
-    previous = latest_vintage(settings)
+    previous = latest_vintage(settings)  # which `published_already` found intact
     if candidate.previous_vintage != (previous.vintage_id if previous else None):
         raise TokenshareError(
             f"{candidate.path}: its revisions are those since vintage "
@@ -210,10 +316,10 @@ def publish(
     try:
         refuse(verdicts, candidate.path)
     except GateRefusedError:
-        _prune_refused(settings)
+        _prune_candidates(settings)
         raise
 
-    vintage_id = _next_vintage_id(candidate.inputs_sha256, settings, now)
+    vintage_id = _next_vintage_id(candidate.inputs_sha256, previous, settings, now)
     progress("writing the report")
     build_report(
         candidate.tables_dir,
@@ -258,8 +364,10 @@ def publish(
     )
     (candidate.path / MANIFEST_NAME).write_bytes(manifest)
     final = settings.vintages_dir / vintage_id
-    settle_folder(candidate.path, final)
     document = json.loads(manifest)
-    _point_to(vintage_id, document["manifest_sha256"], settings)
-    _prune_refused(settings)
+    write_atomically(_marker(settings), to_json({k: document[k] for k in _MARKED}))
+    settle_folder(candidate.path, final)
+    point_to(settings.published_dir, document)
+    _marker(settings).unlink()
+    _prune_candidates(settings)
     return Vintage(vintage_id, final, document, is_new=True)

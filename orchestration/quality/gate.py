@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Verdict:
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> "Verdict":
         """A verdict as a manifest keeps it."""
-        return cls(**{k: v for k, v in entry.items() if k != "verdict"})
+        return cls(**{f.name: entry[f.name] for f in fields(cls)})
 
     def entry(self) -> dict[str, Any]:
         """The form that manifest and quality report keep."""
@@ -248,15 +248,13 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
 
 
 def _connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
-    connection = open_tables(tables_dir)
-    for name in ("usage_daily", "price_history"):
-        previous = previous_tables_dir / f"{name}.parquet" if previous_tables_dir else None
-        origin = (
-            f"read_parquet({sql_text(previous)})"
-            if previous is not None and previous.exists()
-            else f"{name} where false"
-        )
-        connection.execute(f"create view previous_{name} as select * from {origin}")
+    names = ("usage_daily", "price_history")
+    paths = {n: previous_tables_dir / f"{n}.parquet" for n in names} if previous_tables_dir else {}
+    previous = {f"previous_{n}": path for n, path in paths.items() if path.exists()}
+    connection = open_tables(tables_dir, previous)
+    for name in names:
+        if f"previous_{name}" not in previous:
+            connection.execute(f"create view previous_{name} as select * from {name} where false")
     return connection
 
 
@@ -386,5 +384,5 @@ def refuse(verdicts: Sequence[Verdict], candidate: Path) -> None:
             lines += [f"    {row}" for row in verdict.rows]
             if verdict.failing > len(verdict.rows):
                 lines.append(f"    … and {verdict.failing - len(verdict.rows)} more")
-        lines.append(f"nothing was published; the candidate is kept in {candidate}")
+        lines.append(f"nothing of it was published; the candidate is kept in {candidate}")
         raise GateRefusedError("\n".join(lines), tuple(verdicts))

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.judgements import outdated, read_judgements
@@ -17,7 +17,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import Settings
-from orchestration.tables import sql_text
+from orchestration.tables import close_doors, parquet
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,6 +129,7 @@ def check(
             notices.append("nothing is published yet: what needs usage was not looked at")
         else:
             found |= _check_usage(connection, latest[1], source, today)
+        close_doors(connection)
         stale = _stale(connection, today, max_age_days)
         compared = opinions.compare(connection, "registry", today, judgements)
     contradictions = [o for o in compared if o["verdict"] == "contradicts"]
@@ -183,18 +184,23 @@ def read_usage(connection: "duckdb.DuckDBPyConnection", tables: Path, source: st
 
     Raises TokenshareError naming the sources that there are.
     """
+    import duckdb
+
     path = tables / "usage_daily.parquet"
     if not path.exists():
         raise TokenshareError(f"{path}: is missing; `tokenshare verify` tells what else is")
-    connection.execute(
-        "create table usage as select usage_date, base_slug, author, tokens "
-        f"from read_parquet({sql_text(path)}) where source = ?",
-        [source],
-    )
-    if not connection.execute("select 1 from usage limit 1").fetchall():
+    try:
+        connection.execute(
+            "create table usage as select usage_date, base_slug, author, tokens "
+            f"from {parquet(path)} where source = ?",
+            [source],
+        )
         held = connection.execute(
-            f"select distinct source from read_parquet({sql_text(path)}) order by all"
+            f"select distinct source from {parquet(path)} order by all"
         ).fetchall()
+    except duckdb.Error as error:
+        raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+    if not connection.execute("select 1 from usage limit 1").fetchall():
         raise TokenshareError(
             f"{path}: source {source!r} has no rows; expected {' or '.join(s for (s,) in held)}"
         )

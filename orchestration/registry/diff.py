@@ -16,6 +16,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import Settings
+from orchestration.tables import close_doors
 
 if TYPE_CHECKING:
     import duckdb
@@ -160,6 +161,7 @@ def diff(
             notices.append("nothing is published yet: rows only, no share points")
         else:
             read_usage(connection, latest[1], source)
+            close_doors(connection)
             moved = _moves(connection, today, view)
     return {
         "a": {"version": old.label, "asked": a},

@@ -3,15 +3,16 @@
 import difflib
 import re
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.opinions import rows
 from orchestration.registry.registry import SEEDS_DIR, WORKING, Version, latest_tables, load
 from orchestration.settings import Settings
-from orchestration.tables import sql_text
+from orchestration.tables import close_doors, parquet, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -230,26 +231,32 @@ def explain(
         }
 
 
-def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Any) -> None:
+def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) -> None:
     """`all_usage` and `price_history`: the vintage's, or the seed's prices and no usage."""
+    import duckdb
+
     usage = tables / "usage_daily.parquet" if tables else None
-    if usage and usage.exists():
-        connection.execute(
-            f"create view all_usage as select * from read_parquet({sql_text(usage)})"
-        )
-    else:
-        connection.execute(
-            "create table all_usage (source varchar, usage_date date, base_slug varchar, "
-            "author varchar, tokens bigint)"
-        )
     prices = tables / "price_history.parquet" if tables else None
-    source = (
-        f"read_parquet({sql_text(prices)})"
-        if prices and prices.exists()
-        else f"read_csv({sql_text(SEEDS_DIR / 'price_seed.csv')}, types = "
-        "{'usd_per_million_tokens': 'decimal(24,18)', 'valid_from': 'date', 'valid_to': 'date'})"
-    )
-    connection.execute(f"create view price_history as select * from {source}")
+    usage, prices = (p if p and p.exists() else None for p in (usage, prices))
+    seed = SEEDS_DIR / "price_seed.csv"
+    try:
+        if usage:
+            connection.execute(f"create view all_usage as select * from {parquet(usage)}")
+        else:
+            connection.execute(
+                "create table all_usage (source varchar, usage_date date, base_slug varchar, "
+                "author varchar, tokens bigint)"
+            )
+        source = (
+            parquet(prices)
+            if prices
+            else f"read_csv({sql_text(seed)}, types = {{'usd_per_million_tokens': "
+            "'decimal(24,18)', 'valid_from': 'date', 'valid_to': 'date'})"
+        )
+        connection.execute(f"create view price_history as select * from {source}")
+    except duckdb.Error as error:
+        raise VerificationError(f"{tables}: cannot be read: {plain(error)}") from error
+    close_doors(connection, [usage or seed, prices or seed])
 
 
 def _resolve(connection: "duckdb.DuckDBPyConnection", asked: str) -> str:

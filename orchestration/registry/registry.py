@@ -4,14 +4,14 @@ Knows where versions lie and how their columns are typed; what the rows mean is 
 the dbt models (see `attribution`).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.errors import TokenshareError, VerificationError
+from orchestration.publication.manifest import read_latest
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, Settings
-from orchestration.tables import sql_text
+from orchestration.tables import parquet, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,17 +78,13 @@ def latest_tables(settings: Settings) -> tuple[str, Path] | None:
     `publication.vintage` knows more of a vintage, but costs 1.3 s to import.
     Raises VerificationError where `latest.json` leads nowhere.
     """
-    if not settings.latest_path.exists():
+    if (latest := read_latest(settings.published_dir)) is None:
         return None
-    try:
-        pointer = json.loads(settings.latest_path.read_bytes())
-        tables = settings.published_dir / pointer["path"] / "tables"
-        vintage_id = str(pointer["vintage_id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VerificationError(f"{settings.latest_path}: not readable: {error}") from error
+    folder, manifest = latest
+    tables = folder / "tables"
     if not tables.is_dir():
-        raise VerificationError(f"{settings.latest_path}: names {tables}, which is no folder")
-    return vintage_id, tables
+        raise VerificationError(f"{tables}: is no folder; restore the vintage from a copy")
+    return str(manifest["vintage_id"]), tables
 
 
 def find_version(name: str, settings: Settings) -> Version:
@@ -161,7 +157,7 @@ def _load_table(
         return
     try:
         if path.suffix == ".parquet":
-            source = f"read_parquet({sql_text(path)})"
+            source = parquet(path)
             described = connection.execute(f"describe select * from {source}").fetchall()
             held = [str(row[0]) for row in described]
         else:

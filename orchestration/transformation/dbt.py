@@ -7,8 +7,10 @@ below 1 s of overhead. dbt itself is imported on use (3 s).
 import dataclasses
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,17 +87,52 @@ _manifests: dict[str, Any] = {}
 _lean_manifests: dict[str, Any] = {}
 
 
-def _parsed(settings: Settings, project: str) -> Any:
-    """The manifest of the project in the state `project`; parses where this process has not yet."""
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Whoever handles Ctrl-C and SIGTERM is asked once more at the end: dbt swallows what they
+    raise, and the run would go on to publish."""
+    caught: list[tuple[int, Any]] = []
+    handlers: dict[Any, Any] = {}
+
+    def note(number: int, frame: Any) -> Any:
+        caught.append((number, frame))
+        return handlers[number](number, frame)
+
+    # Only the main thread gets signals.
+    if threading.current_thread() is threading.main_thread():
+        for which in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(which)):
+                handlers[which] = handler
+                signal.signal(which, note)
+    try:
+        yield
+    finally:
+        for which, handler in handlers.items():
+            signal.signal(which, handler)
+        for number, frame in caught[:1]:
+            handlers[number](number, frame)
+
+
+def _invoke(arguments: list[str], manifest: Any = None) -> Any:
+    """What dbt answers; an interrupt ends it, and is not an answer."""
     from dbt.cli.main import dbtRunner
 
+    with _interrupts_kept():
+        outcome = dbtRunner(manifest=manifest).invoke(arguments)
+    if outcome.exception is not None and not isinstance(outcome.exception, Exception):
+        raise outcome.exception
+    return outcome
+
+
+def _parsed(settings: Settings, project: str) -> Any:
+    """The manifest of the project in the state `project`; parses where this process has not yet."""
     if project not in _manifests:
         _set_environment(settings)
-        result = dbtRunner().invoke(["--quiet", "parse", *_paths(settings)])
+        result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
             # A killed run may have left half a parse cache; without it dbt parses from scratch.
             shutil.rmtree(settings.dbt_target_dir, ignore_errors=True)
-            result = dbtRunner().invoke(["--quiet", "parse", *_paths(settings)])
+            result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
             raise TransformError(f"dbt cannot parse {DBT_PROJECT_DIR}: {result.exception}")
         _manifests[project] = result.result
@@ -159,14 +196,12 @@ def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeRe
 
     Raises TransformError where dbt could not run at all.
     """
-    from dbt.cli.main import dbtRunner
-
     parse = _without_unused_macros if arguments[0] == "build" else _parsed
     manifest = parse(settings, project_fingerprint())
     _set_environment(settings)
     _without_debug_events()
     try:
-        outcome = dbtRunner(manifest=manifest).invoke([*_QUIETLY, *arguments, *_paths(settings)])
+        outcome = _invoke([*_QUIETLY, *arguments, *_paths(settings)], manifest)
     finally:
         close_connections()
     if outcome.result is None:

@@ -16,6 +16,7 @@ from orchestration.cli import app
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.landing.store import land
 from orchestration.publication.candidate import build_candidate
+from orchestration.publication.manifest import point_to, seal_manifest
 from orchestration.publication.vintage import latest_vintage, publish
 from orchestration.settings import Settings
 from tests import builders
@@ -150,10 +151,13 @@ def test_a_candidate_compared_with_an_older_vintage_is_not_published(
     pipeline.transform(ingested, small)
     candidate = build_candidate(ingested, small)
     # Meanwhile the pointer names another vintage.
-    pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
+    old = latest_vintage(small)
+    assert old is not None
     other = small.vintages_dir / "20990101T000000Z-00000000"
-    (small.vintages_dir / pointer["vintage_id"]).rename(other)
-    pointer |= {"vintage_id": other.name, "path": f"vintages/{other.name}"}
-    small.latest_path.write_text(json.dumps(pointer), encoding="utf-8")
+    old.path.rename(other)
+    del old.manifest["manifest_sha256"]
+    manifest = seal_manifest({**old.manifest, "vintage_id": other.name})
+    (other / "manifest.json").write_bytes(manifest)
+    point_to(small.published_dir, json.loads(manifest))
     with pytest.raises(TokenshareError, match="revisions are those since vintage"):
         publish(candidate, small)

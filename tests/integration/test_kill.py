@@ -1,4 +1,4 @@
-"""Kill the run at random moments: what is published stays whole and the next run needs no help.
+"""Kill or interrupt the run: what is published stays whole and the next run needs no help.
 
 TOKENSHARE_KILLS sets how often (`make chaos`: 20).
 """
@@ -6,10 +6,14 @@ TOKENSHARE_KILLS sets how often (`make chaos`: 20).
 import multiprocessing
 import os
 import random
+import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from orchestration.landing.store import land
 from orchestration.publication.verify import verify
@@ -37,10 +41,40 @@ def run_once(settings: Settings) -> None:
     pipeline.run(settings)
 
 
-def start(settings: Settings) -> multiprocessing.process.BaseProcess:
-    process = WARM.Process(target=run_once, args=(settings,))
+def run_by_terminal(settings: Settings, said: Path) -> None:
+    """`tokenshare run` with its stderr in a file, as from a terminal: Ctrl-C is heard."""
+    from orchestration.cli import main
+
+    descriptor = os.open(said, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 2)
+    sys.argv = ["tokenshare", "run", "--data-dir", str(settings.data_dir)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main()
+
+
+def run_by_function(settings: Settings, said: Path) -> None:
+    """The same as a program or an asset calls it."""
+    from orchestration import pipeline
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        pipeline.run(settings, lambda step: said.write_text(step, encoding="utf-8"))
+    except KeyboardInterrupt:
+        sys.exit(99)
+
+
+def start(
+    settings: Settings, run: Callable[..., None] = run_once, *arguments: object
+) -> multiprocessing.process.BaseProcess:
+    process = WARM.Process(target=run, args=(settings, *arguments))
     process.start()
     return process
+
+
+def land_a_day_more(settings: Settings, drop: Callable[[str, bytes], Path], n: int) -> None:
+    rows = builders.feed(builders.days("2026-01-01", 42 + n))
+    made = datetime(2026, 4, 1 + n, tzinfo=UTC)
+    land(drop(f"{n}.csv", builders.csv3(rows)), settings, as_of=made)
 
 
 def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
@@ -48,12 +82,7 @@ def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
 ) -> None:
     chance = random.Random(SEED)
 
-    def land_one_more_day(n: int) -> None:
-        rows = builders.feed(builders.days("2026-01-01", 42 + n))
-        made = datetime(2026, 4, 1 + n, tzinfo=UTC)
-        land(drop(f"{n}.csv", builders.csv3(rows)), small, as_of=made)
-
-    land_one_more_day(1)
+    land_a_day_more(small, drop, 1)
     started = time.monotonic()
     whole = start(small)
     whole.join()
@@ -61,7 +90,7 @@ def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
     seconds = time.monotonic() - started
 
     for n in range(2, KILLS + 2):
-        land_one_more_day(n)
+        land_a_day_more(small, drop, n)
         before = latest_vintage(small)
         assert before is not None
         process = start(small)
@@ -83,3 +112,48 @@ def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
         verify(after.path)
         leftovers = [p for p in small.data_dir.rglob(".building-*") if "dbt" not in p.parts]
         assert not leftovers, said
+
+
+@pytest.mark.parametrize(
+    ("run", "number", "code"),
+    [
+        (run_by_terminal, signal.SIGINT, 130),
+        (run_by_terminal, signal.SIGTERM, 143),
+        (run_by_function, signal.SIGINT, 99),
+    ],
+    ids=["ctrl-c", "sigterm", "in a program"],
+)
+def test_an_interrupt_during_dbt_ends_the_run_and_publishes_nothing(
+    small: Settings,
+    drop: Callable[[str, bytes], Path],
+    tmp_path: Path,
+    run: Callable[..., None],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    before = small.latest_path.read_bytes()
+    land_a_day_more(small, drop, 1)
+    said = tmp_path / "said"
+    said.touch()
+    process = start(small, run, said)
+    assert process.pid is not None
+    # dbt is at work once the step before has ended and the working database is written to again.
+    log = small.database_path.with_name(small.database_path.name + ".wal")
+    begun = ("loading rows:", "building models")
+    while not (any(step in said.read_text() for step in begun) and log.exists()):
+        assert process.is_alive(), said.read_text()
+        time.sleep(0.005)
+    os.kill(process.pid, number)
+    sent = time.monotonic()
+    process.join()
+    seconds = time.monotonic() - sent
+    assert process.exitcode == code, said.read_text()
+    if run is run_by_terminal:
+        assert seconds < 2
+        line = said.read_text().splitlines()[-1]
+        what = "interrupted" if number == signal.SIGINT else "terminated (SIGTERM)"
+        assert line.startswith(f"error {what}: what is published is whole")
+        assert "Traceback" not in said.read_text()
+    assert small.latest_path.read_bytes() == before
+    assert len(list(small.vintages_dir.iterdir())) == 1
+    assert not list(small.candidates_dir.glob("*"))

@@ -1,10 +1,14 @@
 """Vintages: immutable, reproducible, verifiable; and what a refused candidate leaves behind."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -13,14 +17,15 @@ import pytest
 from orchestration import pipeline
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
-from orchestration.files import sha256_file
+from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, inputs_fingerprint
-from orchestration.publication.verify import seal_manifest, verify
-from orchestration.publication.vintage import latest_vintage
+from orchestration.publication.manifest import seal_manifest
+from orchestration.publication.verify import verify
+from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.quality.rules import thresholds
-from orchestration.settings import Settings
+from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
 
 LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
@@ -41,6 +46,29 @@ def land_feed(
 def times(factor: float, on: Callable[[str], bool]) -> Callable[[builders.Row], builders.Row]:
     """Multiply the tokens of some days."""
     return lambda r: (r[0], r[1], str(int(int(r[2]) * factor))) if on(r[0]) else r
+
+
+def reseal(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Write a manifest that is right about the files that the folder holds now, as a forger can."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    entries = {entry["path"]: entry for entry in manifest["outputs"]}
+    outputs = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"):
+        name = path.relative_to(folder).as_posix()
+        entry = entries.get(name, {"path": name, "rows": None})
+        outputs.append({**entry, "sha256": sha256_file(path), "bytes": path.stat().st_size})
+    document = {**manifest, "outputs": outputs, **changes}
+    del document["manifest_sha256"]
+    (folder / "manifest.json").write_bytes(seal_manifest(document))
+    return json.loads((folder / "manifest.json").read_bytes())
+
+
+def copy_of_latest(settings: Settings, name: str, **changes: Any) -> dict[str, Any]:
+    """Another folder in vintages/: the latest vintage, its manifest resealed with changes."""
+    vintage = latest_vintage(settings)
+    assert vintage is not None
+    shutil.copytree(vintage.path, settings.vintages_dir / name)
+    return reseal(settings.vintages_dir / name, **changes)
 
 
 def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
@@ -93,6 +121,41 @@ def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None
     assert not bare
 
 
+@pytest.mark.parametrize(
+    "reader", sorted(p.stem for p in (PROJECT_ROOT / "tests" / "readers").glob("*.txt"))
+)
+def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader: str) -> None:
+    """Drivers of BI tools ship 1.x. The release lies in a folder of its own beside the pinned one,
+    so that it is another process that reads."""
+    folder = Path(sys.prefix) / "readers" / reader
+    assert (folder / "duckdb").is_dir(), f"{folder} is missing; `make readers` installs it"
+    vintage = latest_vintage(small_base)
+    assert vintage is not None
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import duckdb, json\n"
+        "c = duckdb.connect(sys.argv[2], read_only=True)\n"
+        "rows = {t: c.execute(f'select count(*) from (select * from {t})').fetchone()[0]"
+        " for t, in c.execute('select table_name from duckdb_tables()').fetchall()}\n"
+        "first = {t: str(c.execute(f'select * from {t} limit 1').fetchall()) for t in rows}\n"
+        "comments = c.execute('select count(comment) from duckdb_columns() where not internal')"
+        ".fetchone()[0] + c.execute('select count(comment) from duckdb_tables()').fetchone()[0]\n"
+        "print(json.dumps([duckdb.__version__, rows, comments]))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, folder, vintage.path / "tokenshare.duckdb"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    version, rows, comments = json.loads(said.stdout)
+    assert f"duckdb-{version}" == reader
+    assert rows == {
+        name: pq.read_metadata(vintage.path / "tables" / f"{name}.parquet").num_rows
+        for name in tables("published")
+    }
+    assert comments == sum(1 + len(t.fields) for t in tables("published").values())
+
+
 def test_the_same_inputs_give_the_same_bytes(small_base: Settings, tmp_path: Path) -> None:
     again = Settings(data_dir=tmp_path / "again")
     shutil.copytree(small_base.landing_dir, again.landing_dir)
@@ -142,6 +205,11 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
 ) -> None:
     before = small.latest_path.read_bytes()
     land_feed(small, drop, change)
+    # What a killed run left, with a name that sorts last, takes no place of a refused candidate.
+    left = small.candidates_dir / "20990101T000000000000-00000000"
+    left.mkdir(parents=True)
+    (left / "candidate.json").write_text("{}")
+    object.__setattr__(small, "keep_refused_candidates", 1)
     with pytest.raises(GateRefusedError) as refused:
         pipeline.run(small)
     message = str(refused.value)
@@ -255,17 +323,250 @@ def test_verify_does_not_ask_for_an_order_of_the_headline(small: Settings) -> No
     verify(vintage.path)
 
 
-def test_a_vintage_that_was_not_yet_named_is_named_by_the_next_run(
-    small: Settings, drop: Callable[[str, bytes], Path]
+@pytest.mark.parametrize(
+    "name",
+    [
+        """tables/x"; copy (select 1) to '{home}/pwned'; --.parquet""",
+        "tables/x' from y; --.parquet",
+        "report/\x1b[31m.html",
+        os.fsdecode(b"report/caf\xe9.html"),
+    ],
+)
+def test_a_name_in_a_strangers_vintage_is_never_sql(
+    small: Settings, name: str, tmp_path: Path
+) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    name = name.replace("{home}/", "")  # a file's name has no slash: it would write to where we are
+    shutil.copy(vintage.path / "tables" / "headline.parquet", vintage.path / name)
+    held = {p.name for p in Path.cwd().iterdir()}
+    with pytest.raises(VerificationError, match="not in the manifest") as unlisted:
+        verify(vintage.path)
+    assert str(unlisted.value).replace("\n", "").isprintable()
+    reseal(vintage.path)
+    with pytest.raises(VerificationError, match="not a plain path inside the folder"):
+        verify(vintage.path)
+    assert {p.name for p in Path.cwd().iterdir()} == held
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/hostname", "../x", "tables/../../x", "./x", "a//b", "a\\b", "", "a\nb", 5, None]
+)
+def test_a_manifest_names_plain_paths_inside_its_folder(small: Settings, path: object) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    entry = {**vintage.manifest["outputs"][0], "path": path}
+    reseal(vintage.path, outputs=[*vintage.manifest["outputs"], entry])
+    with pytest.raises(VerificationError, match=r"outputs\.\d+\.path"):
+        verify(vintage.path)
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (
+            "alter table headline rename to aside; "
+            "create view headline as select * from read_csv('/etc/passwd')",
+            "holds a view, headline",
+        ),
+        ("create macro usage(x) as (select content from read_text(x))", "holds a macro, usage"),
+        ("create table more as select 1 as n", "a table that no file holds, more"),
+        (
+            "create table computed (n int, sql varchar as ('x')); drop table headline; "
+            "alter table computed rename to headline",
+            "headline: is another table",
+        ),
+    ],
+    ids=["view", "macro", "table", "computed"],
+)
+def test_the_database_of_a_vintage_holds_its_tables_and_nothing_that_runs(
+    small: Settings, statements: str, said: str
+) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    database = vintage.path / "tokenshare.duckdb"
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(statements)
+    reseal(vintage.path)
+    with pytest.raises(VerificationError, match=said):
+        verify(vintage.path)
+
+
+def test_verify_waits_for_no_pipe_and_follows_no_link(small: Settings, tmp_path: Path) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    report = vintage.path / "report" / "index.html"
+    content = report.read_bytes()
+    report.unlink()
+    os.mkfifo(report)
+    with pytest.raises(VerificationError, match=r"report/index\.html: is a link or a device"):
+        verify(vintage.path)
+    report.unlink()
+    (tmp_path / "elsewhere").write_bytes(content)
+    report.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(VerificationError, match=r"report/index\.html: is a link or a device"):
+        verify(vintage.path)
+    report.unlink()
+    (vintage.path / "report").rename(tmp_path / "report")
+    (tmp_path / "report" / "index.html").write_bytes(content)
+    (vintage.path / "report").symlink_to(tmp_path / "report")
+    with pytest.raises(VerificationError, match="report: not in the manifest"):
+        verify(vintage.path)
+
+
+def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_not_undone(
+    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = small.latest_path.read_bytes()
+    old = latest_vintage(small)
+    assert old is not None
+    # A restored folder of next century says nothing of the time.
+    copy_of_latest(small, "29991231T235959Z-00000000")
     land_feed(small, drop, count=COUNT + 1)
-    new = pipeline.run(small).vintage
-    small.latest_path.write_bytes(before)  # killed between the rename and latest.json
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr("orchestration.publication.vintage.point_to", killed)
+        pipeline.run(small)
+    assert small.latest_path.read_bytes() == before
+
     result = pipeline.run(small)
-    assert result.vintage.vintage_id == new.vintage_id
-    assert not result.vintage.is_new
+    new = result.vintage
+    assert not new.is_new
+    assert new.vintage_id[:2] == "20"
+    assert new.manifest["previous_vintage"] == old.vintage_id
+    assert any("interrupted run is complete" in notice for notice in result.notices)
     assert json.loads(small.latest_path.read_text(encoding="utf-8"))["vintage_id"] == new.vintage_id
+
+    small.latest_path.write_bytes(before)  # an operator's rollback
+    result = pipeline.run(small)
+    assert small.latest_path.read_bytes() == before
+    assert (result.vintage.vintage_id, result.vintage.is_new) == (old.vintage_id, False)
+    assert f"latest.json names {old.vintage_id}, where it stays" in result.vintage.why_not
+    left_alone = [notice for notice in result.notices if "left alone" in notice]
+    assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "name", ["29990101T000000Z-00000000", "99990101T000000Z-00000000", "notes"]
+)
+@pytest.mark.parametrize("own_id", [True, False])
+def test_a_folder_that_no_run_published_is_named_and_left_alone(
+    small: Settings, name: str, own_id: bool
+) -> None:
+    before = small.latest_path.read_bytes()
+    old = latest_vintage(small)
+    assert old is not None
+    changes = {"vintage_id": name, "previous_vintage": old.vintage_id} if own_id else {}
+    copy_of_latest(small, name, **changes)
+    (said,) = finish_interrupted(small)
+    assert name in said
+    assert "left alone" in said
+    assert small.latest_path.read_bytes() == before
+    assert (small.vintages_dir / name / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"previous_vintage": None},
+        {"previous_vintage": "20200101T000000Z-00000000"},
+        {"manifest_sha256": "0" * 64},
+        {"vintage_id": "../../elsewhere"},
+        {"vintage_id": ["x"]},
+        {"vintage_id": None},
+        b"[]",
+        b"{",
+    ],
+    ids=str,
+)
+def test_a_marker_that_proves_nothing_moves_nothing(
+    small: Settings, change: dict[str, Any] | bytes
+) -> None:
+    """It must name the very vintage, with the present one before it."""
+    before = small.latest_path.read_bytes()
+    old = latest_vintage(small)
+    assert old is not None
+    name = "29990101T000000Z-00000000"
+    made = copy_of_latest(small, name, vintage_id=name, previous_vintage=old.vintage_id)
+    marker = small.data_dir / ".publishing.json"
+    right = {k: made[k] for k in ("vintage_id", "manifest_sha256", "previous_vintage")}
+    marker.write_bytes(change if isinstance(change, bytes) else to_json({**right, **change}))
+    notices = finish_interrupted(small)
+    assert small.latest_path.read_bytes() == before
+    assert not marker.exists()
+    assert ".publishing.json: does not say what to finish" in notices[0]
+    assert "left alone" in notices[1]
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        b"[]", b"3", b'"x"', b"null", b"", b"\xff", b"[" * 100_000, b'{"vintage_id": NaN}',
+        b'{"path": ' + b"1" * 5000 + b"}",
+        {"manifest_sha256": "0" * 64}, {"manifest_sha256": 5}, {"path": 5}, {"path": "/etc"},
+        {"path": "vintages/../vintages/x"}, {"path": "vintages/gone"},
+        {"vintage_id": "20200101T000000Z-00000000"}, {"vintage_id": "20209901T000000Z-00000000"},
+        {"vintage_id": None}, {"vintage_id": "x" * 100_000},
+    ],
+    ids=lambda v: str(v)[:40],
+)  # fmt: skip
+def test_a_pointer_that_is_not_right_stops_every_reader_with_its_repair(
+    small: Settings, pointer: bytes | dict[str, Any]
+) -> None:
+    right = json.loads(small.latest_path.read_text())
+    wrong = pointer if isinstance(pointer, bytes) else to_json({**right, **pointer})
+    small.latest_path.write_bytes(wrong)
+    for read in (latest_vintage, pipeline.run):
+        with pytest.raises(VerificationError, match=r"latest\.json: .*remove latest\.json") as said:
+            read(small)
+        assert len(str(said.value)) < 1500
+    assert small.latest_path.read_bytes() == wrong
+
+
+def test_a_pointer_that_is_a_link_to_nowhere_or_leads_to_another_vintage_stops_the_run(
+    small: Settings,
+) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    reseal(vintage.path, vintage_id="20200101T000000Z-00000000")
+    with pytest.raises(VerificationError, match="names vintage_id"):
+        pipeline.run(small)
+    small.latest_path.unlink()
+    small.latest_path.symlink_to("nowhere")
+    with pytest.raises(VerificationError, match="is not there"):
+        pipeline.run(small)
+
+
+def test_nothing_is_compared_with_a_damaged_vintage(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """One table times 1.004 made hundreds of false revisions, within what the gate lets pass."""
+    before = small.latest_path.read_bytes()
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    path = vintage.path / "tables" / "usage_daily.parquet"
+    usage = pq.read_table(path)
+    with duckdb.connect() as connection:
+        changed = connection.sql(
+            "select * replace (cast(tokens * 1.004 as bigint) as tokens) from usage"
+        ).to_arrow_table()
+    path.chmod(0o644)
+    pq.write_table(changed.cast(usage.schema), path, compression="zstd")
+    land_feed(small, drop, count=COUNT + 1)
+    with pytest.raises(VerificationError) as damaged:
+        pipeline.run(small)
+    assert damaged.value.exit_code == 6
+    assert "the latest vintage is damaged. Restore" in str(damaged.value)
+    assert "tables/usage_daily.parquet: has " in str(damaged.value)
+    assert small.latest_path.read_bytes() == before
+    assert len(list(small.vintages_dir.iterdir())) == 1
 
 
 def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
@@ -341,16 +642,12 @@ def test_publish_refuses_a_candidate_of_other_dumps(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
     """Left by a killed run, it would put an older state on top of a newer vintage."""
-    settings = small
-    build_candidate(ingest_all(list_dumps(settings), settings), settings)
-    land_feed(settings, drop, count=COUNT + 1)
-    newest = pipeline.run(settings).vintage
+    before = small.latest_path.read_bytes()
+    build_candidate(ingest_all(list_dumps(small), small), small)
+    land_feed(small, drop, count=COUNT + 1)
     with pytest.raises(TokenshareError, match="other dumps"):
-        pipeline.publish_newest(settings)
-    assert (
-        json.loads(settings.latest_path.read_text(encoding="utf-8"))["vintage_id"]
-        == newest.vintage_id
-    )
+        pipeline.publish_newest(small)
+    assert small.latest_path.read_bytes() == before
 
 
 def test_publish_after_a_threshold_changed_is_not_published_twice(
@@ -382,9 +679,3 @@ def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
     land(drop("2026-08-23.json", content), settings)
     records, _ = pipeline.land_waiting(settings)
     assert {r.source for r in records} == {"openrouter_models", "openrouter_rankings"}
-
-
-def test_a_pointer_that_leads_nowhere_is_said_plainly(small: Settings) -> None:
-    small.latest_path.write_text('["x"]', encoding="utf-8")
-    with pytest.raises(VerificationError, match=r"latest\.json"):
-        latest_vintage(small)

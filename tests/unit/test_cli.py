@@ -280,8 +280,12 @@ def test_a_wrong_setting_exits_1_with_its_name(
     assert SECRET not in said
 
 
-def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
-    """A traceback is for bugs; what the variables held is for nobody."""
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_an_unexpected_crash_shows_no_variable_and_no_environment(
+    debug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says that it is a bug, and where; the traceback is for who asks for it."""
+    monkeypatch.setenv("TOKENSHARE_DEBUG", debug)
     code = (
         "import os\n"
         "from orchestration.cli import app, main\n"
@@ -296,9 +300,26 @@ def test_an_unexpected_crash_shows_no_variable_and_no_environment() -> None:
         capture_output=True, encoding="utf-8", check=False, timeout=60,
     )  # fmt: skip
     assert result.returncode == 1
-    assert "RuntimeError: a bug" in result.stderr
+    assert "error this is a bug in tokenshare: RuntimeError: a bug (<string>, line 6)" in (
+        result.stderr
+    )
+    assert ("Traceback" in result.stderr) == bool(debug)
     assert SECRET not in result.stdout + result.stderr
     assert os.environ["OPENROUTER_API_KEY"] == SECRET
+
+
+@pytest.mark.parametrize("name", [b"\x1b[31mred", b"caf\xe9", b"a\nb"])
+def test_a_name_of_control_characters_or_no_utf_8_is_said_plainly(
+    name: bytes, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    for command in (("verify", folder), ("diff", folder, folder), ("claims", "--data-dir", folder)):
+        assert call(monkeypatch, *command) in (1, 6)
+        said = capsys.readouterr().err
+        assert said.startswith("error ")
+        assert "\x1b" not in said
+        assert "Traceback" not in said
+        assert "bug" not in said
 
 
 def test_verify_compares_the_pointer_with_the_vintage(

@@ -1,0 +1,196 @@
+"""Read and seal a vintage's manifest, and read and write `latest.json`, which names a vintage.
+
+Both may have been changed by anybody: they are checked here before anything trusts them. Nothing
+is imported that is slow: every command that reads a vintage begins here.
+"""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from orchestration.errors import VerificationError, plain
+from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
+
+MANIFEST_NAME = "manifest.json"
+LATEST_NAME = "latest.json"
+_SEAL = "manifest_sha256"
+_VINTAGE_ID = re.compile(r"(2\d{3}[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ)-[0-9a-f]{8}")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+_REPAIR = (
+    "Restore what is damaged from a copy; or let latest.json name a vintage that `tokenshare "
+    "verify` accepts (its vintage_id, `vintages/<vintage_id>` as path, its manifest_sha256); or "
+    "remove latest.json, and the next run publishes anew, without revisions."
+)
+
+
+def vintage_time(vintage_id: str) -> datetime | None:
+    """The time that a vintage's id states, without a zone, or None where it is no such id."""
+    match = _VINTAGE_ID.fullmatch(vintage_id)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007  # Z: ids are in UTC
+    except ValueError:
+        return None
+
+
+def _an_id(value: str) -> str:
+    if vintage_time(value) is None:
+        raise ValueError("is not the id of a vintage")
+    return value
+
+
+def _a_plain_path(value: str) -> str:
+    if not _PLAIN_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("is not a plain path inside the folder")
+    return value
+
+
+def _a_time(value: str) -> str:
+    datetime.fromisoformat(value)
+    return value
+
+
+_VintageId = Annotated[str, AfterValidator(_an_id)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Input(_Shape):
+    as_of: Annotated[str, AfterValidator(_a_time)]
+
+
+class _Output(_Shape):
+    path: Annotated[str, AfterValidator(_a_plain_path)]
+    sha256: str
+    bytes: int
+    rows: int | None
+    columns: dict[str, str] = Field(default={}, alias="schema")
+
+
+class _Verdict(_Shape):
+    suite: str
+    rule: str
+    severity: str
+    passed: bool
+    title: str
+    observed: str
+    failing: int
+    rows: list[str]
+    verdict: str
+
+
+class _Manifest(_Shape):
+    """What every reader of a manifest may rely on; the rest is as the publisher wrote it."""
+
+    vintage_id: _VintageId
+    previous_vintage: _VintageId | None = None
+    inputs_sha256: str = ""
+    inputs: list[_Input]
+    outputs: list[_Output]
+    gate: list[_Verdict]
+    headline: list[dict[str, Any]]
+    citations: list[str]
+
+
+class _Pointer(_Shape):
+    vintage_id: _VintageId
+    path: Annotated[str, AfterValidator(_a_plain_path)]
+    manifest_sha256: str
+
+
+def _problems(shape: type[_Shape], document: dict[str, Any]) -> str:
+    """What is wrong with the shape of a document, or nothing."""
+    try:
+        shape.model_validate(document)
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
+        return "; ".join(plain(text) for text in found)
+    return ""
+
+
+def seal_manifest(document: dict[str, Any]) -> bytes:
+    """The manifest's bytes, with its own hash inside (of the document without that field)."""
+    content = json.loads(to_json(document))
+    return to_json({**content, _SEAL: sha256_bytes(to_json(content))})
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a vintage's folder, whose seal and shape are right.
+
+    Says nothing of the files beside it. Raises VerificationError.
+    """
+    path = folder / MANIFEST_NAME
+    if path.is_symlink():
+        raise VerificationError(f"{path}: is a link, not a file")
+    try:
+        document = read_json(path)
+        unsealed = {k: v for k, v in document.items() if k != _SEAL}
+        sealed = seal_manifest(unsealed) == path.read_bytes()
+    except (OSError, ValueError, RecursionError) as error:
+        raise VerificationError(f"{path}: missing or not readable: {plain(error)}") from error
+    if not sealed:
+        raise VerificationError(f"{path}: was changed after it was sealed")
+    if problems := _problems(_Manifest, document):
+        raise VerificationError(f"{path}: is not the manifest of a vintage: {problems}")
+    return document
+
+
+def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Folder and manifest of the vintage that `latest.json` names, or None where nothing is
+    published. The only reader of that file.
+
+    Raises VerificationError, with the repair, where the pointer is not one, or where the vintage
+    that it names has another id or manifest. Says nothing of the other files of the vintage.
+    """
+    pointer_path = published_dir / LATEST_NAME
+    if not pointer_path.exists() and not pointer_path.is_symlink():
+        return None
+    try:
+        pointer = read_json(pointer_path)
+    except (OSError, ValueError) as error:
+        raise _damaged(pointer_path, f"not readable: {plain(error)}") from error
+    if problems := _problems(_Pointer, pointer):
+        raise _damaged(pointer_path, problems)
+    vintage_id, path = pointer["vintage_id"], pointer["path"]
+    if path != f"vintages/{vintage_id}":
+        raise _damaged(pointer_path, f"has the path {path} for vintage {vintage_id}")
+    folder = published_dir / path
+    try:
+        manifest = read_manifest(folder)
+    except VerificationError as error:
+        raise _damaged(pointer_path, f"does not lead to a vintage: {error}") from error
+    for field in ("vintage_id", _SEAL):
+        if manifest[field] != pointer[field]:
+            raise _damaged(
+                pointer_path,
+                f"names {field} {plain(pointer[field])}, the manifest in {folder} has "
+                f"{plain(manifest[field])}",
+            )
+    return folder, manifest
+
+
+def with_repair(error: VerificationError) -> VerificationError:
+    """The same for the vintage that `latest.json` names, with what to do about it."""
+    return VerificationError(f"the latest vintage is damaged. {_REPAIR}\n{error}")
+
+
+def _damaged(path: Path, problem: str) -> VerificationError:
+    return VerificationError(f"{path}: {problem}. {_REPAIR}")
+
+
+def point_to(published_dir: Path, manifest: dict[str, Any]) -> None:
+    """Let `latest.json` name the vintage of this manifest, in one step."""
+    vintage_id = manifest["vintage_id"]
+    pointer = {
+        "vintage_id": vintage_id,
+        "path": f"vintages/{vintage_id}",
+        _SEAL: manifest[_SEAL],
+    }
+    write_atomically(published_dir / LATEST_NAME, to_json(pointer))
