@@ -54,7 +54,9 @@ class InboxResult:
     @property
     def notices(self) -> list[str]:
         """What is to be said of the files that were left."""
-        return [f"inbox: {plain(path.name)}: is left: {why}" for path, why in self.left.items()]
+        return [
+            f"inbox: {plain(path.name)}: is left: {why}" for path, why in sorted(self.left.items())
+        ]
 
 
 def state_of(path: Path) -> tuple[int, int, int]:
