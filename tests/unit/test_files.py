@@ -103,14 +103,15 @@ def test_what_the_system_says_is_expected_and_a_bug_is_not() -> None:
     assert expected(RuntimeError("a bug")) is None
 
 
-def test_a_full_disk_inside_duckdb_is_expected(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [50_000, 1_000_000])
+def test_a_full_disk_inside_duckdb_is_expected(rows: int, tmp_path: Path) -> None:
     """A limit on the size of a file stands for the disk: DuckDB cannot write on, either."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(duckdb.Error) as full:
         try:
             with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-                connection.execute("create table t as select random() as r from range(1000000)")
+                connection.execute(f"create table t as select random() as r from range({rows})")
                 connection.execute("checkpoint")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
