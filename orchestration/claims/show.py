@@ -4,7 +4,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from orchestration.errors import TokenshareError
+import duckdb
+
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.tables import open_files
 
 VERDICTS = {
@@ -33,7 +35,8 @@ Claim = dict[str, Any]
 def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
     """The rows of `claims` by id, or the one that is asked for.
 
-    Raises TokenshareError where the vintage has no such table or no such claim.
+    Raises TokenshareError where the vintage has no such table or no such claim, VerificationError
+    where the table cannot be read.
     """
     path = vintage / "tables" / "claims.parquet"
     if not path.exists():
@@ -42,9 +45,12 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
             "`tokenshare run` publishes one"
         )
     with open_files({"claims": path}) as connection:
-        relation = connection.sql("select * from claims order by claim_id")
-        names = relation.columns
-        claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+        try:
+            relation = connection.sql("select * from claims order by claim_id")
+            names = relation.columns
+            claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+        except duckdb.Error as error:
+            raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
     if claim_id is None:
         return claims
     found = [claim for claim in claims if claim["claim_id"] == claim_id]
