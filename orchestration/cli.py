@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration import __version__
-from orchestration.errors import RefusedDumpError, TokenshareError, plain
+from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError, plain
 from orchestration.files import format_time
 from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
@@ -270,17 +270,22 @@ def show(data_dir: DataDir = None) -> None:
     ):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
     week = None
-    for figure in vintage.manifest["headline"]:
-        if week not in (None, figure["period_start"]):
-            table.add_section()
-        week = figure["period_start"]
-        table.add_row(
-            week,
-            plain(figure["origin"]),
-            plain(figure["registry_view"]),
-            *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
-            f"{figure['tokens']:,}",
-        )
+    try:
+        for figure in vintage.manifest["headline"]:
+            if week not in (None, figure["period_start"]):
+                table.add_section()
+            week = figure["period_start"]
+            table.add_row(
+                plain(week),
+                plain(figure["origin"]),
+                plain(figure["registry_view"]),
+                *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
+                f"{figure['tokens']:,}",
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationError(
+            f"{vintage.path}: its headline figures are not those of this version: {plain(error)}"
+        ) from error
     output.print(table)
 
 

@@ -3,9 +3,15 @@
 And how they are said: what comes from outside is data, also in a message.
 """
 
+import re
 import reprlib
 import sys
 from typing import Any
+
+# DuckDB's words, under several of its exceptions, if the disk, the memory or a file fails it.
+_MACHINE = re.compile(
+    r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
+)
 
 
 def plain(text: object, limit: int = 200) -> str:
@@ -83,6 +89,16 @@ class RegistryFindingsError(TokenshareError):
     exit_code = 9
 
 
+def resource_problem(text: str) -> ResourceError | None:
+    """What DuckDB says, whoever passes it on, if the machine is the reason; else None."""
+    if "Could not set lock on file" in text:
+        return ResourceError(
+            "another process has opened the working database, which only a run may do; close it "
+            f"and run again. Readers open the tokenshare.duckdb of a vintage. DuckDB says: {text}"
+        )
+    return ResourceError(f"DuckDB: {text}") if _MACHINE.search(text) else None
+
+
 def expected(error: BaseException) -> TokenshareError | None:
     """What a failure says to a person where it comes from outside, or None where it is a bug.
 
@@ -97,13 +113,6 @@ def expected(error: BaseException) -> TokenshareError | None:
         return ResourceError(f"the memory is full: {error}")
     # Not imported for this: where it is not loaded, it did not fail.
     duckdb = sys.modules.get("duckdb")
-    if duckdb is None or not isinstance(error, duckdb.Error):
-        return None
-    text = str(error)
-    if "Could not set lock on file" in text:
-        return ResourceError(
-            "another process has opened the working database, which only a run may do; close it "
-            f"and run again. Readers open the tokenshare.duckdb of a vintage. DuckDB says: {text}"
-        )
-    kinds = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
-    return ResourceError(f"DuckDB: {text}") if isinstance(error, kinds) else None
+    if duckdb is not None and isinstance(error, duckdb.Error):
+        return resource_problem(str(error))
+    return None

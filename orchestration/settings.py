@@ -80,10 +80,6 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         path = value.expanduser().resolve()
-        try:
-            str(path).encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("DuckDB and dbt cannot open a path that is not UTF-8") from error
         if bad := set("?#") & set(str(path)):
             raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
         if not _is_utf8(path):

@@ -97,6 +97,8 @@ def interrupts_said() -> Iterator[None]:
             )
         os._exit(128 + number)
 
+    # Python's helper process would add that dbt's semaphores are left over; it removes them.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):

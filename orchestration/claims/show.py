@@ -4,7 +4,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from orchestration.errors import TokenshareError
+import duckdb
+
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.tables import open_files
 
 VERDICTS = {
@@ -35,7 +37,8 @@ Claim = dict[str, Any]
 def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
     """The rows of `claims` by id, or the one that is asked for.
 
-    Raises TokenshareError where the vintage has no such table or no such claim.
+    Raises TokenshareError where the vintage has no such table or no such claim, VerificationError
+    where the table cannot be read.
     """
     path = vintage / "tables" / "claims.parquet"
     if not path.exists():
@@ -44,14 +47,17 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
             "`tokenshare run` publishes one"
         )
     with open_files({"claims": path}) as connection:
-        relation = connection.sql("select * from claims order by claim_id")
-        names = relation.columns
+        try:
+            relation = connection.sql("select * from claims order by claim_id")
+            names = relation.columns
+            claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+        except duckdb.Error as error:
+            raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
         if "asked_by" not in names:
             raise TokenshareError(
                 f"{vintage.name}: its table of claims is of an earlier version; "
                 "`tokenshare run` publishes a new one"
             )
-        claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
     if claim_id is None:
         return claims
     found = [claim for claim in claims if claim["claim_id"] == claim_id]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestration.errors import TransformError
+from orchestration.errors import TransformError, resource_problem
 from orchestration.files import fingerprint, write_atomically
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 
@@ -205,6 +205,8 @@ def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeRe
     finally:
         close_connections()
     if outcome.result is None:
+        if (known := resource_problem(str(outcome.exception))) is not None:
+            raise known
         raise TransformError(f"dbt {arguments[0]} did not run: {outcome.exception}")
     return [
         NodeResult(

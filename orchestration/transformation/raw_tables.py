@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
-from orchestration.errors import TransformError, VerificationError
+from orchestration.errors import TransformError, VerificationError, resource_problem
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
@@ -87,6 +87,8 @@ def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | N
             [previous.vintage_id],
         )
     except duckdb.Error as error:
+        if (known := resource_problem(str(error))) is not None:
+            raise known from error
         raise VerificationError(
             f"{folder}: the tables of the latest vintage cannot be read: {error}. Restore the "
             "vintage from a copy, or remove latest.json to publish anew."

@@ -115,6 +115,7 @@ def test_raw_files_have_exactly_the_columns_of_their_contracts(small_base: Setti
         assert pq.read_schema(item.rows_path).names == expected
         assert pq.read_schema(item.quarantine_path).names == [
             "dump_sha256",
+            "source",
             *QUARANTINE_SCHEMA.names,
         ]
 

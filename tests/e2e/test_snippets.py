@@ -129,6 +129,7 @@ def lines_of(text: str) -> list[str]:
 DUMPS = {
     "2026-10-11T00-27-00Z.csv.gz": builders.csv5(FEED),
     "rankings.json": builders.api_json(FEED),
+    "2026-10-08.csv": builders.csv5(FEED),
     "mine.csv": builders.csv3(FEED),
     "models.json": builders.catalogue({"openai/gpt-4o": ("0.0000025", "0.00001")}),
     "providers.json": builders.providers({"openai": "US"}),
@@ -136,6 +137,7 @@ DUMPS = {
 AS_OF = {
     "2026-10-11T00-27-00Z.csv.gz": "as of 2026-10-11T00:27:00Z",
     "rankings.json": "as of 2026-03-01T01:46:00Z",
+    "2026-10-08.csv": "as of 2026-10-08T01:46:15.433000Z (from manifest)",
     "mine.csv": "as of 2026-10-11T00:27:00Z",
 }
 
@@ -157,6 +159,9 @@ def test_shell_commands_do_what_stands_beside_them(
         elif program == ".venv/bin/tokenshare" and arguments[0] == "land":
             name = arguments[1]
             builders.write(tmp_path, name, DUMPS[name])
+            if "manifest" in AS_OF[name]:
+                manifest = builders.export_manifest(DUMPS[name], "2026-10-08T01:46:15.433Z")
+                builders.write(tmp_path, name.replace(".csv", ".manifest.json"), manifest)
             result = CliRunner().invoke(app, arguments)
             assert result.exit_code == 0, result.output
             assert AS_OF[name] in words(result.output)

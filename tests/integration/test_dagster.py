@@ -211,7 +211,7 @@ def test_the_ui_shows_what_the_newest_catalogue_and_provider_list_changed(small:
     assert len(lines) == 20
     note = "author without a row"
     assert lines[:3] == [
-        f"| new | a\\|b/piped | model |  | a\\|b/piped | a\\|b | {note} |",
+        f"| new | `a\\|b/piped` | model |  | `a\\|b/piped` | `a\\|b` | {note} |",
         f"| new | nobody-knows/b | model |  | nobody-knows/b | nobody-knows | {note} |",
         "| new | openai/variant:00 | model |  | openai/variant | openai |  |",
     ]
@@ -229,7 +229,7 @@ def test_the_ui_shows_what_the_newest_catalogue_and_provider_list_changed(small:
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert found.metadata["catalogue"].value == "2026-02-15"
     missing = str(found.metadata["without_a_row"].value)
-    assert missing.splitlines()[2:] == ["| a\\|b | 1 |", "| nobody-knows | 2 |"]
+    assert missing.splitlines()[2:] == ["| `a\\|b` | 1 |", "| nobody-knows | 2 |"]
 
 
 def test_a_refusal_fails_the_run_and_shows_the_rule(

@@ -140,20 +140,20 @@ def test_an_interrupt_during_dbt_ends_the_run_and_publishes_nothing(
     # dbt is at work once the step before has ended and the working database is written to again.
     log = small.database_path.with_name(small.database_path.name + ".wal")
     begun = ("loading rows:", "building models")
-    while not (any(step in said.read_text() for step in begun) and log.exists()):
-        assert process.is_alive(), said.read_text()
+    while not (any(step in said.read_text(encoding="utf-8") for step in begun) and log.exists()):
+        assert process.is_alive(), said.read_text(encoding="utf-8")
         time.sleep(0.005)
     os.kill(process.pid, number)
     sent = time.monotonic()
     process.join()
     seconds = time.monotonic() - sent
-    assert process.exitcode == code, said.read_text()
+    assert process.exitcode == code, said.read_text(encoding="utf-8")
     if run is run_by_terminal:
         assert seconds < 2
-        line = said.read_text().splitlines()[-1]
+        line = said.read_text(encoding="utf-8").splitlines()[-1]
         what = "interrupted" if number == signal.SIGINT else "terminated (SIGTERM)"
         assert line.startswith(f"error {what}: what is published is whole")
-        assert "Traceback" not in said.read_text()
+        assert "Traceback" not in said.read_text(encoding="utf-8")
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
     assert not list(small.candidates_dir.glob("*"))

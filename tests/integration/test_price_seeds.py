@@ -249,21 +249,21 @@ def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_
         },
     )
     architecture = {"modality": "text+image->text+audio"}
-    with gzip.open(tmp_path / "2026-08-17.json.gz", "wt") as file:
+    with gzip.open(tmp_path / "2026-08-17.json.gz", "wt", encoding="utf-8") as file:
         json.dump({"data": [{"id": "g/lyria", "architecture": architecture}]}, file)
     output, others = tmp_path / "seed.csv", tmp_path / "others.csv"
     script(
         "derive_prices.py",
         "--catalogue-dir", tmp_path, "--output", output, "--overrides-output", others,
     )  # fmt: skip
-    with output.open() as file:
+    with output.open(encoding="utf-8") as file:
         free = {
             r["model_permaslug"]
             for r in csv.DictReader(file)
             if float(r["usd_per_million_tokens"]) == 0
         }
     assert free == {"q/vl:free", "s/alpha"}
-    with others.open() as file:
+    with others.open(encoding="utf-8") as file:
         assert [list(r.values()) for r in csv.DictReader(file)] == [
             ["d/hour", "prompt", "", "01:00", "04:00", "1.32", day, "2026-08-18", "d/hour"],
             ["d/long", "completion", "128000", "", "", "6", "2026-08-22", "2026-08-22", "d/long"],

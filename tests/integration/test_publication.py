@@ -144,7 +144,7 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
     )
     said = subprocess.run(
         [sys.executable, "-c", code, folder, vintage.path / "tokenshare.duckdb"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     version, rows, comments = json.loads(said.stdout)
@@ -208,7 +208,7 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     # What a killed run left, with a name that sorts last, takes no place of a refused candidate.
     left = small.candidates_dir / "20990101T000000000000-00000000"
     left.mkdir(parents=True)
-    (left / "candidate.json").write_text("{}")
+    (left / "candidate.json").write_text("{}", encoding="utf-8")
     object.__setattr__(small, "keep_refused_candidates", 1)
     with pytest.raises(GateRefusedError) as refused:
         pipeline.run(small)
@@ -520,7 +520,7 @@ def test_a_marker_that_proves_nothing_moves_nothing(
 def test_a_pointer_that_is_not_right_stops_every_reader_with_its_repair(
     small: Settings, pointer: bytes | dict[str, Any]
 ) -> None:
-    right = json.loads(small.latest_path.read_text())
+    right = json.loads(small.latest_path.read_text(encoding="utf-8"))
     wrong = pointer if isinstance(pointer, bytes) else to_json({**right, **pointer})
     small.latest_path.write_bytes(wrong)
     for read in (latest_vintage, pipeline.run):

@@ -181,7 +181,7 @@ def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
             for m in tag["models"]
             if m["id"].startswith(f"{lab}/")
         )
-        for tag in json.loads(REAL_TASKS.read_text())["data"]["classifications"]
+        for tag in json.loads(REAL_TASKS.read_text(encoding="utf-8"))["data"]["classifications"]
         for lab in ("mistralai",)
     }
     french = real.sql(

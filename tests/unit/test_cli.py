@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from orchestration.cli import app, main
+from orchestration.publication.manifest import point_to, read_latest, seal_manifest
 from orchestration.settings import Settings
 from orchestration.terminal import output, print_json, use_utf8
 from tests import builders
@@ -178,7 +179,7 @@ def test_a_name_that_cannot_be_printed_is_said_in_one_plain_line(
         path.write_bytes(content)
         assert call(monkeypatch, "land", path, "--as-of", "2026-08-22") == code
         said = capsys.readouterr()
-        assert "a??[31m??.csv: " in said.out + said.err
+        assert r"a\n\x1b[31m\udcff\u202e.csv: " in said.out + said.err
         assert (said.out + said.err).replace("\n", "").isprintable()
 
 
@@ -376,3 +377,33 @@ def test_a_vintage_of_before_the_claims_says_so(
         path.unlink()
     assert call(monkeypatch, "claims", "--data-dir", small.data_dir) == 1
     assert "it is of an earlier version; `tokenshare run`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbled", "another table"])
+def test_a_damaged_table_is_said_and_is_no_bug(
+    damage: str, small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = small.vintages_dir.glob("*/tables/claims.parquet")
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(
+        {
+            "cut": content[:100],
+            "garbled": content[:4] + b"\xff" * 2000 + content[2004:],
+            "another table": path.with_name("quarantine.parquet").read_bytes(),
+        }[damage]
+    )
+    assert call(monkeypatch, "claims", "--data-dir", small.data_dir) == 6
+    assert f"error {path}: cannot be read: " in capsys.readouterr().err
+
+
+def test_headline_figures_of_another_version_are_said(
+    small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, manifest = read_latest(small.published_dir) or pytest.fail("nothing is published")
+    del manifest["manifest_sha256"]
+    sealed = seal_manifest({**manifest, "headline": [{"week": "2026-01-05"}]})
+    (folder / "manifest.json").write_bytes(sealed)
+    point_to(small.published_dir, json.loads(sealed))
+    assert call(monkeypatch, "show", "--data-dir", small.data_dir) == 6
+    assert "are not those of this version: 'period_start'" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
             os._exit(1)
         os.waitpid(builder, 0)
         assert (tmp_path / f"{BUILDING_PREFIX}{name}").is_dir()
-    (tmp_path / f"{BUILDING_PREFIX}1-latest.json").write_text("{")
+    (tmp_path / f"{BUILDING_PREFIX}1-latest.json").write_text("{", encoding="utf-8")
     os.mkfifo(tmp_path / f"{BUILDING_PREFIX}pipe")
     remove_leftovers([tmp_path, tmp_path / "not there"])
     assert not list(tmp_path.iterdir())
@@ -39,10 +39,10 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
 
 def test_what_is_being_built_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     building = fresh_folder(tmp_path, "1-abc")
-    (building / "x").write_text("x")
+    (building / "x").write_text("x", encoding="utf-8")
     remove_leftovers([tmp_path])
     settle_folder(building, tmp_path / "final")
-    assert (tmp_path / "final" / "x").read_text() == "x"
+    assert (tmp_path / "final" / "x").read_text(encoding="utf-8") == "x"
     again = fresh_folder(tmp_path, "1-abc")
     assert not list(again.iterdir())
 
@@ -103,14 +103,15 @@ def test_what_the_system_says_is_expected_and_a_bug_is_not() -> None:
     assert expected(RuntimeError("a bug")) is None
 
 
-def test_a_full_disk_inside_duckdb_is_expected(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [50_000, 1_000_000])
+def test_a_full_disk_inside_duckdb_is_expected(rows: int, tmp_path: Path) -> None:
     """A limit on the size of a file stands for the disk: DuckDB cannot write on, either."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(duckdb.Error) as full:
         try:
             with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-                connection.execute("create table t as select random() as r from range(1000000)")
+                connection.execute(f"create table t as select random() as r from range({rows})")
                 connection.execute("checkpoint")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -171,7 +172,7 @@ def test_names_are_never_sql_nor_patterns(folder: str, tmp_path: Path) -> None:
 def test_behind_closed_doors_duckdb_reads_and_writes_no_file(
     statement: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "secret").write_text("x")
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
     with duckdb.connect() as connection:
         close_doors(connection)
         with pytest.raises(duckdb.Error, match=r"disabled|locked"):

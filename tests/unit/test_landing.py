@@ -461,8 +461,8 @@ def test_a_name_that_is_not_unicode_lands_under_a_readable_one(
 ) -> None:
     path = tmp_path / "r\udcff.csv"
     path.write_bytes(CSV)
-    assert land(path, settings, as_of=builders.AS_OF).record.original_name == "r?.csv"
-    assert list_dumps(settings)[0].original_name == "r?.csv"
+    assert land(path, settings, as_of=builders.AS_OF).record.original_name == r"r\udcff.csv"
+    assert list_dumps(settings)[0].original_name == r"r\udcff.csv"
 
 
 # The inbox.
