@@ -20,7 +20,7 @@ from orchestration.report.section import (
     title,
     value,
 )
-from orchestration.words import month, number, percent, tokens
+from orchestration.words import cheaper, month, number, tokens
 
 # Whose models the claim is about.
 _CHALLENGER = "CN"
@@ -120,7 +120,7 @@ def _cheaper_by(row: Row) -> str:
     if row["price_ratio"] is None:
         return "–"
     point, low, high = (
-        _cheaper(row[f"price_ratio{end}"]) for end in ("", "_all_prompt", "_all_completion")
+        cheaper(row[f"price_ratio{end}"]) for end in ("", "_all_prompt", "_all_completion")
     )
     return f"{point} ({low} to {high})"
 
@@ -128,17 +128,11 @@ def _cheaper_by(row: Row) -> str:
 def _home(row: Row) -> str:
     if not row["home_cheapest_model"]:
         return "–"
-    return f"{_short(row['home_cheapest_model'])}, {_cheaper(row['home_price_ratio'])}"
+    return f"{_short(row['home_cheapest_model'])}, {cheaper(row['home_price_ratio'])}"
 
 
 def _dates(row: Row) -> str:
     return f"{row['priced_on'] or '–'}, {row['index_read_on'] or '–'}"
-
-
-def _cheaper(ratio: Any) -> str:
-    if ratio is None:
-        return "–"
-    return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
 
 
 def _short(model: str) -> str:
