@@ -19,6 +19,7 @@ import pytest
 
 from orchestration.publication.vintage import Vintage, latest_vintage
 from orchestration.report.build import Page, render
+from orchestration.report.charts import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import sql_text
 from tests.integration.report_numbers import CHARTS, ROUNDED, SENTENCES, TABLES, Published
@@ -26,10 +27,12 @@ from tests.integration.report_numbers import CHARTS, ROUNDED, SENTENCES, TABLES,
 
 @dataclass
 class Shown:
-    """What a page says: tables by caption, charts by element id, the words of its sections."""
+    """What a page says: tables by caption, charts by element id, the colors of what they draw (name
+    and color), the words of its sections."""
 
     tables: dict[str, list[list[str]]]
     charts: dict[str, list[dict[str, Any]]]
+    colors: set[tuple[str, str]]
     sections: dict[str, str]
 
 
@@ -90,7 +93,11 @@ def shown(html: str) -> Shown:
     (specs,) = re.findall(r"const specs = (\{.*\}), config = \{", html)
     charts = {element: spec["data"]["values"] for element, spec in json.loads(specs).items()}
     words = {anchor: " ".join("".join(text).split()) for anchor, text in reader.words.items()}
-    return Shown(reader.tables, charts, words)
+    scales = re.findall(r'"scale":\{"domain":(\[[^]]*\]),"range":(\["#[^]]*\])', specs)
+    colors = {
+        pair for names, used in scales for pair in zip(*map(json.loads, (names, used)), strict=True)
+    }
+    return Shown(reader.tables, charts, colors, words)
 
 
 @dataclass
@@ -426,3 +433,12 @@ def test_a_sentence_at_its_edge(
             "Bounds as known then: United States 50.0 to 70.0 %, China 30.0 to 50.0 %. "
             "Bounds as known now: United States 30.0 to 40.0 %, China 60.0 to 70.0 %."
         )
+
+
+def test_a_country_has_its_color_on_every_chart(
+    shipped_report: Report, filled_report: Report
+) -> None:
+    for page in (shipped_report.page, filled_report.page):
+        of = {"China": "CN", "United States": "US", "Unidentified": "unidentified"}
+        used = {(name, color) for name, color in page.colors if name in of}
+        assert used == {(name, COLORS[origin]) for name, origin in of.items()}
