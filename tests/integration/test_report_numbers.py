@@ -170,6 +170,16 @@ FILLED = {
         f"'unmapped' as identification, {tokens} as tokens"
         for day, author, tokens in ((5, "nobody", 31_000_000), (6, "somebody", 99_000_000))
     )),
+    # The point is the lower bound in most rows; here a page that takes one for the other differs.
+    **{
+        name: "select * replace (share_low - 0.011 as share_low) from t"
+        for name in ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_license_monthly",
+                     "spend_by_lab_monthly")
+    },
+    "concentration_weekly": "select * replace (top_5_share_low - 0.011 as top_5_share_low, "
+                            "hhi_low - 0.011 as hhi_low, effective_number - 0.2 as "
+                            "effective_number_low, effective_number + 0.3 as "
+                            "effective_number_high) from t",
     "use_coverage": "select * replace (if(use = 'code', 2, measured_windows) as measured_windows, "
                     "if(use = 'code', 0.61, newest_token_share) as newest_token_share) from t",
     "price_quality": with_rows(*(
