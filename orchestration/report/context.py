@@ -13,6 +13,14 @@ from orchestration.words import as_known
 
 # A week with fewer days is not charted: its share is that of the days at an edge of the window.
 MIN_DAYS_CHARTED = 4
+# The dates of a lead that are compared and shown, as the table `crossover` calls them.
+LEAD_DATES = {
+    "first_lead": "First lead",
+    "last_change": "Last change of lead",
+    "leads_since": "Leads since",
+    "first_identified_lead": "First beyond doubt",
+    "robust_since": "Beyond doubt since",
+}
 
 
 @dataclass(frozen=True)
@@ -114,13 +122,3 @@ def _lead_dates(crossovers: Sequence[Row], pair: Sequence[str]) -> dict[str, Row
     if len(dates) == 2 and dates[0] == dates[1]:
         return {"both": by_view["then"]}
     return by_view
-
-
-# The dates of a lead that are compared and shown, as the table `crossover` calls them.
-LEAD_DATES = {
-    "first_lead": "First lead",
-    "last_change": "Last change of lead",
-    "leads_since": "Leads since",
-    "first_identified_lead": "First beyond doubt",
-    "robust_since": "Beyond doubt since",
-}
