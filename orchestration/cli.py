@@ -252,7 +252,7 @@ def verify(
 def show(data_dir: DataDir = None) -> None:
     """The headline shares of the latest vintage, as known then and as known now."""
     from orchestration.publication.vintage import latest_vintage
-    from orchestration.report.words import as_known
+    from orchestration.words import as_known
 
     vintage = latest_vintage(_settings(data_dir))
     if vintage is None:
@@ -427,7 +427,7 @@ def claims(
         for column, justify in (
             ("claim", "left"), ("window", "left"),
             ("published" if asked_by == "publisher" else "asked", "right"),
-            ("measured [low to high]", "right"), ("verdict", "left"),
+            ("measured (low to high)", "right"), ("verdict", "left"),
         ):  # fmt: skip
             table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
         for claim in rows:
@@ -436,8 +436,8 @@ def claims(
                 claim["claim_id"],
                 claim["window"],
                 claims_of.published(claim),
-                claims_of.measured(claim),
-                Text(verdict.replace("_", " "), style=claims_of.VERDICTS[verdict]),
+                claims_of.measured_text(claim),
+                Text(claims_of.VERDICTS[verdict].lower(), style=claims_of.STYLES[verdict]),
             )
         output.print(table)
     output.print(

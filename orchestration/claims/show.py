@@ -1,15 +1,26 @@
-"""Read the claims of a vintage and put their figures into words, for the terminal."""
+"""Read the claims of a vintage and put their figures into words, for terminal and report."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.tables import open_files
 
+# In the order in which they are counted up.
 VERDICTS = {
+    "reproduced": "Reproduced",
+    "more_than_claimed": "More than claimed",
+    "reproduced_under_other_rules": "Only under other rules",
+    "not_reproduced": "Not reproduced",
+    "not_decidable": "Not decidable",
+    "not_measurable": "Not measurable",
+}
+# Colors on the terminal.
+STYLES = {
     "reproduced": "green",
     "more_than_claimed": "green",
     "reproduced_under_other_rules": "yellow",
@@ -27,11 +38,20 @@ _TABLES = {
     "price_quality": ("price_quality",),
     "none": (),
 }
-# Digits after the point: as many as the press gives.
-_DIGITS = {"percent": 2, "trillion_tokens": 3}
-_SIGNS = {"percent": "%", "trillion_tokens": "T"}
+# Digits of a measured figure after the point; a published one has its own.
+_DIGITS = {"percent": 1, "trillion_tokens": 2}
+_SIGNS = {"percent": " %", "trillion_tokens": " T"}
+_COMPARISONS = {"above": "> ", "at_least": "≥ ", "below": "< "}
 
 Claim = dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """A measured figure in its unit, and its bounds, in words."""
+
+    text: str
+    low: str
+    high: str
 
 
 def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
@@ -67,53 +87,73 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
     return found
 
 
-def _value(claim: Claim, column: str) -> str | None:
-    """A value or a date of a claim without its unit."""
-    base, _, end = column.partition("_")
-    day = claim[f"{base}_date" + (f"_{end}" if end else "")]
-    value = claim[column if end else f"{base}_value"]
-    if day is not None:
-        return str(day)
-    return None if value is None else f"{value:.{_DIGITS[claim['unit']]}f}"
-
-
-def _with_unit(claim: Claim, text: str) -> str:
-    sign = _SIGNS.get(claim["unit"])
-    return f"{text} {sign}" if sign else text
-
-
 def published(claim: Claim) -> str:
-    """The published figure in its unit, `–` where there is none."""
-    text = _value(claim, "published")
-    sign = {"above": "> ", "at_least": "≥ ", "below": "< "}.get(claim["comparison"], "")
-    return "–" if text is None else sign + _with_unit(claim, text)
-
-
-def measured(claim: Claim) -> str:
-    """What was measured, with its bounds; `–` where nothing was."""
-    text = _value(claim, "measured")
-    if text is None:
+    """The published figure in its unit, `–` if the statement has none."""
+    if claim["published_date"] is not None:
+        return str(claim["published_date"])
+    if claim["published_value"] is None:
         return "–"
-    low, high = (_value(claim, f"measured_{end}") or "never" for end in ("low", "high"))
-    return f"{_with_unit(claim, text)} [{low} to {high}]"
+    sign = _COMPARISONS.get(claim["comparison"], "")
+    return f"{sign}{claim['published_value']:g}{_SIGNS.get(claim['unit'], '')}"
 
 
-def tally(claims: list[Claim]) -> str:
+def measured(claim: Claim) -> Measured | None:
+    """What was measured, None if nothing was; `never` for a day that has not come."""
+    if claim["unit"] == "date":
+        days = (claim[f"measured_date{end}"] for end in ("", "_low", "_high"))
+        found, low, high = (str(day or "never") for day in days)
+        is_known = claim["measured_date"] or claim["verdict"] != "not_measurable"
+        return Measured(found, low, high) if is_known else None
+    if claim["measured_value"] is None:
+        return None
+    digits = _DIGITS.get(claim["unit"], 2)
+    figures = (claim[f"measured_{end}"] for end in ("value", "low", "high"))
+    found, low, high = ("…" if x is None else f"{x:.{digits}f}".replace("-", "−") for x in figures)
+    return Measured(found + _SIGNS.get(claim["unit"], ""), low, high)
+
+
+def measured_text(claim: Claim) -> str:
+    """What was measured with its bounds, `–` if nothing was."""
+    figure = measured(claim)
+    return "–" if figure is None else f"{figure.text} ({figure.low} to {figure.high})"
+
+
+def publisher(claim: Claim) -> str:
+    """Who published the statement, and when."""
+    return f"{claim['published_by']}, {claim['published_on'] or 'undated'}"
+
+
+def window(claim: Claim) -> str:
+    """The period that is counted."""
+    return f"{claim['window']}{'' if claim['window_is_stated'] else ' (our reading)'}"
+
+
+def known(claim: Claim) -> str:
+    """How the registry is read for the claim."""
+    return f"as known {'on each day' if claim['registry_view'] == 'then' else 'now'}"
+
+
+def counts(claims: Sequence[Claim]) -> list[tuple[str, str, int]]:
+    """How many claims have which verdict: verdict, its name for people, count; none that is 0."""
+    found = [
+        (verdict, label, sum(claim["verdict"] == verdict for claim in claims))
+        for verdict, label in VERDICTS.items()
+    ]
+    return [entry for entry in found if entry[2]]
+
+
+def tally(claims: Sequence[Claim]) -> str:
     """How many claims have which verdict, in words."""
-    counts = {name: sum(claim["verdict"] == name for claim in claims) for name in VERDICTS}
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(f"{count} {label.lower()}" for _, label, count in counts(claims))
 
 
 def details(claim: Claim) -> list[tuple[str, str]]:
     """Everything to be said of one claim, as (label, text)."""
-    when = f", {claim['published_on']}" if claim["published_on"] else ", undated"
     is_ours = claim["asked_by"] == "us"
     groups = claim["group_name"] or "–"
     if claim["over_group"]:
         groups += f" over {claim['over_group']}"
     stated = "stated by the publisher" if claim["rules_are_stated"] else "ours, none are stated"
-    known = {"then": "on each day", "now": "now"}[claim["registry_view"]]
-    window = claim["window"] + ("" if claim["window_is_stated"] else " (ours, none is stated)")
     searched = (
         f"{claim['rules_matched']} of {claim['rules_searched']} other rules and windows match"
     )
@@ -129,15 +169,15 @@ def details(claim: Claim) -> list[tuple[str, str]]:
         ("claim", claim["claim_id"]),
         ("question" if is_ours else "statement", claim["statement"]),
         ("asked by", "us, nobody published it" if is_ours else "–"),
-        ("published by", "–" if is_ours else claim["published_by"] + when),
+        ("published by", "–" if is_ours else publisher(claim)),
         ("url", "–" if is_ours else claim["url"] or "no copy found"),
         ("note", claim["note"] or "–"),
         ("metric", f"{claim['metric']}: {groups}"),
         ("rules", f"{claim['rule_set']} ({stated}), universe {claim['universe']}, "
-                  f"lens {claim['lens']}, as known {known}"),
-        ("window", window),
+                  f"lens {claim['lens']}, {known(claim)}"),
+        ("window", window(claim)),
         ("asked" if is_ours else "published", published(claim)),
-        ("measured", measured(claim)),
+        ("measured", measured_text(claim)),
         ("difference", _difference(claim)),
         ("verdict", claim["verdict"]),
         ("matched by", claim["rules"] or "–"),

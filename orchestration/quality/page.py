@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.files import to_json
+from orchestration.pages import environment
 from orchestration.quality.gate import Verdict
 from orchestration.quality.rules import thresholds
-from orchestration.report.build import environment
 
 
 def write_quality(folder: Path, verdicts: Sequence[Verdict], name: str) -> None:

@@ -1,22 +1,27 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage.
 
 Every number on the page comes out of a query (`queries/*.sql`) on the published Parquet files;
-nothing is typed. `sections.py` turns the answers into text, tables and charts; the templates
-hold the prose.
+nothing is typed. The modules of `sections` turn the answers into facts, tables and charts; the
+templates hold the prose.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from orchestration.pages import environment
 from orchestration.quality.gate import Verdict
-from orchestration.report import charts, sections, words
+from orchestration.report import charts
+from orchestration.report.context import make_context
+from orchestration.report.section import Row, Section
+from orchestration.report.sections import SECTIONS
+from orchestration.report.sections.headline import Preview
+from orchestration.report.sections.headline import preview as make_preview
 from orchestration.settings import Settings
 from orchestration.tables import open_tables, sql_text
 
@@ -27,24 +32,6 @@ _DEFAULT_SOURCE = "openrouter_rankings"
 _OTHER_SOURCES = {
     "app_usage", "task_usage", "task_usage_by_origin", "use_coverage", "quarantine",
 }  # fmt: skip
-
-Row = dict[str, Any]
-
-
-@cache
-def environment() -> Environment:
-    """The templates of the package, escaping on, undefined names an error."""
-    made = Environment(
-        loader=PackageLoader("orchestration", "report/templates"),
-        autoescape=select_autoescape(default_for_string=True, default=True),
-        undefined=StrictUndefined,
-    )
-    made.filters.update(
-        percent=words.percent, points=words.points, tokens=words.tokens, week=words.week,
-        country=words.country, adjective=words.adjective, number=words.number, money=words.money,
-        month=words.month, spaced=words.spaced, bounded=words.bounded,
-    )  # fmt: skip
-    return made
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
@@ -105,6 +92,79 @@ def _address(vintage_id: str, settings: Settings) -> str:
     return f"{vintages}/{vintage_id}/report/"
 
 
+@dataclass(frozen=True)
+class Page:
+    """The report of a vintage: its HTML, and what the picture shows that goes beside it."""
+
+    html: str
+    preview: Preview
+    said: str
+    credit: str
+
+
+def render(
+    tables_dir: Path,
+    vintage_id: str,
+    verdicts: Sequence[Verdict],
+    inputs: Sequence[Row],
+    citations: Sequence[str],
+    settings: Settings,
+    registry: Mapping[str, str],
+) -> Page:
+    """The page of a vintage; the arguments are those of `build_report`."""
+    with open_tables(tables_dir) as connection:
+        source, other_sources = _one_source(connection)
+        scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
+        context = make_context(
+            lambda name: _rows(connection, query_text(name)), registry, verdicts, inputs, scopes
+        )
+        made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
+        preview = make_preview(context)
+    # What the page and every section may say, besides what the section itself holds.
+    common = {
+        "vintage_id": vintage_id,
+        "citations": citations,
+        "source": source,
+        "said": context.said,
+        "said_of": context.said_of,
+        "query_text": query_text,
+    }
+    chapters = [
+        (c.anchor, c.title, _section_html(c.anchor, made.get(c.anchor), common)) for c in SECTIONS
+    ]
+    # Goes into every picture and description: they are passed on without the page.
+    credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
+    specs = {
+        element: charts.signed(spec, credit)
+        for section in made.values()
+        for element, spec in section.charts.items()
+    }
+    html = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            common,
+            chapters=chapters,
+            days=context.ask("coverage")[0],
+            other_sources=other_sources,
+            address=_address(vintage_id, settings),
+            preview=preview,
+            picture=PREVIEW_NAME,
+            credit=credit,
+            specs=_json(specs),
+            config=_json(charts.CONFIG),
+            javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
+        )
+    )
+    return Page(html, preview, context.said, credit)
+
+
+def _section_html(anchor: str, section: Section | None, common: Mapping[str, Any]) -> Markup:
+    """A section by its template, which sees that section only."""
+    template = environment().get_template(f"sections/{anchor}.html.j2")
+    return Markup(template.render(common, **{anchor: section}))  # noqa: S704  # escaped by the template
+
+
 def build_report(
     tables_dir: Path,
     target: Path,
@@ -120,48 +180,12 @@ def build_report(
     `registry` is how its run read the registry: `view` and `as_of`, as in the manifest.
     The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
-    with open_tables(tables_dir) as connection:
-        source, other_sources = _one_source(connection)
-        report = sections.Report(lambda name: _rows(connection, query_text(name)), registry)
-        scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
-    # Goes into every picture and description: they are passed on without the page.
-    credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
-    page = (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            vintage_id=vintage_id,
-            citations=citations,
-            source=source,
-            other_sources=other_sources,
-            quarantined=scopes.count("row"),
-            quarantined_fields=scopes.count("field"),
-            inputs=inputs,
-            warnings=[v for v in verdicts if v.verdict == "warn"],
-            passed=sum(v.passed for v in verdicts),
-            toc=sections.SECTIONS,
-            r=report,
-            query_text=query_text,
-            verdicts=sections.VERDICTS,
-            claim_measured=sections.claim_measured,
-            readings=sections.readings,
-            address=_address(vintage_id, settings),
-            preview=PREVIEW_NAME,
-            credit=credit,
-            specs=_json({k: charts.signed(s, credit) for k, s in report.specs.items()}),
-            config=_json(charts.CONFIG),
-            javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
-        )
-    )
+    page = render(tables_dir, vintage_id, verdicts, inputs, citations, settings, registry)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
-    title, subtitle = report.preview_text()
+    target.write_text(page.html, encoding="utf-8")
+    lines = [*page.preview.lines, f"The chart reads {page.said}."]
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(
-            report.bounds_rows,
-            report.pair_colors,
-            title,
-            [*subtitle, f"The chart reads {report.said}."],
-            credit,
+            page.preview.rows, page.preview.colors, page.preview.title, lines, page.credit
         )
     )

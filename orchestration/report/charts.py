@@ -6,7 +6,7 @@ has the light ones of the configuration.
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,11 @@ def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[in
         for family, names in families.items()
         for i, name in enumerate(names)
     }
+
+
+def drawn(specs: Mapping[str, Spec]) -> dict[str, Spec]:
+    """Those of the charts that have something to draw."""
+    return {element: spec for element, spec in specs.items() if spec["data"]["values"]}
 
 
 def signed(spec: Spec, credit: str) -> Spec:

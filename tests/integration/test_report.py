@@ -338,7 +338,7 @@ def test_every_link_leads_somewhere(browser: Browser, report: Path, small_report
                 assert href[1:] in ids
             elif not href.startswith("http"):
                 assert (path.parent / href).exists(), href
-        for anchor, _ in SECTIONS:
+        for anchor, *_ in SECTIONS:
             assert f'<a class="anchor" href="#{anchor}"' in text
     last = re.findall(r'id="(claim-[^"]+)"', report.read_text(encoding="utf-8"))[-1]
     page = browser.new_page()

@@ -274,20 +274,30 @@ SHOWN: dict[str, Any] = {
 
 
 def test_figures_in_words() -> None:
-    assert show.published(SHOWN) == "1.180 T"
-    assert show.measured(SHOWN) == "-1.054 T [-1.975 to -0.133]"
-    above = {**SHOWN, "unit": "percent", "comparison": "above", "published_value": 50.0}
-    assert show.published(above) == "> 50.00 %"
-    assert show.published({**above, "comparison": "at_least"}) == "≥ 50.00 %"
+    """The published figure as it was published; the measured one rounded, with its bounds."""
+    assert show.published(SHOWN) == "1.18 T"
+    assert show.measured(SHOWN) == ("−1.05 T", "−1.98", "−0.13")
+    assert show.measured_text(SHOWN) == "−1.05 T (−1.98 to −0.13)"
+    percent = {**SHOWN, "unit": "percent", "measured_value": 51.25, "measured_high": None}
+    assert show.measured(percent) == ("51.2 %", "−2.0", "…")
+    above = {**percent, "comparison": "above", "published_value": 50.0}
+    assert show.published(above) == "> 50 %"
+    assert show.published({**above, "comparison": "at_least"}) == "≥ 50 %"
+    assert show.published({**above, "comparison": "below"}) == "< 50 %"
     nothing = {**SHOWN, "published_value": None, "measured_value": None}
-    assert (show.published(nothing), show.measured(nothing)) == ("–", "–")
+    assert (show.published(nothing), show.measured_text(nothing)) == ("–", "–")
     dated = {
         **SHOWN, "unit": "date", "published_value": None, "published_date": "2026-02-09",
         "measured_value": None, "measured_low": None, "measured_high": None,
         "measured_date": "2026-03-23", "measured_date_low": "2026-02-16",
+        "verdict": "not_reproduced",
     }  # fmt: skip
     assert show.published(dated) == "2026-02-09"
-    assert show.measured(dated) == "2026-03-23 [2026-02-16 to never]"
+    assert show.measured_text(dated) == "2026-03-23 (2026-02-16 to never)"
+    # A day that has not come is an answer; that no day can be measured is none.
+    never = {**dated, "measured_date": None, "measured_date_low": None}
+    assert show.measured_text(never) == "never (never to never)"
+    assert show.measured_text({**never, "verdict": "not_measurable"}) == "–"
 
 
 def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
@@ -303,11 +313,11 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
         "statement_figures_matched": 2, "reason": None,
     }  # fmt: skip
     ours = dict(show.details(row))
-    assert (ours["question"], ours["asked"]) == ("Were they ahead?", "1.180 T")
+    assert (ours["question"], ours["asked"]) == ("Were they ahead?", "1.18 T")
     assert not {"published by", "published", "url", "statement"} & set(ours)
     assert ours["chance"] == "34 % of figures within 25 % of this one would have matched"
     assert ours["together"] == "no rule set gives all 3 figures of st, at most 2"
-    assert ours["window"] == "ISO week of 2026-02-09 (ours, none is stated)"
+    assert ours["window"] == "ISO week of 2026-02-09 (our reading)"
     theirs = {**row, "asked_by": "publisher", "published_by": "A paper", "tolerance_above": 1.0}
     theirs["statement_figures_matched"] = 3
     shown = dict(show.details(theirs))
@@ -315,5 +325,5 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
     assert shown["together"] == "one rule set gives all 3 figures of st"
     assert shown["difference"] == "-2.234 T, tolerance 0.02 below and 1 above"
     assert show.tally([row, theirs, {**row, "verdict": "not_decidable"}]) == (
-        "2 reproduced under other rules, 1 not decidable"
+        "2 only under other rules, 1 not decidable"
     )

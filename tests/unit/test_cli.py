@@ -351,7 +351,7 @@ def test_claims_are_listed_shown_and_given_as_json(
     assert call(monkeypatch, "claims", "cn_tokens_2026_06_22", *folder) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "The data do not cover the window." in shown
-    assert "20.390 T" in shown
+    assert "20.39 T" in shown
     assert "haberlergpt.com.tr" in shown
     assert call(monkeypatch, "claims", "--json", *folder) == 0
     document = json.loads(capsys.readouterr().out)

@@ -45,6 +45,13 @@ def number(value: Number | None, digits: int = 2) -> str:
     return "–" if value is None else f"{float(value):,.{digits}f}"
 
 
+def cheaper(ratio: Number | None) -> str:
+    """By how much a price is lower than another, from their ratio; `dearer` if it is higher."""
+    if ratio is None:
+        return "–"
+    return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
+
+
 def money(value: Number | None) -> str:
     """A sum of US dollars, rounded to what a reader takes in."""
     if value is None:

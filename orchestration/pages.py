@@ -1,0 +1,24 @@
+"""The pages that a vintage holds: their templates, and the words that these may use."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from orchestration import words
+
+
+@cache
+def environment() -> Environment:
+    """The templates of `orchestration/templates`: escaping on, undefined names an error."""
+    made = Environment(
+        loader=PackageLoader("orchestration", "templates"),
+        autoescape=select_autoescape(default_for_string=True, default=True),
+        undefined=StrictUndefined,
+    )
+    made.filters.update(
+        percent=words.percent, points=words.points, tokens=words.tokens, week=words.week,
+        country=words.country, adjective=words.adjective, number=words.number, money=words.money,
+        month=words.month, spaced=words.spaced, bounded=words.bounded,
+        cheaper=words.cheaper,
+    )  # fmt: skip
+    return made

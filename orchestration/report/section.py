@@ -1,0 +1,166 @@
+"""What a section of the page is made of: facts, tables with declared columns, and charts."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from orchestration.claims import show
+from orchestration.report.charts import Spec
+from orchestration.words import bounded, country, number, percent, points
+
+Row = dict[str, Any]
+Cell = Callable[[Any], Any]
+
+_ROWS_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, how a row becomes its cell, and its class.
+
+    Numbers are aligned right. The class `text` aligns left, `wrap` lets the text break, and `wide`
+    is left out on a phone.
+    """
+
+    heading: str
+    cell: Cell
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it: the first rows, the rest on demand.
+
+    The first cell of a row is its heading. A row is whatever the cells of the columns take, in
+    most tables a row of a query.
+    """
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Any]
+    shown: int = _ROWS_SHOWN
+
+    def _cells(self, rows: Sequence[Any]) -> list[list[Any]]:
+        return [[column.cell(row) for column in self.columns] for row in rows]
+
+    @property
+    def first(self) -> list[list[Any]]:
+        return self._cells(self.rows[: self.shown])
+
+    @property
+    def rest(self) -> list[list[Any]]:
+        return self._cells(self.rows[self.shown :])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What a section shows. A subclass names its facts and tables; charts are by element id."""
+
+    charts: Mapping[str, Spec] = field(default_factory=dict)
+
+
+# How a row becomes a cell.
+
+
+def value(name: str, words: Callable[..., Any] | None = None, *given: Any) -> Cell:
+    """The value of a column of the query, put into words by `words(value, *given)`."""
+    return lambda row: words(row[name], *given) if words else row[name]
+
+
+def starred(name: str, words: Callable[[Any], str] = str) -> Cell:
+    """The same, with a star if the period is not complete."""
+    return lambda row: words(row[name]) + ("" if row["is_complete"] else " *")
+
+
+def between(low: str, high: str, words: Callable[[Any, Any], str] = bounded) -> Cell:
+    """Two columns of the query as bounds."""
+    return lambda row: words(row[low], row[high])
+
+
+def with_ends(name: str, digits: int) -> Cell:
+    """A number with its bounds `<name>_low` and `<name>_high`."""
+
+    def cell(row: Row) -> str:
+        found, low, high = (number(row[f"{name}{end}"], digits) for end in ("", "_low", "_high"))
+        return f"{found} ({low} to {high})"
+
+    return cell
+
+
+def ranked(name: str) -> Cell:
+    """A name behind its rank, if it has one."""
+    return lambda row: f"{row['rank']}. {row[name]}" if row["rank"] else str(row[name])
+
+
+def share_with_bounds(row: Row | None) -> Any:
+    """The share of a group with its bounds; that of `unidentified`, which makes them, without."""
+    if row is None:
+        return "–"
+    if row.get("origin") == "unidentified":
+        return percent(row["share"])
+    return Markup('{} <span class="soft">({})</span>').format(
+        percent(row["share"]), bounded(row["share_low"], row["share_high"])
+    )
+
+
+def measured(claim: Row) -> Any:
+    """The measured figure of a claim with its bounds, `–` if nothing was measured."""
+    figure = show.measured(claim)
+    if figure is None:
+        return "–"
+    return Markup('{} <span class="soft">({} to {})</span>').format(*figure)
+
+
+# The four terms of a change, which two tables show.
+CHANGE_TERMS = [
+    Column("Change", value("delta_share", points)),
+    Column("Entering models", value("entrants", points)),
+    Column("Leaving models", value("leavers", points)),
+    Column("Within lab", value("within_lab", points)),
+    Column("Between labs", value("between_lab", points)),
+]
+
+
+# What sections do with rows.
+
+
+def title(origin: str) -> str:
+    """The name of an origin or group that is not part of a sentence."""
+    name = country(origin).removeprefix("the ")
+    return name[:1].upper() + name[1:]
+
+
+def rounded(number: Any, digits: int = 4) -> float | None:
+    """A number as a chart gets it."""
+    return None if number is None else round(float(number), digits)
+
+
+def band(row: Row, name: str, digits: int = 4) -> Row:
+    """A point of a chart with its band: value, low and high."""
+    return {
+        "value": rounded(row[name], digits),
+        "low": rounded(row[f"{name}_low"], digits),
+        "high": rounded(row[f"{name}_high"], digits),
+    }
+
+
+def grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
+    """The rows by a column, in their order."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def latest_first(rows: Iterable[Row], key: str) -> list[Row]:
+    """The rows by period, the latest first, and by `key` within a period."""
+    return sorted(rows, key=lambda r: (-r["period_start"].toordinal(), r[key]))
+
+
+def latest_complete(rows: Sequence[Row], key: str) -> dict[str, Row]:
+    """The rows of the latest complete period by `key`; empty if no period is complete."""
+    complete = [r for r in rows if r["is_complete"]]
+    last = max((r["period_start"] for r in complete), default=None)
+    return {r[key]: r for r in complete if r["period_start"] == last}

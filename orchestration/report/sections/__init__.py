@@ -1,0 +1,56 @@
+"""The sections of the report in the order of the page, one module each.
+
+A module's `section` makes the section's facts, tables and charts out of the context. The template
+of the same name (`orchestration/templates/sections/<name>.html.j2`) gets them under that name.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from orchestration.report.context import Context
+from orchestration.report.section import Section
+from orchestration.report.sections import (
+    change,
+    claims,
+    concentration,
+    coverage,
+    crossover,
+    headline,
+    labs,
+    license,  # noqa: A004  # the section is called so
+    origin,
+    price,
+    quality,
+    revisions,
+    spend,
+    uses,
+)
+
+
+class Chapter(NamedTuple):
+    """A section's anchor (its module and template are called so), title, and what makes it."""
+
+    anchor: str
+    title: str
+    make: Callable[[Context], Section] | None
+
+
+SECTIONS = (
+    Chapter("headline", "Who leads", headline.section),
+    Chapter("claims", "What the press said", claims.section),
+    Chapter("origin", "Share by origin", origin.section),
+    Chapter("crossover", "When the lead changed", crossover.section),
+    Chapter("change", "What changed the shares", change.section),
+    Chapter("labs", "Labs", labs.section),
+    Chapter("license", "Open weights", license.section),
+    Chapter("concentration", "Concentration", concentration.section),
+    Chapter("price", "Price", price.section),
+    Chapter("spend", "Spend", spend.section),
+    Chapter("quality", "Price against quality", quality.section),
+    Chapter("uses", "Uses", uses.section),
+    Chapter("revisions", "Revisions", revisions.section),
+    Chapter("coverage", "What this rests on", coverage.section),
+    # These have no data.
+    Chapter("method", "Method", None),
+    Chapter("cite", "Citation", None),
+)

@@ -1,0 +1,61 @@
+"""Share of tokens of models with open and closed weights."""
+
+from dataclasses import dataclass
+
+from orchestration.report import charts
+from orchestration.report.context import Context
+from orchestration.report.section import (
+    Column,
+    Row,
+    Section,
+    Table,
+    grouped,
+    latest_complete,
+    rounded,
+    share_with_bounds,
+    starred,
+    value,
+)
+from orchestration.words import month, percent, spaced
+
+
+@dataclass(frozen=True, kw_only=True)
+class License(Section):
+    # Of the latest complete month.
+    open_weight: Row | None
+    table: Table
+
+
+def section(context: Context) -> License:
+    rows = context.ask("license_monthly")
+    order = list(charts.LICENSES)
+    return License(
+        open_weight=latest_complete(rows, "license").get("open_weight"),
+        table=Table(
+            "Share of all tokens with bounds, latest month first. * incomplete month.",
+            [
+                Column("Month", starred("period_start", month)),
+                Column("Open weight", value("open_weight", share_with_bounds)),
+                Column("Closed", value("closed", share_with_bounds)),
+                Column("Unknown", lambda r: percent(r["unknown"]["share"] if r["unknown"] else 0)),
+            ],
+            [
+                {**found[0], **dict.fromkeys(order), **{r["license"]: r for r in found}}
+                for found in reversed(grouped(rows, "period_start").values())
+            ],
+        ),
+        charts=charts.drawn(
+            {
+                "chart-license": charts.stacked_bars(
+                    [
+                        {"period_start": r["period_start"], "name": spaced(r["license"]),
+                         "name_order": order.index(r["license"]), "share": rounded(r["share"])}
+                        for r in rows
+                    ],
+                    {spaced(k): v for k, v in charts.LICENSES.items()},
+                    "Stacked bar chart: monthly share of tokens of models with open and closed "
+                    "weights",
+                )
+            }
+        ),
+    )  # fmt: skip
