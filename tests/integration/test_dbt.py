@@ -15,7 +15,7 @@ from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate
-from orchestration.settings import Settings
+from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import BUILD, ensure_manifest, raise_on_failure, run_dbt
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
@@ -87,6 +87,36 @@ def test_every_model_and_column_is_documented(manifest: dict[str, Any]) -> None:
             assert node["columns"], node["name"]
             missing = [c["name"] for c in node["columns"].values() if not c["description"]]
             assert not missing, f"{node['name']}: {missing}"
+
+
+def test_every_column_of_a_seed_has_a_type(untouched: Settings, manifest: dict[str, Any]) -> None:
+    """dbt would guess it from the rows, and take an empty column for a number."""
+    with duckdb.connect(str(untouched.database_path), read_only=True) as connection:
+        for path in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
+            stated = manifest["nodes"][f"seed.tokenshare.{path.stem}"]["config"]["column_types"]
+            loaded = connection.execute(f"describe registry.{path.stem}").fetchall()
+            assert {name: kind.lower() for name, kind, *_ in loaded} == stated, path.name
+
+
+def test_seeds_are_read_from_a_folder_of_any_name(
+    untouched: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dbt-duckdb's fast way escapes no quote in the path. A project of one seed parses quickly."""
+    project = tmp_path / 'it\'s a "project" ä 数据'
+    (project / "seeds").mkdir(parents=True)
+    for name in ("dbt_project.yml", "profiles.yml", "seeds/change_pairs.csv"):
+        shutil.copyfile(DBT_PROJECT_DIR / name, project / name)
+    shutil.copytree(DBT_PROJECT_DIR / "macros", project / "macros")
+    monkeypatch.setattr("orchestration.transformation.dbt.DBT_PROJECT_DIR", project)
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        before = connection.execute("from registry.change_pairs").fetchall()
+        connection.execute("drop table registry.change_pairs")
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.warehouse_dir.mkdir(parents=True)
+    shutil.copyfile(untouched.database_path, settings.database_path)
+    raise_on_failure(run_dbt(settings, ["seed"]))
+    with duckdb.connect(str(settings.database_path), read_only=True) as connection:
+        assert connection.execute("from registry.change_pairs").fetchall() == before
 
 
 def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
