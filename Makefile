@@ -10,7 +10,7 @@ READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcar
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test test-fast ui lint format bench contracts lock setup readers browser chaos clean help
+.PHONY: run test test-fast ui lint format bench lock setup readers browser chaos clean help
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -63,9 +63,6 @@ bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest tests/integration/test_kill.py
-
-contracts: $(STAMP)  ## Derive the dbt contracts from data_contracts/published
-	$(BIN)/python -m orchestration.contracts.dbt_contracts
 
 lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-strip-extras --generate-hashes \

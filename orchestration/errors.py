@@ -78,7 +78,8 @@ class RunLockedError(TokenshareError):
 
 
 class TransformError(TokenshareError):
-    """dbt failed: a model did not build, a data test found bad rows, or counts cannot be added."""
+    """A model did not build or does not keep its contract, a data test found bad rows, or counts
+    cannot be added."""
 
     exit_code = 8
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from orchestration.contracts.odcs import Table
 from orchestration.errors import ResourceError, RunLockedError, expected, plain
 
 OWNERS = ["team:data-platform"]
@@ -29,6 +30,22 @@ def told_plainly() -> Iterator[None]:
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
             allow_retries=isinstance(error, _MAY_PASS),
         ) from error
+
+
+def column_schema(table: Table) -> dict[str, dg.TableSchema]:
+    """Metadata with the columns of a contract: types, descriptions, nullability, key."""
+    columns = [
+        dg.TableColumn(
+            name=field.name,
+            type=field.sql_type,
+            description=field.description,
+            constraints=dg.TableColumnConstraints(
+                nullable=not field.required, other=["primary key"] if field.primary_key else []
+            ),
+        )
+        for field in table.fields
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 # Letters, digits and marks without a meaning in Markdown; no address, which becomes a link.

@@ -13,11 +13,12 @@ from orchestration.assets.common import (
     OWNERS,
     RETRY,
     WRITER_POOL,
+    column_schema,
     markdown_table,
     told_plainly,
 )
 from orchestration.assets.registry import CHANGES, newest_changes
-from orchestration.contracts.odcs import tables
+from orchestration.contracts.odcs import Table, tables
 from orchestration.metrics.crossover import write_crossover
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
@@ -28,8 +29,27 @@ _PREVIEWED = ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_price_b
 _PREVIEW_ROWS = 12
 
 
+def _contract(dbt_resource_props: Mapping[str, Any]) -> Table | None:
+    """The contract of a published model; None for all other nodes."""
+    is_model = dbt_resource_props["resource_type"] == "model"
+    return tables("published").get(dbt_resource_props["name"]) if is_model else None
+
+
 class Translator(DagsterDbtTranslator):
-    """Groups by folder of the dbt project: registry, staging, intermediate, marts_*, metrics."""
+    """Groups by folder of the dbt project: registry, staging, intermediate, marts_*, metrics.
+
+    What is said of a published table and its columns comes from its contract.
+    """
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        # dagster-dbt's own adds the SQL of the model, with its Jinja.
+        contract = _contract(dbt_resource_props)
+        return contract.description if contract else str(dbt_resource_props["description"])
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        metadata = super().get_metadata(dbt_resource_props)
+        contract = _contract(dbt_resource_props)
+        return {**metadata, **column_schema(contract)} if contract else metadata
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         if dbt_resource_props["resource_type"] == "seed":
@@ -107,6 +127,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
     retry_policy=RETRY,
     pool=WRITER_POOL,
     description=tables("published")["crossover"].description,
+    metadata=column_schema(tables("published")["crossover"]),
 )
 def crossover(installation: Installation) -> dg.MaterializeResult[None]:
     settings = installation.settings()

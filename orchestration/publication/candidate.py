@@ -14,10 +14,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import TokenshareError, plain
+from orchestration.errors import TokenshareError, TransformError, plain
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
@@ -127,11 +128,58 @@ def _locate_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {name: schemas[0] for name, schemas in built.items()}
 
 
+def _refuse(wrong: Sequence[tuple[Table, str, str, str]]) -> None:
+    """Raises TransformError for columns that are not as their contract says: table, name, what was
+    found, what was expected."""
+    if wrong:
+        lines = [
+            f"  table {table.name}, column {plain(name)}: found {found}, expected {expected}"
+            for table, name, found, expected in wrong
+        ]
+        raise TransformError(
+            f"{len(wrong)} column(s) are not as data_contracts/published says:\n" + "\n".join(lines)
+        )
+
+
+def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
+    """Compare names and types of all built columns with the contracts; their order is free.
+
+    Raises TransformError, which names every column that is missing, too many or of another type.
+    """
+    wrong = []
+    for table in tables("published").values():
+        relation = connection.sql(f"select * from {schemas[table.name]}.{table.name} limit 0")
+        found = {f.name: str(f.type) for f in relation.to_arrow_table().schema}
+        expected = {f.name: str(f.type) for f in table.arrow_schema()}
+        for name in dict.fromkeys([*expected, *found]):
+            says = [columns.get(name, "no such column") for columns in (found, expected)]
+            if says[0] != says[1]:
+                wrong.append((table, name, *says))
+    _refuse(wrong)
+
+
 def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table) -> pa.Table:
+    """The rows of a built table, sorted by key, with columns as the contract orders them.
+
+    Raises TransformError for NULL in a required column.
+    """
     columns = ", ".join(f.sql_name for f in table.fields)
     order = ", ".join(table.key)
-    result = connection.sql(f"select {columns} from {schema}.{table.name} order by {order}")
-    return result.to_arrow_table().cast(table.arrow_schema())
+    content = connection.sql(
+        f"select {columns} from {schema}.{table.name} order by {order}"
+    ).to_arrow_table()
+    empty = [f.name for f in table.fields if f.required and content.column(f.name).null_count]
+    _refuse([(table, name, _nulls(content, name, table.key), "a value") for name in empty])
+    # Not a cast: what is of another type fails.
+    return pa.table(content.columns, schema=table.arrow_schema())
+
+
+def _nulls(content: pa.Table, column: str, key: Sequence[str]) -> str:
+    """How many rows have NULL in this column, and the key of the first of them."""
+    missing = content.filter(pc.is_null(content.column(column)))
+    (first,) = missing.select(key).slice(0, 1).to_pylist()
+    named = ", ".join(f"{name}={plain(value)}" for name, value in first.items())
+    return f"NULL in {len(missing)} of {len(content)} rows (the first: {named})"
 
 
 def _check_provenance(
@@ -180,7 +228,11 @@ def _write_database(
 def build_candidate(
     ingested: Sequence[Ingested], settings: Settings, now: datetime | None = None
 ) -> Candidate:
-    """Export every published table of the working database into a new candidate folder."""
+    """Export every published table of the working database into a new candidate folder.
+
+    Raises TransformError if a table does not have exactly the columns of its contract, with their
+    types and without NULL in required ones.
+    """
     now = now or datetime.now(UTC)
     records = [i.record for i in ingested]
     inputs_sha256 = inputs_fingerprint(records, settings)
@@ -192,6 +244,7 @@ def build_candidate(
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
         previous = _check_provenance(connection, records)
         schemas = _locate_tables(connection)
+        _check_columns(connection, schemas)
 
         def export(table: Table) -> Table:
             content = _read_table(connection.cursor(), schemas[table.name], table)

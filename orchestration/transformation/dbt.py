@@ -4,7 +4,6 @@ Measured on two cores: a subprocess through DbtCliResource takes 12 s, dbtRunner
 below 1 s of overhead. dbt itself is imported on use (3 s).
 """
 
-import dataclasses
 import os
 import shutil
 import signal
@@ -21,19 +20,10 @@ from orchestration.settings import DBT_PROJECT_DIR, Settings
 
 _MARKER = "project.sha256"
 # Results come back as objects and failures as messages; dbt's loggers alone cost 15 % of a run.
-# What the database holds already is of no use: the materializations replace it (macros).
+# The working database is empty when a run begins: there is nothing to look up in it.
 _QUIETLY = (
     "--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none",
     "--no-populate-cache",
-)  # fmt: skip
-# dbt makes an object of every macro it knows twice per node: with all 541 of dbt and its adapter a
-# tenth of a run. Those for what this project does not have are left out, by folder or file; one too
-# many fails at once as "is undefined". Unit tests and `compile` keep them all.
-_UNUSED_MACROS = (
-    "clone", "external", "flights", "functions", "incremental", "materialized_view",
-    "python_model", "relations/", "snapshot", "table_function", "utils/",
-    "apply_grants.sql", "catalog.sql", "freshness.sql", "indexes.sql", "persist_docs.sql",
-    "timestamps.sql", "validate_sql.sql",
 )  # fmt: skip
 # Unit tests check the SQL, not the data: they belong to `make test`, not to every run.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -59,6 +49,7 @@ class NodeResult:
 def _set_environment(settings: Settings) -> None:
     os.environ["TOKENSHARE_DATABASE"] = str(settings.database_path)
     os.environ["TOKENSHARE_DBT_THREADS"] = str(settings.dbt_threads)
+    os.environ["TOKENSHARE_FAST_SEEDS"] = str("'" not in str(DBT_PROJECT_DIR))
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     os.environ["DO_NOT_TRACK"] = "1"
 
@@ -84,7 +75,6 @@ def project_fingerprint() -> str:
 # The parsed manifest by project state, and what of it a run needs. It says nothing of an
 # installation, so one per process will do for all of them; parsing takes 6 s.
 _manifests: dict[str, Any] = {}
-_lean_manifests: dict[str, Any] = {}
 
 
 @contextmanager
@@ -154,52 +144,13 @@ def ensure_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def _without_debug_events() -> None:
-    """Let dbt make nothing of its 18 debug events per node: nobody hears them, they cost 6 %."""
-    from dbt_common.events.base_types import BaseEvent, EventLevel
-    from dbt_common.events.event_manager import EventManager
-    from dbt_common.events.event_manager_client import ctx_set_event_manager
-
-    class Quiet(EventManager):
-        def fire_event(
-            self,
-            e: BaseEvent,
-            level: EventLevel | None = None,
-            node: Any = None,
-            force_warn_or_error_handling: bool = False,
-        ) -> None:
-            if force_warn_or_error_handling or (level or e.level_tag()) != EventLevel.DEBUG:
-                super().fire_event(e, level, node, force_warn_or_error_handling)
-
-    ctx_set_event_manager(Quiet())
-
-
-def _without_unused_macros(settings: Settings, project: str) -> Any:
-    if project not in _lean_manifests:
-        manifest = _parsed(settings, project)
-        _lean_manifests[project] = dataclasses.replace(
-            manifest,
-            macros={
-                name: macro
-                for name, macro in manifest.macros.items()
-                if macro.package_name == "tokenshare"
-                or not any(unused in macro.original_file_path for unused in _UNUSED_MACROS)
-            },
-            _macros_by_name=None,
-            _macros_by_package=None,
-        )
-    return _lean_manifests[project]
-
-
 def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeResult]:
     """Invoke dbt on the working database and give a result per node; does not judge them.
 
     Raises TransformError where dbt could not run at all.
     """
-    parse = _without_unused_macros if arguments[0] == "build" else _parsed
-    manifest = parse(settings, project_fingerprint())
+    manifest = _parsed(settings, project_fingerprint())
     _set_environment(settings)
-    _without_debug_events()
     try:
         outcome = _invoke([*_QUIETLY, *arguments, *_paths(settings)], manifest)
     finally:

@@ -72,6 +72,26 @@ def test_every_asset_says_who_what_and_where(definitions: dg.Definitions) -> Non
         assert spec.kinds, name
 
 
+def test_what_is_said_of_an_asset_is_prose(definitions: dg.Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        said = spec.description or ""
+        assert said[0].isupper(), name
+        assert not [code for code in ("{{", "{%", "```", "#", "select ") if code in said], name
+
+
+def test_published_tables_show_the_columns_of_their_contracts(definitions: dg.Definitions) -> None:
+    specs = {s.key.to_user_string(): s for s in definitions.resolve_all_asset_specs()}
+    for table in tables("published").values():
+        spec = specs[table.name]
+        assert spec.description == table.description
+        schema = spec.metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert [
+            (c.name, c.type, c.description, not c.constraints.nullable) for c in schema.columns
+        ] == [(f.name, f.sql_type, f.description, f.required) for f in table.fields]
+
+
 def test_lineage_leads_from_the_dump_to_the_vintage(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     upstream = graph.get_ancestor_asset_keys(dg.AssetKey("vintage"))
