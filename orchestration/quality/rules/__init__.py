@@ -2,7 +2,7 @@
 
 A rule is a query that makes a small frame, and one expectation on a column of that frame. The query
 does the arithmetic where an analyst can read it and run it on a vintage's `tokenshare.duckdb`
-(docs/operations.md says how); the comment at its beginning, up to the first empty line, says the
+(docs/operations.md says how); the comment at its beginning, up to a line without text, says the
 rest (see `Header`). What a contract already says of one column is not repeated in a rule: see
 `gate.contract_terms`.
 
