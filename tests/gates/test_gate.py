@@ -296,7 +296,8 @@ def quarantined(scope: str) -> str:
 
 def month_share_off(amount: float) -> str:
     """A query by which a share of a month's sum is off, wherever its bounds are."""
-    first = "rule_set = 'top_9' and window_kind = 'month_sum'"
+    # Neither 0 nor 1: what is off must not leave the bounds.
+    first = "rule_set = 'top_9' and window_kind = 'month_sum' and share between 0.1 and 0.9"
     return (
         f"select * replace (case when {first} then share + {amount} else share end as share, "
         f"case when {first} then 0 else share_low end as share_low, "
