@@ -224,7 +224,8 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
 ) -> None:
     """Check a vintage from its folder alone: every hash, no file missing or too much, and that
-    its tables agree with its manifest, with each other and with tokenshare.duckdb.
+    its tables agree with its manifest and with tokenshare.duckdb, and pass the gate's rules of
+    conservation, sums and bounds.
 
     A seal is not a signature: who does not trust the folder's sender compares the manifest sha256
     with one from elsewhere.
@@ -236,11 +237,13 @@ def verify(
     folder = path
     if (path / LATEST_NAME).exists() and (latest := read_latest(path)):
         folder, _ = latest
-    manifest = verify_folder(folder)
+
+    def note(text: str) -> None:
+        console.print("[yellow]note[/]", Text(text))
+
+    manifest = verify_folder(folder, note=note)
     for table in unknown_tables(manifest):
-        console.print(
-            "[yellow]note[/]", Text(f"{table}: not known here; only its hash was checked")
-        )
+        note(f"{table}: not known here; only its hash was checked")
     output.print(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
         f"manifest sha256 {manifest['manifest_sha256']}",

@@ -30,7 +30,7 @@ from orchestration.files import (
 )
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
-from orchestration.quality.rules import thresholds
+from orchestration.quality.limits import limits
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.tables import parquet, sql_name, sql_text
 
@@ -64,7 +64,7 @@ def code_fingerprint() -> str:
 
 def build_fingerprint() -> str:
     """Changes with what can change a candidate's tables: all but the gate's other thresholds."""
-    fresh_days = thresholds()["price_freshness"]["fresh_days"]
+    fresh_days = limits().price_freshness.fresh_days
     code = fingerprint(
         (
             PROJECT_ROOT / "orchestration",

@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from orchestration.errors import VerificationError, plain
 from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
 
+# Semantic version of names and meanings of the published tables and of the manifest.
+DATA_INTERFACE_VERSION = "2.0.0"
 MANIFEST_NAME = "manifest.json"
 LATEST_NAME = "latest.json"
 _SEAL = "manifest_sha256"

@@ -1,11 +1,13 @@
-"""Verify a vintage from its folder alone: the manifest's own seal, every file's hash, and that
-the tables still say what the manifest says they do.
+"""Verify a vintage from its folder alone: the manifest's own seal, every file's hash, that the
+tables still say what the manifest says they do, and that they pass the gate's `verified` rules
+(conservation, sums, bounds) once more.
 
 The folder may be a stranger's: nothing that it says is executed, and only tables that a contract
 knows are opened, by names of ours.
 """
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration.claims.config import DEFAULT_RULE_SET
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, plain
 from orchestration.files import sha256_file, to_json
 from orchestration.publication.candidate import DATABASE_NAME
-from orchestration.publication.manifest import MANIFEST_NAME, read_manifest
+from orchestration.publication.manifest import (
+    DATA_INTERFACE_VERSION,
+    MANIFEST_NAME,
+    read_manifest,
+)
+from orchestration.quality.rules import rules
 from orchestration.tables import open_files, sql_name
 
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
@@ -110,7 +116,38 @@ def _database_problems(
     return problems
 
 
-def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
+def _rule_problems(
+    connection: duckdb.DuckDBPyConnection,
+    document: dict[str, Any],
+    names: set[str],
+    note: Callable[[str], None],
+) -> Iterator[str]:
+    """What the gate's `verified` rules say of the tables `names`.
+
+    A vintage of our interface has the tables of them all. One of another version may lack some, or
+    their columns: `note` is told which rules cannot be asked.
+    """
+    is_ours = document["data_interface_version"] == DATA_INTERFACE_VERSION
+    for rule in (rule for rule in rules() if rule.header.verified):
+        lacking = connection.get_table_names(rule.sql) - names
+        if lacking and is_ours:
+            yield f"{MANIFEST_NAME}: lists no table {', '.join(sorted(lacking))} ({rule.code})"
+            continue
+        try:
+            failing = rule.failing_rows(connection)
+        except (duckdb.CatalogException, duckdb.BinderException):
+            if is_ours:
+                raise
+            note(f"{rule.code}: not asked; its tables are of another version")
+            continue
+        if failing:
+            more = f" … and {len(failing) - 1} more" if len(failing) > 1 else ""
+            yield f"{rule.code}: {rule.title}: {plain(failing[0])}{more}"
+
+
+def _content_problems(
+    folder: Path, document: dict[str, Any], note: Callable[[str], None]
+) -> list[str]:
     """Does what the tables say agree with the manifest, with each other and with the database?"""
     problems = []
     names = [name for e in document["outputs"] if (name := _table_of(e["path"])) is not None]
@@ -137,30 +174,7 @@ def _content_problems(folder: Path, document: dict[str, Any]) -> list[str]:
                 problems.append(
                     f"{name}: {DATABASE_NAME} and Parquet differ in {differing_rows} rows"
                 )
-        ((usage,),) = connection.execute("select sum(tokens) from usage_daily").fetchall()
-        as_others_count = [n for n in names if n.startswith("share_by_rule_set_")]
-        for name in (n for n in names if n.startswith("share_by_") and n not in as_others_count):
-            # Each lens counts every token once; serving_hq only those of sources with providers.
-            for lens, tokens, off in connection.execute(
-                f"select lens, sum(tokens), count(*) filter (where not "
-                f"(share_low <= share and share <= share_high)) from {name} group by lens"
-            ).fetchall():
-                if (tokens != usage and lens != "serving_hq") or off:
-                    problems.append(
-                        f"{name}: counts {tokens} tokens by {plain(lens)}, usage_daily {usage}; "
-                        f"{off} rows out of bounds"
-                    )
-        for name in as_others_count:
-            # Rule sets leave rows out, groups overlap; ours, taken whole, counts each token once.
-            ((tokens,),) = connection.execute(
-                f"select sum(tokens) from {name} where rule_set = '{DEFAULT_RULE_SET}' "
-                "and group_name = 'all' and window_kind <> 'month_mean_of_weeks'"
-            ).fetchall()
-            if tokens != usage:
-                problems.append(
-                    f"{name}: rule set {DEFAULT_RULE_SET} counts {tokens} tokens, "
-                    f"usage_daily {usage}"
-                )
+        problems += _rule_problems(connection, document, set(names), note)
         relation = connection.sql("select * from headline")
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
         # Through JSON and back, as the manifest's own rows went. In whatever order: the key of the
@@ -177,11 +191,14 @@ def _sorted(rows: list[dict[str, Any]]) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
-def verify(folder: Path, deep: bool = True) -> dict[str, Any]:
+def verify(
+    folder: Path, deep: bool = True, note: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """The manifest of a vintage folder that is exactly as it was published.
 
     `deep=False` checks the seal and every hash and leaves out the content of the tables, which
-    follows from the hashes as long as the publisher is trusted.
+    follows from the hashes as long as the publisher is trusted. `note` is told what of a vintage
+    of another version cannot be checked.
 
     Raises VerificationError naming every file that differs, is missing or is too much.
     """
@@ -191,7 +208,7 @@ def verify(folder: Path, deep: bool = True) -> dict[str, Any]:
     problems = _file_problems(folder, document)
     if deep and not problems:
         try:
-            problems = _content_problems(folder, document)
+            problems = _content_problems(folder, document, note)
         except VerificationError as error:
             problems = [str(error)]
         except (

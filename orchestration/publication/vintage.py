@@ -30,6 +30,7 @@ from orchestration.files import (
 )
 from orchestration.publication.candidate import CANDIDATE_FILE, Candidate, code_fingerprint
 from orchestration.publication.manifest import (
+    DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     point_to,
     read_latest,
@@ -44,9 +45,6 @@ from orchestration.quality.page import write_quality
 from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
-
-# Semantic version of names and meanings of the published tables and of the manifest.
-DATA_INTERFACE_VERSION = "2.0.0"
 
 # What the marker of a run says of the vintage that it is about to name, as the manifest does.
 _MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")

@@ -1,7 +1,7 @@
 """The gate: Great Expectations on exactly the bytes of a candidate.
 
 Two suites: `contracts`, derived from the data contracts of the published tables, and `relations`,
-the rules of `rules.py`. Every rule is a small frame made by DuckDB from the candidate's Parquet
+the SQL files of `rules/`. Every rule is a small frame made by DuckDB from the candidate's Parquet
 files and one expectation on it. Great Expectations is imported inside the function that uses it:
 its import costs 7 s.
 """
@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
-from orchestration.quality.rules import Rule, Severity, rules
+from orchestration.quality.rules import NO_ROWS, Rule, Severity, create_scope, rules
 from orchestration.tables import open_tables, sql_text
 
 _ROWS_SHOWN = 20
@@ -79,6 +80,7 @@ class _Question:
     expectation: str
     arguments: dict[str, Any]
     message: Callable[[dict[str, Any]], str]
+    needs_rows: bool = False
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
@@ -232,22 +234,39 @@ def _contract_questions(
         )
 
 
-def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Question:
+def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Question | Verdict:
+    """The frame of one rule, or its verdict if its query cannot be run: it has not been passed."""
+    expected = rule.header
+    cursor = connection.cursor()
+    try:
+        frame = cursor.sql(f"select * from ({rule.frame_sql()}) order by all").to_arrow_table()
+        least, greatest = rule.bounds(cursor)
+    except duckdb.Error as error:
+        return _not_asked("relations", rule.code, rule.severity, rule.title, str(error))
+    if expected.one_of:
+        expectation, arguments = "InSet", {"value_set": list(expected.one_of)}
+    else:
+        expectation, arguments = "Between", {"min_value": least, "max_value": greatest}
     return _Question(
         "relations",
         rule.code,
         rule.severity,
         rule.title,
-        _pandas(
-            connection.cursor().sql(f"select * from ({rule.sql}) order by all").to_arrow_table()
-        ),
-        rule.expectation,
-        rule.arguments,
-        rule.message.format_map,
+        _pandas(frame),
+        f"ExpectColumnValuesToBe{expectation}",
+        {"column": expected.judged, **arguments},
+        rule.say,
+        expected.rows == "needed",
     )
 
 
-def _connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
+def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) -> Verdict:
+    """A rule that could not be asked has not been passed."""
+    return Verdict(suite, rule, severity, False, title, why, 1, [why])
+
+
+def connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
+    """A connection with every relation that a rule may read (see `rules`)."""
     names = ("usage_daily", "price_history")
     paths = {n: previous_tables_dir / f"{n}.parquet" for n in names} if previous_tables_dir else {}
     previous = {f"previous_{n}": path for n, path in paths.items() if path.exists()}
@@ -255,7 +274,14 @@ def _connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckD
     for name in names:
         if f"previous_{name}" not in previous:
             connection.execute(f"create view previous_{name} as select * from {name} where false")
+    create_scope(connection)
     return connection
+
+
+@cache
+def _validator() -> "_Validator":
+    """One context per process: to make it takes longer than to ask a rule."""
+    return _Validator()
 
 
 class _Validator:
@@ -289,6 +315,8 @@ class _Validator:
     def ask(self, question: _Question) -> Verdict:
         """The verdict on one question."""
         q = question
+        if q.needs_rows and q.frame.empty:
+            return _not_asked(q.suite, q.rule, q.severity, q.title, NO_ROWS)
         column = q.arguments["column"]
         batch = self._batches.get_batch(
             batch_parameters={"dataframe": q.frame[[column]].reset_index(drop=True)}
@@ -299,9 +327,8 @@ class _Validator:
         if not result.success:
             result = batch.validate(expectation, result_format={"result_format": "COMPLETE"})
         if result.exception_info and result.exception_info.get("raised_exception"):
-            # A rule that could not be asked has not been passed.
             text = str(result.exception_info.get("exception_message"))
-            return Verdict(q.suite, q.rule, q.severity, False, q.title, text, 1, [text])
+            return _not_asked(q.suite, q.rule, q.severity, q.title, text)
         unexpected = set((result.result or {}).get("unexpected_index_list") or [])
         # Expectations pass over NULL; a value that could not be computed is not a good one.
         unexpected |= {i for i, missing in enumerate(q.frame[column].isna()) if missing}
@@ -332,6 +359,15 @@ def _ends(values: "pd.Series[Any]") -> tuple[Any, Any]:
     return values.min(), values.max()
 
 
+def judge(rule: Rule, connection: duckdb.DuckDBPyConnection) -> Verdict:
+    """The verdict of one rule on what `connect` opened."""
+    return _judged(_relation_question(rule, connection))
+
+
+def _judged(asked: _Question | Verdict) -> Verdict:
+    return asked if isinstance(asked, Verdict) else _validator().ask(asked)
+
+
 def run_gate(
     tables_dir: Path, previous_tables_dir: Path | None, only: Collection[str] | None = None
 ) -> list[Verdict]:
@@ -340,13 +376,13 @@ def run_gate(
     A candidate that does not have the tables of its contracts is judged by its schema alone.
     `only` asks these rules and the schema, to look into one of them; publishing asks all.
     """
-    validator = _Validator()
+    validator = _validator()
     verdicts = [validator.ask(_schema_question(tables_dir))]
     if verdicts[0].passed:
         asked = set(rule_titles()) if only is None else set(only)
         # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
         with (
-            _connect(tables_dir, previous_tables_dir) as connection,
+            connect(tables_dir, previous_tables_dir) as connection,
             ThreadPoolExecutor(max_workers=2) as pool,
         ):
             relations = pool.map(
@@ -359,7 +395,7 @@ def run_gate(
                     for q in _contract_questions(connection, pool)
                     if q.rule in asked
                 ]
-            verdicts += [validator.ask(q) for q in relations]
+            verdicts += [_judged(q) for q in relations]
     return verdicts
 
 

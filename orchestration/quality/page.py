@@ -6,14 +6,14 @@ from pathlib import Path
 from orchestration.files import to_json
 from orchestration.pages import environment
 from orchestration.quality.gate import Verdict
-from orchestration.quality.rules import thresholds
+from orchestration.quality.limits import limits
 
 
 def write_quality(folder: Path, verdicts: Sequence[Verdict], name: str) -> None:
     """Write both files below `folder`/quality; `name` is the candidate or vintage."""
     target = folder / "quality"
     target.mkdir(exist_ok=True)
-    document = {"verdicts": [v.entry() for v in verdicts], "thresholds": thresholds()}
+    document = {"verdicts": [v.entry() for v in verdicts], "thresholds": limits().document()}
     (target / "gate.json").write_bytes(to_json(document))
     page = environment().get_template("quality.html.j2").render(name=name, verdicts=verdicts)
     (target / "index.html").write_text(page, encoding="utf-8")

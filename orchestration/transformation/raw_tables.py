@@ -16,7 +16,7 @@ from orchestration.errors import TransformError, VerificationError, resource_pro
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
-from orchestration.quality.rules import thresholds
+from orchestration.quality.limits import limits
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
@@ -168,7 +168,7 @@ def create_working_database(
                 settings.registry_view,
                 settings.registry_as_of,
                 previous.vintage_id if previous else None,
-                thresholds()["price_freshness"]["fresh_days"],
+                limits().price_freshness.fresh_days,
             ],
         )
         connection.register("known_corrections", corrections)

@@ -24,7 +24,7 @@ from orchestration.publication.candidate import build_candidate, inputs_fingerpr
 from orchestration.publication.manifest import seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
-from orchestration.quality.rules import thresholds
+from orchestration.quality.limits import limits
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
 
@@ -56,6 +56,10 @@ def reseal(folder: Path, **changes: Any) -> dict[str, Any]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"):
         name = path.relative_to(folder).as_posix()
         entry = entries.get(name, {"path": name, "rows": None})
+        if path.suffix == ".parquet" and path.parent.name == "tables":
+            metadata = pq.read_metadata(path)
+            schema = {f.name: str(f.type) for f in metadata.schema.to_arrow_schema()}
+            entry = {**entry, "rows": metadata.num_rows, "schema": schema}
         outputs.append({**entry, "sha256": sha256_file(path), "bytes": path.stat().st_size})
     document = {**manifest, "outputs": outputs, **changes}
     del document["manifest_sha256"]
@@ -309,6 +313,79 @@ def test_verify_rechecks_what_a_resealed_manifest_claims(small: Settings) -> Non
     document["headline"][0]["share"] += 0.1
     (vintage.path / "manifest.json").write_bytes(seal_manifest(document))
     with pytest.raises(VerificationError, match="headline"):
+        verify(vintage.path)
+
+
+def forge(folder: Path, *statements: str, **changes: Any) -> None:
+    """Change tables of a vintage in its database and in Parquet alike, and seal what came out.
+
+    Each statement is `<table>: <SQL>`; a table that the SQL drops is removed from the manifest too.
+    """
+    database = folder / "tokenshare.duckdb"
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        for statement in statements:
+            table, sql = statement.split(": ", 1)
+            connection.execute(sql)
+            path = folder / "tables" / f"{table}.parquet"
+            path.unlink()
+            if not sql.startswith("drop"):
+                connection.execute(f"copy {table} to '{path}' (format parquet)")
+    reseal(folder, **changes)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "share_by_lab_weekly: update share_by_lab_weekly set tokens = tokens - 1 "
+            "where lab_id = 'openai' and period_start = date '2026-01-05'",
+            "TOKENS_CONSERVED: every share table counts",
+        ),
+        (
+            "spend_by_origin_monthly: update spend_by_origin_monthly set share = share + 2e-9 "
+            "where origin = 'CN'",
+            "SPEND_CONSERVED: every spend table counts",
+        ),
+        (
+            "share_by_origin_daily: update share_by_origin_daily set share_high = share - 1e-9 "
+            "where origin = 'US'",
+            "SHARE_BOUNDS: share_low ≤ share",
+        ),
+        (
+            "share_by_rule_set_monthly: delete from share_by_rule_set_monthly "
+            "where rule_set = 'all_rows'",
+            "RULE_SET_TOKENS: rule set all_rows counts",
+        ),
+        ("share_by_lab_weekly: drop table share_by_lab_weekly", "no table share_by_lab_weekly"),
+    ],
+    ids=["tokens", "spend", "bounds", "rule set", "no table"],
+)
+def test_verify_asks_the_rules_of_the_gate_again(
+    small: Settings, statement: str, said: str
+) -> None:
+    """A forger can seal what he wants, but not make it add up."""
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    forge(vintage.path, statement)
+    with pytest.raises(VerificationError, match=said):
+        verify(vintage.path)
+
+
+def test_verify_says_what_of_another_version_it_cannot_ask(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    spend = [p.stem for p in (vintage.path / "tables").glob("spend_by_*.parquet")]
+    older = [f"{name}: alter table {name} drop column free_tokens" for name in spend]
+    forge(vintage.path, *older, data_interface_version="1.2.0")
+    notes: list[str] = []
+    verify(vintage.path, note=notes.append)
+    assert notes == ["SPEND_BAND: not asked; its tables are of another version"]
+    forge(
+        vintage.path,
+        "share_by_origin_weekly: update share_by_origin_weekly set tokens = tokens + 1",
+    )
+    with pytest.raises(VerificationError, match="TOKENS_CONSERVED"):
         verify(vintage.path)
 
 
@@ -656,8 +733,9 @@ def test_publish_after_a_threshold_changed_is_not_published_twice(
     land_feed(small, drop, times(2.5, lambda day: day == "2026-02-11"))
     with pytest.raises(GateRefusedError):
         pipeline.run(small)
-    limits = {**thresholds(), "day_total": {**thresholds()["day_total"], "max_factor": 3.0}}
-    monkeypatch.setattr("orchestration.quality.rules.thresholds", lambda: limits)
+    day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
+    wider = limits().model_copy(update={"day_total": day_total})
+    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: wider)
     made = pipeline.publish_newest(small)
     assert made.is_new
     assert not pipeline.run(small).vintage.is_new

@@ -1,0 +1,195 @@
+"""The gate's rules across rows, days and tables: `<subject>/<CODE>.sql`, one file per rule.
+
+A rule is a query that makes a small frame, and one expectation on a column of that frame. The query
+does the arithmetic where an analyst can read it and run it on a vintage's `tokenshare.duckdb`
+(docs/operations.md says how); the comment at its beginning, up to a line without text, says the
+rest (see `Header`). What a contract already says of one column is not repeated in a rule: see
+`gate.contract_terms`.
+
+Relations in scope: every published table; `limits`, one row with a struct for each section of
+`data_contracts/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
+`previous_price_history`, the same tables of the vintage before, empty if there is none.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import duckdb
+import pyarrow as pa
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from orchestration.claims.config import configured
+from orchestration.errors import TokenshareError
+from orchestration.files import to_json
+from orchestration.quality.limits import limits
+
+RULES_DIR = Path(__file__).parent
+
+Severity = Literal["blocker", "warning"]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Header(BaseModel):
+    """What the comment at the beginning of a rule's file says, as YAML.
+
+    `title` takes limits in braces, `message` the columns of a failing row. `judged` is the column
+    that must lie between `min` and `max` (SQL, with `limits` in scope) or be `one_of` some values;
+    a NULL or NaN fails. `limits` lists every key of gate.yml that the file uses. `rows: needed`
+    makes an empty frame fail. If `accepts_days`, a row whose `usage_date` a human has accepted in
+    gate.yml is left out. `verified` rules need nothing but a vintage's tables: `tokenshare verify`
+    asks them again.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    severity: Severity
+    title: Text
+    judged: Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
+    min: Annotated[str, BeforeValidator(str)] = ""
+    max: Annotated[str, BeforeValidator(str)] = ""
+    one_of: tuple[bool | int, ...] = ()
+    limits: tuple[str, ...] = ()
+    rows: Literal["any", "needed"] = "any"
+    accepts_days: bool = False
+    verified: bool = False
+    message: Text
+
+    @model_validator(mode="after")
+    def _expects_one_thing(self) -> "Header":
+        if bool(self.one_of) == bool(self.min or self.max):
+            raise ValueError("expected one_of, or min or max or both")
+        if self.verified and (self.limits or self.accepts_days or self.severity != "blocker"):
+            raise ValueError("verify asks blockers without limits only")
+        return self
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One named rule."""
+
+    code: str
+    header: Header
+    sql: str
+
+    @property
+    def severity(self) -> Severity:
+        return self.header.severity
+
+    @property
+    def title(self) -> str:
+        """The title with the limits that it names."""
+        return self.header.title.format_map(dict(limits()))
+
+    def frame_sql(self) -> str:
+        """The rule's query without the days that a human has accepted."""
+        days = [a.usage_date for a in limits().accepted if a.rule == self.code]
+        listed = ", ".join(f"date '{day}'" for day in days)
+        kept = f"where usage_date not in ({listed})" if days and self.header.accepts_days else ""
+        return f"select * from ({self.sql}) {kept}"
+
+    def bounds(self, connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
+        """Least and greatest value that pass; None for no bound."""
+        low, high = (self.header.min or "null", self.header.max or "null")
+        relation = "from limits" if self.header.limits else ""
+        ((least, greatest),) = connection.execute(f"select {low}, {high} {relation}").fetchall()
+        return least, greatest
+
+    def say(self, row: Mapping[str, Any]) -> str:
+        """A failing row in words."""
+        try:
+            return self.header.message.format_map(row)
+        except (TypeError, ValueError):  # a NULL in place of a number
+            return ", ".join(f"{name}={value}" for name, value in row.items())
+
+    def failing_rows(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        """Rows that fail, in words, judged by DuckDB alone: for readers without the gate."""
+        judged = self.header.judged
+        if self.header.one_of:
+            good = f"{judged} in ({', '.join(str(v).lower() for v in self.header.one_of)})"
+        else:
+            low, high = self.bounds(connection)
+            good = f"not isnan(cast({judged} as double))"
+            good += "" if low is None else f" and {judged} >= {low}"
+            good += "" if high is None else f" and {judged} <= {high}"
+        frame = self.frame_sql()
+        connection.execute(
+            f"select *, coalesce({good}, false) as rule_passed from ({frame}) order by all"
+        )
+        names = [column[0] for column in connection.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in connection.fetchall()]
+        if not rows and self.header.rows == "needed":
+            return [NO_ROWS]
+        return [self.say(row) for row in rows if not row.pop("rule_passed")]
+
+
+NO_ROWS = "no rows to judge"
+_LIMIT_IN_SQL = re.compile(r"\blimits\.([a-z_]+(?:\.[a-z_]+)?)")
+_LIMIT_IN_TITLE = re.compile(r"\{([a-z_.]+)")
+
+
+def read_rule(path: Path) -> Rule:
+    """The rule of one file.
+
+    Raises TokenshareError that names the file and the key of its header that is wrong.
+    """
+    text = path.read_text(encoding="utf-8")
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("-- "):
+            break
+        lines.append(line[3:])
+    try:
+        header = Header.model_validate(yaml.safe_load("\n".join(lines)))
+    except yaml.YAMLError as error:
+        raise TokenshareError(f"{path}: the header is not YAML: {error}") from error
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the header'}: {e['msg']}" for e in error.errors()
+        )
+        raise TokenshareError(f"{path}: {said}") from error
+    body = "\n".join(text.splitlines()[len(lines) :]).strip().removesuffix(";")
+    used = {
+        *_LIMIT_IN_SQL.findall(f"{body}\n{header.min}\n{header.max}"),
+        *_LIMIT_IN_TITLE.findall(header.title),
+    }
+    if used != set(header.limits):
+        raise TokenshareError(
+            f"{path}: limits: lists {sorted(header.limits)}, the file uses {sorted(used)}"
+        )
+    return Rule(path.stem, header, body)
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule, blockers and warnings, in the order of their files.
+
+    Raises TokenshareError if a file is not a rule.
+    """
+    return tuple(read_rule(path) for path in sorted(RULES_DIR.glob("*/*.sql")))
+
+
+def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `limits` and `configured_claims` beside the tables of a candidate."""
+    sections = limits().document()
+    del sections["accepted"]
+    # As DuckDB reads it from gate.json, but for no days at all, which would be no struct.
+    sections["known_missing_days"] = to_json(sections["known_missing_days"]).decode()
+    claims = [claim.claim_id for claim in configured()[1]]
+    connection.register("limits_read", pa.Table.from_pylist([sections]))
+    connection.register("claims_read", pa.table({"claim_id": pa.array(claims, pa.string())}))
+    connection.execute("create table limits as from limits_read")
+    connection.execute("create table configured_claims as from claims_read")
+    connection.unregister("limits_read")
+    connection.unregister("claims_read")

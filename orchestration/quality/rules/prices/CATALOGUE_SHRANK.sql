@@ -1,0 +1,20 @@
+-- severity: blocker
+-- title: >-
+--   at least {catalogue.min_open_ratio:.0%} as many models have a price that holds as in the
+--   previous vintage
+-- judged: ratio
+-- min: limits.catalogue.min_open_ratio
+-- limits: [catalogue.min_open_ratio]
+-- message: >-
+--   {models_before} models had a price that holds, now {models_now}: was a catalogue cut?
+with before as (
+    select count(distinct model_permaslug) as models from previous_price_history
+    where valid_to is null and price_kind = 'prompt'
+),
+now as (
+    select count(distinct model_permaslug) as models from price_history
+    where valid_to is null and price_kind = 'prompt'
+)
+select before.models as models_before, now.models as models_now,
+    now.models / before.models as ratio
+from before cross join now where before.models > 0;

@@ -1,0 +1,11 @@
+-- severity: warning
+-- title: >-
+--   the models with a quality index hold at least {quality.warn_indexed_share:.0%} of the tokens of
+--   their origin
+-- judged: indexed_token_share
+-- min: limits.quality.warn_indexed_share
+-- limits: [quality.warn_indexed_share]
+-- message: >-
+--   {period_start} {origin}: the indices of {index_read_on} cover {indexed_token_share:.4f} of the
+--   tokens; was that catalogue cut?
+select source, period_start, origin, index_read_on, indexed_token_share from price_quality;
