@@ -20,7 +20,7 @@ from orchestration.errors import GateRefusedError, TokenshareError, Verification
 from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
-from orchestration.publication.candidate import build_candidate, inputs_fingerprint
+from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
 from orchestration.publication.manifest import seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
@@ -309,6 +309,44 @@ def test_verify_rechecks_what_a_resealed_manifest_claims(small: Settings) -> Non
     document["headline"][0]["share"] += 0.1
     (vintage.path / "manifest.json").write_bytes(seal_manifest(document))
     with pytest.raises(VerificationError, match="headline"):
+        verify(vintage.path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update headline set share = share + 0.1 where origin = 'CN'",
+        "delete from usage_daily where usage_date = date '2026-01-20'",
+        "insert into share_by_lab_weekly select * from share_by_lab_weekly limit 1",
+    ],
+    ids=["value", "rows less", "row twice"],
+)
+def test_verify_refuses_a_resealed_database_that_says_something_else(
+    small: Settings, statement: str
+) -> None:
+    """Readers of BI tools see the database, not the Parquet files."""
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    database = vintage.path / "tokenshare.duckdb"
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(statement)
+    reseal(vintage.path)
+    with pytest.raises(
+        VerificationError, match=r"tokenshare\.duckdb and Parquet differ in \d+ row"
+    ):
+        verify(vintage.path)
+
+
+def test_verify_refuses_a_resealed_manifest_with_a_failed_blocker(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    judged = vintage.manifest["gate"]
+    blocker = next(n for n, v in enumerate(judged) if v["severity"] == "blocker")
+    failed = {**judged[blocker], "passed": False, "verdict": "fail"}
+    reseal(vintage.path, gate=[*judged[:blocker], failed, *judged[blocker + 1 :]])
+    rule = judged[blocker]["rule"]
+    with pytest.raises(VerificationError, match=rf"was published past failed blockers: .*{rule}"):
         verify(vintage.path)
 
 
@@ -648,6 +686,33 @@ def test_publish_refuses_a_candidate_of_other_dumps(
     with pytest.raises(TokenshareError, match="other dumps"):
         pipeline.publish_newest(small)
     assert small.latest_path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change", [{"build_sha256": "0" * 64}, {"registry": {"view": "now", "as_of": "9999-12-31"}}],
+    ids=["code", "registry view"],
+)  # fmt: skip
+def test_publish_refuses_a_candidate_of_other_code_or_another_reading(
+    small: Settings, change: dict[str, Any]
+) -> None:
+    before = small.latest_path.read_bytes()
+    made = build_candidate(ingest_all(list_dumps(small), small), small)
+    stated = json.loads((made.path / "candidate.json").read_bytes())
+    (made.path / "candidate.json").write_bytes(to_json({**stated, **change}))
+    with pytest.raises(TokenshareError, match="by other code or with another registry view"):
+        pipeline.publish_newest(small)
+    assert small.latest_path.read_bytes() == before
+
+
+def test_the_citation_of_the_newest_dump_is_cited(
+    settings: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """Whichever was landed last."""
+    for n, as_of in enumerate((LATER, builders.AS_OF)):
+        rows = builders.feed(builders.days(FIRST, 2 + n))
+        land(drop(f"{n}.csv", builders.csv3(rows)), settings, as_of=as_of)
+    (cited,) = citations(list_dumps(settings))
+    assert "as of 2026-03-02" in cited
 
 
 def test_publish_after_a_threshold_changed_is_not_published_twice(
