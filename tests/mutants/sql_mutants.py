@@ -62,6 +62,23 @@ MUTANTS: list[SqlMutant] = [
         "least(slug_days.usage_date, run_settings.registry_as_of) as known_on",
         "run_settings.registry_as_of as known_on",
     ),
+    SqlMutant(
+        MACROS / "portable.sql",
+        "{{ valid_from }} <= {{ day }}", "{{ valid_from }} < {{ day }}",
+    ),
+    SqlMutant(
+        MACROS / "portable.sql",
+        "{{ day }} < {{ valid_to }}", "{{ day }} <= {{ valid_to }}",
+    ),
+    SqlMutant(
+        MACROS / "registry.sql",
+        "registry.known_from <= asked.known_on", "registry.known_from < asked.known_on",
+    ),
+    SqlMutant(
+        MODELS / "intermediate/int_crossover_points.sql",
+        "(\n\n    select\n        *,\n        rank() over (",
+        "(\n\n    select\n        *,\n        row_number() over (",
+    ),
 ]  # fmt: skip
 
 

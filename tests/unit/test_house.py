@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.settings import PROJECT_ROOT, Settings
+from tests.mutants.sql_mutants import MUTANTS
 
 PACKAGE = PROJECT_ROOT / "orchestration"
 EDGE = ("assets", "automation", "resources", "definitions.py")
@@ -45,7 +46,9 @@ def test_slow_imports_are_made_on_use() -> None:
 
 
 def test_every_module_says_what_belongs_there() -> None:
-    assert offenders(lambda p: not ast.get_docstring(ast.parse(p.read_text("utf-8")))) == []
+    assert (
+        offenders(lambda p: not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))) == []
+    )
 
 
 def text_without_encoding(path: Path) -> list[str]:
@@ -75,6 +78,16 @@ def test_every_text_file_is_utf_8_whatever_the_locale() -> None:
              (PROJECT_ROOT / d).rglob("*.py")]  # fmt: skip
     assert len(files) > 100
     assert [call for path in files for call in text_without_encoding(path)] == []
+
+
+def test_every_mistake_in_sql_still_fits_its_file() -> None:
+    """Those that `make mutants` makes, one at a time."""
+    gone = [
+        m
+        for m in MUTANTS
+        if (PROJECT_ROOT / m.path).read_text(encoding="utf-8").count(m.before) != 1
+    ]
+    assert gone == []
 
 
 def test_the_cli_starts_without_the_heavy_libraries() -> None:
