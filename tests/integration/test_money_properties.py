@@ -1,4 +1,4 @@
-"""Spend and price index under random usage: the models' own SQL, compiled once by dbt.
+"""Spend and price index under random usage: the models' own SQL, as a run of dbt compiled it.
 
 The compiled statement of a model runs on tables that hypothesis fills, in milliseconds.
 """
@@ -16,7 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestration.settings import Settings
-from orchestration.transformation.dbt import run_dbt
 
 # (month, day, origin, model, tokens, prompt price, completion price); prices None: unpriced
 Usage = tuple[int, int, str, str, int, Decimal | None, Decimal | None]
@@ -41,7 +40,6 @@ FAST = hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
 @pytest.fixture(scope="module")
 def query(small_base: Settings) -> Query:
     """Run a model on usage; gives its rows."""
-    run_dbt(small_base, ["compile", "--select", *MODELS])
     compiled = small_base.dbt_target_dir / "compiled" / "tokenshare" / "models"
     statements = {
         name: next(compiled.rglob(f"{name}.sql")).read_text(encoding="utf-8") for name in MODELS

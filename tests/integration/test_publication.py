@@ -21,11 +21,12 @@ from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
-from orchestration.publication.manifest import seal_manifest
+from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.quality.rules import thresholds
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
 
 LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
@@ -144,7 +145,7 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
     )
     said = subprocess.run(
         [sys.executable, "-c", code, folder, vintage.path / "tokenshare.duckdb"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     version, rows, comments = json.loads(said.stdout)
@@ -174,41 +175,27 @@ def test_nothing_new_publishes_nothing(small: Settings) -> None:
     assert len(list(small.vintages_dir.iterdir())) == 1
 
 
-def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    old = latest_vintage(small)
-    assert old is not None
-    land_feed(small, drop, count=COUNT + 1)
-    new = pipeline.run(small).vintage
-    assert new.is_new
-    assert new.vintage_id > old.vintage_id
-    assert new.manifest["previous_vintage"] == old.vintage_id
-    verify(old.path)
-    verify(new.path)
+def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(restated_base: Settings) -> None:
+    old, new = sorted(p.name for p in restated_base.vintages_dir.iterdir())
+    latest = latest_vintage(restated_base)
+    assert latest is not None
+    assert (latest.vintage_id, latest.manifest["previous_vintage"]) == (new, old)
+    for name in (old, new):
+        verify(restated_base.vintages_dir / name)
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (times(7, lambda day: day >= "2026-01-25"), "2026-01-25"),
-        (times(1e-6, lambda day: day == "2026-02-11"), "2026-02-11"),
-        (times(0, lambda day: day == "2026-02-05"), "2026-02-05"),
-    ],
-    ids=["grain", "collapse", "zero"],
-)
-def test_a_refused_candidate_changes_nothing_and_names_the_days(
-    small: Settings,
-    drop: Callable[[str, bytes], Path],
-    change: Callable[[builders.Row], builders.Row],
-    named: str,
+def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_lets_it(
+    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = small.latest_path.read_bytes()
-    land_feed(small, drop, change)
+    named = "2026-02-11"
+    land_feed(small, drop, times(2.5, lambda day: day == named))
+    small.inbox_dir.mkdir()
+    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
     # What a killed run left, with a name that sorts last, takes no place of a refused candidate.
     left = small.candidates_dir / "20990101T000000000000-00000000"
     left.mkdir(parents=True)
-    (left / "candidate.json").write_text("{}")
+    (left / "candidate.json").write_text("{}", encoding="utf-8")
     object.__setattr__(small, "keep_refused_candidates", 1)
     with pytest.raises(GateRefusedError) as refused:
         pipeline.run(small)
@@ -216,6 +203,7 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     assert "DAY_TOTAL" in message
     assert named in message
     assert refused.value.exit_code == 5
+    assert any("page.json" in note for note in refused.value.__notes__)
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
@@ -224,6 +212,11 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     assert (kept / "tables" / "usage_daily.parquet").exists()
     with pytest.raises(GateRefusedError):
         pipeline.publish_newest(small)
+
+    limits = {**thresholds(), "day_total": {**thresholds()["day_total"], "max_factor": 3.0}}
+    monkeypatch.setattr("orchestration.quality.rules.thresholds", lambda: limits)
+    assert pipeline.publish_newest(small).is_new
+    assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
 
 def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
@@ -454,39 +447,30 @@ def test_verify_waits_for_no_pipe_and_follows_no_link(small: Settings, tmp_path:
 
 
 def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_not_undone(
-    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+    restated: Settings,
 ) -> None:
-    before = small.latest_path.read_bytes()
-    old = latest_vintage(small)
-    assert old is not None
+    """What such a run leaves is a vintage, its marker and the older pointer (test_write_order)."""
+    new = latest_vintage(restated)
+    assert new is not None
+    old = read_manifest(restated.vintages_dir / new.manifest["previous_vintage"])
     # A restored folder of next century says nothing of the time.
-    copy_of_latest(small, "29991231T235959Z-00000000")
-    land_feed(small, drop, count=COUNT + 1)
+    copy_of_latest(restated, "29991231T235959Z-00000000")
+    point_to(restated.published_dir, old)
+    before = restated.latest_path.read_bytes()
+    stated = {k: new.manifest[k] for k in ("vintage_id", "manifest_sha256", "previous_vintage")}
+    (restated.data_dir / ".publishing.json").write_bytes(to_json(stated))
 
-    class KilledError(BaseException):
-        pass
-
-    def killed(*_: object) -> None:
-        raise KilledError
-
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr("orchestration.publication.vintage.point_to", killed)
-        pipeline.run(small)
-    assert small.latest_path.read_bytes() == before
-
-    result = pipeline.run(small)
-    new = result.vintage
-    assert not new.is_new
-    assert new.vintage_id[:2] == "20"
-    assert new.manifest["previous_vintage"] == old.vintage_id
+    result = pipeline.run(restated)
+    assert (result.vintage.vintage_id, result.vintage.is_new) == (new.vintage_id, False)
     assert any("interrupted run is complete" in notice for notice in result.notices)
-    assert json.loads(small.latest_path.read_text(encoding="utf-8"))["vintage_id"] == new.vintage_id
+    pointer = json.loads(restated.latest_path.read_text(encoding="utf-8"))
+    assert pointer["vintage_id"] == new.vintage_id
 
-    small.latest_path.write_bytes(before)  # an operator's rollback
-    result = pipeline.run(small)
-    assert small.latest_path.read_bytes() == before
-    assert (result.vintage.vintage_id, result.vintage.is_new) == (old.vintage_id, False)
-    assert f"latest.json names {old.vintage_id}, where it stays" in result.vintage.why_not
+    restated.latest_path.write_bytes(before)  # an operator's rollback
+    result = pipeline.run(restated)
+    assert restated.latest_path.read_bytes() == before
+    assert (result.vintage.vintage_id, result.vintage.is_new) == (old["vintage_id"], False)
+    assert f"latest.json names {old['vintage_id']}, where it stays" in result.vintage.why_not
     left_alone = [notice for notice in result.notices if "left alone" in notice]
     assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
 
@@ -558,7 +542,7 @@ def test_a_marker_that_proves_nothing_moves_nothing(
 def test_a_pointer_that_is_not_right_stops_every_reader_with_its_repair(
     small: Settings, pointer: bytes | dict[str, Any]
 ) -> None:
-    right = json.loads(small.latest_path.read_text())
+    right = json.loads(small.latest_path.read_text(encoding="utf-8"))
     wrong = pointer if isinstance(pointer, bytes) else to_json({**right, **pointer})
     small.latest_path.write_bytes(wrong)
     for read in (latest_vintage, pipeline.run):
@@ -605,17 +589,6 @@ def test_nothing_is_compared_with_a_damaged_vintage(
     assert "tables/usage_daily.parquet: has " in str(damaged.value)
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
-
-
-def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    small.inbox_dir.mkdir()
-    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
-    land_feed(small, drop, times(7, lambda day: day >= "2026-01-25"))
-    with pytest.raises(GateRefusedError) as refused:
-        pipeline.run(small)
-    assert any("page.json" in note for note in refused.value.__notes__)
 
 
 def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
@@ -715,26 +688,13 @@ def test_the_citation_of_the_newest_dump_is_cited(
     assert "as of 2026-03-02" in cited
 
 
-def test_publish_after_a_threshold_changed_is_not_published_twice(
-    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    land_feed(small, drop, times(2.5, lambda day: day == "2026-02-11"))
-    with pytest.raises(GateRefusedError):
-        pipeline.run(small)
-    limits = {**thresholds(), "day_total": {**thresholds()["day_total"], "max_factor": 3.0}}
-    monkeypatch.setattr("orchestration.quality.rules.thresholds", lambda: limits)
-    made = pipeline.publish_newest(small)
-    assert made.is_new
-    assert not pipeline.run(small).vintage.is_new
-
-
-def test_a_damaged_warehouse_is_made_anew(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    for path in (small.warehouse_dir / "raw").rglob("*.parquet"):
+def test_a_damaged_warehouse_is_made_anew(small: Settings) -> None:
+    files = list((small.warehouse_dir / "raw").rglob("*.parquet"))
+    right = [path.read_bytes() for path in files]
+    for path in files:
         path.write_bytes(path.read_bytes()[:50])
-    land_feed(small, drop, count=COUNT + 1)
-    assert pipeline.run(small).vintage.is_new
+    create_working_database(ingest_all(list_dumps(small), small), small, None)
+    assert [path.read_bytes() for path in files] == right
 
 
 def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
