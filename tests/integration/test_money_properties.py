@@ -148,6 +148,18 @@ def test_spend_is_exact_and_labs_add_up_to_origins(query: Query, usage: list[Usa
         assert found == exact
 
 
+def test_two_days_with_equal_tokens_and_price_count_twice(query: Query) -> None:
+    """And so do two models, and two origins, that are equal in all that is added up."""
+    price = (Decimal(1), Decimal(5))  # (3 × 1 + 5) / 4 = 2
+    usage: list[Usage] = [
+        (1, day, origin, slug, 10**6, *price)
+        for day in (1, 2) for origin in ("CN", "US") for slug in ("a", "b")
+    ]  # fmt: skip
+    for row in query("spend_by_origin_monthly", usage):
+        assert (row["tokens"], row["list_spend_usd"]) == (4 * 10**6, 8)
+        assert (row["share"], row["token_share"]) == (0.5, 0.5)
+
+
 @FAST
 @given(usage=usages(), data=st.data())
 def test_row_order_and_split_rows_change_nothing(
