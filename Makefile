@@ -1,5 +1,7 @@
 # Each target sets up what it needs. `make run` and `make test` work in a fresh clone.
-PYTHON ?= python3.11
+# The newest supported Python that is here, or the one that PYTHON names.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -7,10 +9,12 @@ STAMP := $(VENV)/.installed
 export PYTHONUTF8 = 1
 # Older releases of DuckDB, one folder each: a test opens what we publish with them.
 READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcard tests/readers/*.txt))
+# The mutation tool, beside what the tests need anyway: only `make mutants` installs it.
+MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test test-fast ui lint format bench lock setup readers browser chaos clean help
+.PHONY: run test test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -18,9 +22,12 @@ help:  ## What there is to make
 setup: $(STAMP)  ## Virtual environment with exactly the locked packages
 
 $(STAMP): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "tokenshare needs Python 3.11 as '$(PYTHON)'; set PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "'$(PYTHON)' is not Python 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python && exit; \
+	for python in $(PYTHON); do \
+		$$python -c '$(SUPPORTED)' 2>/dev/null && $$python -m venv $(VENV) && exit; \
+	done; \
+	command -v uv >/dev/null && uv venv --clear --seed --python '>=3.11,<3.15' $(VENV) && exit; \
+	echo "tokenshare needs Python 3.11 to 3.14, found none of: $(PYTHON); set PYTHON=/path/to/python3"; exit 1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
@@ -47,10 +54,17 @@ ui: $(STAMP)  ## Dagster UI on localhost:3000, its instance below data/dagster
 	cp orchestration/dagster.yaml "$$home" && export DAGSTER_HOME="$$(realpath "$$home")" && \
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
 
-lint: $(STAMP)  ## ruff, sqlfluff and mypy
+lint: $(STAMP)  ## ruff, sqlfluff and mypy, beside each other
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint-python lint-sql lint-types
+
+lint-python: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-sql: $(STAMP)
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+lint-types: $(STAMP)
 	$(BIN)/mypy
 
 format: $(STAMP)  ## Format Python and SQL
@@ -63,6 +77,14 @@ bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest tests/integration/test_kill.py
+
+mutants: $(STAMP) $(MUTANTS)/.installed  ## Does a test fail for each small mistake? ONLY=orchestration/landing for one room
+	$(BIN)/python -m tests.mutants $(ONLY)
+
+$(MUTANTS)/.installed: tests/mutants/requirements.txt $(STAMP)
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
+	@touch $@
 
 lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-strip-extras --generate-hashes \

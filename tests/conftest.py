@@ -1,8 +1,9 @@
-"""Fixtures. The shipped history is run once per session; tests copy what they change."""
+"""Fixtures. What is expensive is made once for all workers; tests copy what they change."""
 
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,25 +33,89 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Settings, Vintage]:
-    """The shipped history, run and published once for all of xdist's workers. Read only."""
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """`once(name, make)` gives the folder of this name, which `make` filled once for all of
+    xdist's workers. Read only."""
     own = tmp_path_factory.getbasetemp()
-    folder = (own if worker_id == "master" else own.parent) / "shipped"
-    settings = Settings(data_dir=folder)
-    with FileLock(folder.with_suffix(".lock")):  # the first worker runs it, the others wait
-        return settings, latest_vintage(settings) or pipeline.run(settings).vintage
+    shared = own if worker_id == "master" else own.parent
+    # What `make mutants` made with the code as it is, for the tests of every mutant.
+    shared = Path(os.environ.get("TOKENSHARE_FIXTURES", shared))
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):  # the first worker makes it, the others wait
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        return folder
+
+    return folder_of
+
+
+def vintage_of(settings: Settings) -> Vintage:
+    """The latest vintage, which must be there."""
+    vintage = latest_vintage(settings)
+    assert vintage is not None
+    return vintage
 
 
 @pytest.fixture(scope="session")
-def small_base(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A published vintage of a small feed of 42 days. Read only; see `small`."""
-    folder = tmp_path_factory.mktemp("small")
-    settings = Settings(data_dir=folder / "data")
-    rows = builders.feed(builders.days("2026-01-01", 42))
-    land(builders.write(folder, "feed.csv", builders.csv3(rows)), settings, as_of=builders.AS_OF)
+def shipped(once: Once) -> tuple[Settings, Vintage]:
+    """The shipped history, run and published. Read only."""
+    settings = Settings(data_dir=once("shipped", lambda f: pipeline.run(Settings(data_dir=f))))
+    return settings, vintage_of(settings)
+
+
+def _run_a_small_feed(folder: Path) -> None:
+    settings = Settings(data_dir=folder)
+    feed = builders.csv3(builders.feed(builders.days("2026-01-01", 42)))
+    dump = builders.write(folder, "feed.csv", feed)
+    land(dump, settings, as_of=builders.AS_OF)
+    dump.unlink()
     pipeline.run(settings)
-    return settings
+
+
+@pytest.fixture(scope="session")
+def small_base(once: Once) -> Settings:
+    """A published vintage of a small feed of 42 days. Read only; see `small`."""
+    return Settings(data_dir=once("small", _run_a_small_feed))
+
+
+LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
+NEWEST, GPT = "2026-02-11", "openai/gpt-4o"
+
+
+@pytest.fixture(scope="session")
+def restated_base(once: Once, small_base: Settings) -> Settings:
+    """`small_base` and a second vintage: gpt-4o has 10 million tokens more on one day, and there is
+    a day more. Read only; see `restated`."""
+
+    def run_again(folder: Path) -> None:
+        shutil.copytree(small_base.data_dir, folder, dirs_exist_ok=True)
+        rows = [
+            (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
+            for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
+        ]
+        settings = Settings(data_dir=folder)
+        dump = builders.write(folder, "later.csv", builders.csv3(rows))
+        land(dump, settings, as_of=LATER)
+        dump.unlink()
+        pipeline.run(settings)
+
+    return Settings(data_dir=once("restated", run_again))
+
+
+@pytest.fixture
+def restated(restated_base: Settings, tmp_path: Path) -> Settings:
+    """A copy of `restated_base` to change."""
+    shutil.copytree(restated_base.data_dir, tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
 
 
 @pytest.fixture

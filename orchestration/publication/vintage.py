@@ -8,7 +8,7 @@ that publishes moves `latest.json`, or the next one where that run was killed ju
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,12 @@ from orchestration.files import (
     to_json,
     write_atomically,
 )
-from orchestration.publication.candidate import CANDIDATE_FILE, Candidate, code_fingerprint
+from orchestration.publication.candidate import (
+    CANDIDATE_FILE,
+    DATABASE_NAME,
+    Candidate,
+    code_fingerprint,
+)
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
@@ -50,6 +55,9 @@ from orchestration.tables import open_tables
 _MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
+# What `run_gate` and `build_report` are: a test that judges neither leaves them out.
+Gate = Callable[[Path, Path | None], Sequence[Verdict]]
+Report = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
 
 def _was_made_from(folder: Path, inputs_sha256: str) -> bool:
     try:
-        manifest = read_manifest(folder)
+        manifest = verify(folder)  # nobody can go forward to a damaged one
     except VerificationError:
         return False
     return (manifest["vintage_id"], manifest.get("inputs_sha256")) == (folder.name, inputs_sha256)
@@ -238,15 +246,24 @@ def _git_commit() -> str | None:
     return commit.stdout.strip()
 
 
-def _output_entries(folder: Path) -> list[dict[str, Any]]:
+def _hashes(folder: Path) -> dict[str, str]:
+    """sha256 by path of every file that a manifest lists."""
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return {name: sha256_file(files[name]) for name in sorted(files) if name != MANIFEST_NAME}
+
+
+def _data_only(hashes: dict[str, str]) -> dict[str, str]:
+    """Those of what the export wrote: tables and database."""
+    return {p: h for p, h in hashes.items() if p.startswith("tables/") or p == DATABASE_NAME}
+
+
+def _output_entries(folder: Path, hashes: dict[str, str]) -> list[dict[str, Any]]:
     entries = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if name == MANIFEST_NAME:
-            continue
+    for name, sha256 in hashes.items():
+        path = folder / name
         entry: dict[str, Any] = {
             "path": name,
-            "sha256": sha256_file(path),
+            "sha256": sha256,
             "bytes": path.stat().st_size,
             "rows": None,
         }
@@ -286,8 +303,13 @@ def publish(
     settings: Settings,
     now: datetime | None = None,
     progress: Progress = lambda _: None,
+    *,
+    gate: Gate = run_gate,
+    report: Report = build_report,
 ) -> Vintage:
     """Gate a candidate and make it the latest vintage.
+
+    Only tests pass a `gate` or a `report` of their own.
 
     Returns the latest vintage, not new, where `published_already` says that it stays.
 
@@ -307,9 +329,9 @@ def publish(
             f"{candidate.previous_vintage or 'none'}, the latest one is "
             f"{previous.vintage_id if previous else 'none'}; `tokenshare run` makes a new candidate"
         )
-    before = {p.name: sha256_file(p) for p in sorted(candidate.tables_dir.glob("*"))}
+    before = _data_only(_hashes(candidate.path))
     progress("asking the gate")
-    verdicts = run_gate(candidate.tables_dir, previous.path / "tables" if previous else None)
+    verdicts = gate(candidate.tables_dir, previous.path / "tables" if previous else None)
     write_quality(candidate.path, verdicts, candidate.path.name)
     try:
         refuse(verdicts, candidate.path)
@@ -319,7 +341,7 @@ def publish(
 
     vintage_id = _next_vintage_id(candidate.inputs_sha256, previous, settings, now)
     progress("writing the report")
-    build_report(
+    report(
         candidate.tables_dir,
         candidate.path / "report" / "index.html",
         vintage_id,
@@ -331,13 +353,9 @@ def publish(
     )
     write_quality(candidate.path, verdicts, vintage_id)
     (candidate.path / CANDIDATE_FILE).unlink()
-    outputs = _output_entries(candidate.path)
-    changed = [
-        e["path"]
-        for e in outputs
-        if e["path"].startswith("tables/") and before.get(e["path"][7:]) != e["sha256"]
-    ]
-    if changed:
+    hashes = _hashes(candidate.path)
+    after = _data_only(hashes)
+    if changed := sorted(p for p in before.keys() | after if before.get(p) != after.get(p)):
         raise GateRefusedError(f"{candidate.path}: changed while the gate ran: {changed}")
     manifest = seal_manifest(
         {
@@ -353,7 +371,7 @@ def publish(
             "registry": candidate.registry,
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
-            "outputs": outputs,
+            "outputs": _output_entries(candidate.path, hashes),
             "gate": [v.entry() for v in verdicts],
             "headline": _headline_entries(candidate.tables_dir),
             "citations": list(candidate.citations),

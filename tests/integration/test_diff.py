@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,7 @@ from orchestration.publication.manifest import point_to, seal_manifest
 from orchestration.publication.vintage import latest_vintage, publish
 from orchestration.settings import Settings
 from tests import builders
-
-LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
-NEWEST = "2026-02-11"
-GPT = "openai/gpt-4o"
-
-
-@pytest.fixture
-def restated(small: Settings, drop: Callable[[str, bytes], Path]) -> Settings:
-    """A second vintage: gpt-4o has 10 million tokens more on one day, and there is a day more."""
-    rows = [
-        (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
-        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
-    ]
-    land(drop("later.csv", builders.csv3(rows)), small, as_of=LATER)
-    pipeline.run(small)
-    return small
+from tests.conftest import GPT, LATER, NEWEST
 
 
 def diff(settings: Settings, *arguments: str) -> dict[str, Any]:
@@ -59,8 +43,8 @@ def test_a_first_vintage_revises_nothing(small_base: Settings) -> None:
         assert connection.execute(f"select count(*) from '{file}'").fetchall() == [(0,)]
 
 
-def test_revisions_are_what_the_vintage_before_said_otherwise(restated: Settings) -> None:
-    vintage = latest_vintage(restated)
+def test_revisions_are_what_the_vintage_before_said_otherwise(restated_base: Settings) -> None:
+    vintage = latest_vintage(restated_base)
     assert vintage is not None
     with duckdb.connect() as connection:
         rows = connection.execute(
@@ -73,9 +57,9 @@ def test_revisions_are_what_the_vintage_before_said_otherwise(restated: Settings
     assert rows == [(NEWEST, GPT, before, 10_000_000, "US", "US", "other_dump", True, True)]
 
 
-def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated: Settings) -> None:
-    first, second = vintages(restated)
-    found = diff(restated, first, "latest")
+def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated_base: Settings) -> None:
+    first, second = vintages(restated_base)
+    found = diff(restated_base, first, "latest")
     assert found["before"]["name"] == first
     assert found["after"]["name"] == second
     assert found["days_compared"] == 42
@@ -90,11 +74,11 @@ def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated: Settings) ->
     assert (heaviest["origin"], heaviest["tokens_changed"]) == ("US", 10_000_000)
     assert sum(o["share_moved"] for o in found["origins"]) == pytest.approx(0, abs=1e-12)
 
-    dumps = [i["sha256"] for i in latest_vintage(restated).manifest["inputs"]]
-    by_dumps = diff(restated, "--dumps", dumps[0][:8], dumps[1])
+    dumps = [i["sha256"] for i in latest_vintage(restated_base).manifest["inputs"]]
+    by_dumps = diff(restated_base, "--dumps", dumps[0][:8], dumps[1])
     same = ("days_compared", "days_only_after", "rows_changed", "tokens_moved", "origins", "rows")
     assert {k: by_dumps[k] for k in same} == {k: found[k] for k in same}
-    backwards = diff(restated, "--dumps", dumps[1], dumps[0])
+    backwards = diff(restated_base, "--dumps", dumps[1], dumps[0])
     assert backwards["rows"][0]["tokens_changed"] == -10_000_000
 
 

@@ -1,7 +1,6 @@
-"""Properties of the metrics' real SQL, compiled by dbt, on made-up usage (hypothesis)."""
+"""Properties of the metrics' real SQL, compiled by a run of dbt, on made-up usage (hypothesis)."""
 
 import random
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.settings import Settings
-from orchestration.transformation.dbt import run_dbt
 
 MONDAY = date(2026, 1, 5)
 # slug: (identification, lab, headquarters); one lab is known, its country is not.
@@ -107,14 +105,11 @@ class Warehouse:
 
 
 @pytest.fixture(scope="module")
-def warehouse(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    data_dir = tmp_path_factory.mktemp("compiled") / "data"
-    shutil.copytree(small_base.data_dir, data_dir)
-    installation = Settings(data_dir=data_dir)
-    run_dbt(installation, ["compile", "--select", *CHAIN])
+def warehouse(small_base: Settings) -> Warehouse:
+    target = small_base.dbt_target_dir
     compiled = {}
-    for path in (installation.dbt_target_dir / "compiled" / "tokenshare" / "models").rglob("*.sql"):
-        schema = path.relative_to(installation.dbt_target_dir).parts[3]
+    for path in (target / "compiled" / "tokenshare" / "models").rglob("*.sql"):
+        schema = path.relative_to(target).parts[3]
         compiled[path.stem] = (schema, path.read_text(encoding="utf-8"))
     return Warehouse(compiled)
 

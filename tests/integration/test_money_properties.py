@@ -1,4 +1,4 @@
-"""Spend and price index under random usage: the models' own SQL, compiled once by dbt.
+"""Spend and price index under random usage: the models' own SQL, as a run of dbt compiled it.
 
 The compiled statement of a model runs on tables that hypothesis fills, in milliseconds.
 """
@@ -16,7 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestration.settings import Settings
-from orchestration.transformation.dbt import run_dbt
 
 # (month, day, origin, model, tokens, prompt price, completion price); prices None: unpriced
 Usage = tuple[int, int, str, str, int, Decimal | None, Decimal | None]
@@ -41,7 +40,6 @@ FAST = hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
 @pytest.fixture(scope="module")
 def query(small_base: Settings) -> Query:
     """Run a model on usage; gives its rows."""
-    run_dbt(small_base, ["compile", "--select", *MODELS])
     compiled = small_base.dbt_target_dir / "compiled" / "tokenshare" / "models"
     statements = {
         name: next(compiled.rglob(f"{name}.sql")).read_text(encoding="utf-8") for name in MODELS
@@ -148,6 +146,18 @@ def test_spend_is_exact_and_labs_add_up_to_origins(query: Query, usage: list[Usa
             (r["period_start"].month, r["origin"]): r["list_spend_usd"] for r in query(model, usage)
         }
         assert found == exact
+
+
+def test_two_days_with_equal_tokens_and_price_count_twice(query: Query) -> None:
+    """And so do two models, and two origins, that are equal in all that is added up."""
+    price = (Decimal(1), Decimal(5))  # (3 × 1 + 5) / 4 = 2
+    usage: list[Usage] = [
+        (1, day, origin, slug, 10**6, *price)
+        for day in (1, 2) for origin in ("CN", "US") for slug in ("a", "b")
+    ]  # fmt: skip
+    for row in query("spend_by_origin_monthly", usage):
+        assert (row["tokens"], row["list_spend_usd"]) == (4 * 10**6, 8)
+        assert (row["share"], row["token_share"]) == (0.5, 0.5)
 
 
 @FAST

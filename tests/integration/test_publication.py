@@ -20,12 +20,13 @@ from orchestration.errors import GateRefusedError, TokenshareError, Verification
 from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
-from orchestration.publication.candidate import build_candidate, inputs_fingerprint
-from orchestration.publication.manifest import seal_manifest
+from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
+from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.quality.limits import limits
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
 
 LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
@@ -178,37 +179,23 @@ def test_nothing_new_publishes_nothing(small: Settings) -> None:
     assert len(list(small.vintages_dir.iterdir())) == 1
 
 
-def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    old = latest_vintage(small)
-    assert old is not None
-    land_feed(small, drop, count=COUNT + 1)
-    new = pipeline.run(small).vintage
-    assert new.is_new
-    assert new.vintage_id > old.vintage_id
-    assert new.manifest["previous_vintage"] == old.vintage_id
-    verify(old.path)
-    verify(new.path)
+def test_a_new_dump_makes_a_new_vintage_and_leaves_the_old_one(restated_base: Settings) -> None:
+    old, new = sorted(p.name for p in restated_base.vintages_dir.iterdir())
+    latest = latest_vintage(restated_base)
+    assert latest is not None
+    assert (latest.vintage_id, latest.manifest["previous_vintage"]) == (new, old)
+    for name in (old, new):
+        verify(restated_base.vintages_dir / name)
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (times(7, lambda day: day >= "2026-01-25"), "2026-01-25"),
-        (times(1e-6, lambda day: day == "2026-02-11"), "2026-02-11"),
-        (times(0, lambda day: day == "2026-02-05"), "2026-02-05"),
-    ],
-    ids=["grain", "collapse", "zero"],
-)
-def test_a_refused_candidate_changes_nothing_and_names_the_days(
-    small: Settings,
-    drop: Callable[[str, bytes], Path],
-    change: Callable[[builders.Row], builders.Row],
-    named: str,
+def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_lets_it(
+    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = small.latest_path.read_bytes()
-    land_feed(small, drop, change)
+    named = "2026-02-11"
+    land_feed(small, drop, times(2.5, lambda day: day == named))
+    small.inbox_dir.mkdir()
+    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
     # What a killed run left, with a name that sorts last, takes no place of a refused candidate.
     left = small.candidates_dir / "20990101T000000000000-00000000"
     left.mkdir(parents=True)
@@ -220,6 +207,7 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     assert "DAY_TOTAL" in message
     assert named in message
     assert refused.value.exit_code == 5
+    assert any("page.json" in note for note in refused.value.__notes__)
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
@@ -228,6 +216,12 @@ def test_a_refused_candidate_changes_nothing_and_names_the_days(
     assert (kept / "tables" / "usage_daily.parquet").exists()
     with pytest.raises(GateRefusedError):
         pipeline.publish_newest(small)
+
+    day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
+    wider = limits().model_copy(update={"day_total": day_total})
+    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: wider)
+    assert pipeline.publish_newest(small).is_new
+    assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
 
 def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
@@ -389,6 +383,44 @@ def test_verify_says_what_of_another_version_it_cannot_ask(small: Settings) -> N
         verify(vintage.path)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update headline set share = share + 0.1 where origin = 'CN'",
+        "delete from usage_daily where usage_date = date '2026-01-20'",
+        "insert into share_by_lab_weekly select * from share_by_lab_weekly limit 1",
+    ],
+    ids=["value", "rows less", "row twice"],
+)
+def test_verify_refuses_a_resealed_database_that_says_something_else(
+    small: Settings, statement: str
+) -> None:
+    """Readers of BI tools see the database, not the Parquet files."""
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    database = vintage.path / "tokenshare.duckdb"
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(statement)
+    reseal(vintage.path)
+    with pytest.raises(
+        VerificationError, match=r"tokenshare\.duckdb and Parquet differ in \d+ row"
+    ):
+        verify(vintage.path)
+
+
+def test_verify_refuses_a_resealed_manifest_with_a_failed_blocker(small: Settings) -> None:
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    judged = vintage.manifest["gate"]
+    blocker = next(n for n, v in enumerate(judged) if v["severity"] == "blocker")
+    failed = {**judged[blocker], "passed": False, "verdict": "fail"}
+    reseal(vintage.path, gate=[*judged[:blocker], failed, *judged[blocker + 1 :]])
+    rule = judged[blocker]["rule"]
+    with pytest.raises(VerificationError, match=rf"was published past failed blockers: .*{rule}"):
+        verify(vintage.path)
+
+
 def test_verify_does_not_ask_for_an_order_of_the_headline(small: Settings) -> None:
     """Its key grew a column: vintages of an earlier interface have another order."""
     vintage = latest_vintage(small)
@@ -493,39 +525,30 @@ def test_verify_waits_for_no_pipe_and_follows_no_link(small: Settings, tmp_path:
 
 
 def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_not_undone(
-    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+    restated: Settings,
 ) -> None:
-    before = small.latest_path.read_bytes()
-    old = latest_vintage(small)
-    assert old is not None
+    """What such a run leaves is a vintage, its marker and the older pointer (test_write_order)."""
+    new = latest_vintage(restated)
+    assert new is not None
+    old = read_manifest(restated.vintages_dir / new.manifest["previous_vintage"])
     # A restored folder of next century says nothing of the time.
-    copy_of_latest(small, "29991231T235959Z-00000000")
-    land_feed(small, drop, count=COUNT + 1)
+    copy_of_latest(restated, "29991231T235959Z-00000000")
+    point_to(restated.published_dir, old)
+    before = restated.latest_path.read_bytes()
+    stated = {k: new.manifest[k] for k in ("vintage_id", "manifest_sha256", "previous_vintage")}
+    (restated.data_dir / ".publishing.json").write_bytes(to_json(stated))
 
-    class KilledError(BaseException):
-        pass
-
-    def killed(*_: object) -> None:
-        raise KilledError
-
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr("orchestration.publication.vintage.point_to", killed)
-        pipeline.run(small)
-    assert small.latest_path.read_bytes() == before
-
-    result = pipeline.run(small)
-    new = result.vintage
-    assert not new.is_new
-    assert new.vintage_id[:2] == "20"
-    assert new.manifest["previous_vintage"] == old.vintage_id
+    result = pipeline.run(restated)
+    assert (result.vintage.vintage_id, result.vintage.is_new) == (new.vintage_id, False)
     assert any("interrupted run is complete" in notice for notice in result.notices)
-    assert json.loads(small.latest_path.read_text(encoding="utf-8"))["vintage_id"] == new.vintage_id
+    pointer = json.loads(restated.latest_path.read_text(encoding="utf-8"))
+    assert pointer["vintage_id"] == new.vintage_id
 
-    small.latest_path.write_bytes(before)  # an operator's rollback
-    result = pipeline.run(small)
-    assert small.latest_path.read_bytes() == before
-    assert (result.vintage.vintage_id, result.vintage.is_new) == (old.vintage_id, False)
-    assert f"latest.json names {old.vintage_id}, where it stays" in result.vintage.why_not
+    restated.latest_path.write_bytes(before)  # an operator's rollback
+    result = pipeline.run(restated)
+    assert restated.latest_path.read_bytes() == before
+    assert (result.vintage.vintage_id, result.vintage.is_new) == (old["vintage_id"], False)
+    assert f"latest.json names {old['vintage_id']}, where it stays" in result.vintage.why_not
     left_alone = [notice for notice in result.notices if "left alone" in notice]
     assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
 
@@ -646,17 +669,6 @@ def test_nothing_is_compared_with_a_damaged_vintage(
     assert len(list(small.vintages_dir.iterdir())) == 1
 
 
-def test_a_refused_inbox_file_is_named_even_where_the_gate_refuses_too(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    small.inbox_dir.mkdir()
-    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
-    land_feed(small, drop, times(7, lambda day: day >= "2026-01-25"))
-    with pytest.raises(GateRefusedError) as refused:
-        pipeline.run(small)
-    assert any("page.json" in note for note in refused.value.__notes__)
-
-
 def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
     settings = small.model_copy(update={"inbox_quiet_seconds": 0.2})
     (settings.inbox_dir / "folder").mkdir(parents=True)
@@ -727,27 +739,40 @@ def test_publish_refuses_a_candidate_of_other_dumps(
     assert small.latest_path.read_bytes() == before
 
 
-def test_publish_after_a_threshold_changed_is_not_published_twice(
-    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "change", [{"build_sha256": "0" * 64}, {"registry": {"view": "now", "as_of": "9999-12-31"}}],
+    ids=["code", "registry view"],
+)  # fmt: skip
+def test_publish_refuses_a_candidate_of_other_code_or_another_reading(
+    small: Settings, change: dict[str, Any]
 ) -> None:
-    land_feed(small, drop, times(2.5, lambda day: day == "2026-02-11"))
-    with pytest.raises(GateRefusedError):
-        pipeline.run(small)
-    day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
-    wider = limits().model_copy(update={"day_total": day_total})
-    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: wider)
-    made = pipeline.publish_newest(small)
-    assert made.is_new
-    assert not pipeline.run(small).vintage.is_new
+    before = small.latest_path.read_bytes()
+    made = build_candidate(ingest_all(list_dumps(small), small), small)
+    stated = json.loads((made.path / "candidate.json").read_bytes())
+    (made.path / "candidate.json").write_bytes(to_json({**stated, **change}))
+    with pytest.raises(TokenshareError, match="by other code or with another registry view"):
+        pipeline.publish_newest(small)
+    assert small.latest_path.read_bytes() == before
 
 
-def test_a_damaged_warehouse_is_made_anew(
-    small: Settings, drop: Callable[[str, bytes], Path]
+def test_the_citation_of_the_newest_dump_is_cited(
+    settings: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
-    for path in (small.warehouse_dir / "raw").rglob("*.parquet"):
+    """Whichever was landed last."""
+    for n, as_of in enumerate((LATER, builders.AS_OF)):
+        rows = builders.feed(builders.days(FIRST, 2 + n))
+        land(drop(f"{n}.csv", builders.csv3(rows)), settings, as_of=as_of)
+    (cited,) = citations(list_dumps(settings))
+    assert "as of 2026-03-02" in cited
+
+
+def test_a_damaged_warehouse_is_made_anew(small: Settings) -> None:
+    files = list((small.warehouse_dir / "raw").rglob("*.parquet"))
+    right = [path.read_bytes() for path in files]
+    for path in files:
         path.write_bytes(path.read_bytes()[:50])
-    land_feed(small, drop, count=COUNT + 1)
-    assert pipeline.run(small).vintage.is_new
+    create_working_database(ingest_all(list_dumps(small), small), small, None)
+    assert [path.read_bytes() for path in files] == right
 
 
 def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(

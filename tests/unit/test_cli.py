@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from orchestration.cli import app, main
+from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import point_to, read_latest, seal_manifest
 from orchestration.settings import Settings
 from orchestration.terminal import output, print_json, use_utf8
@@ -222,6 +223,30 @@ def test_verify_of_what_is_no_vintage_exits_6(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(f"error {tmp_path / name}")
+
+
+def test_a_second_run_while_the_lock_is_held_exits_7(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    """By every command that writes; nothing is written."""
+    monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
+    with writer_lock(Settings()):
+        for command in ("run", "publish"):
+            assert call(monkeypatch, command) == 7
+            assert "another run has held the writer's lock for 0 s" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "data").iterdir()] == [".writer.lock"]
+
+
+def test_a_run_with_a_refused_inbox_file_exits_3_after_all_else_is_done(
+    small: Settings, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    small.inbox_dir.mkdir()
+    (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
+    assert call(monkeypatch, "run", "--data-dir", small.data_dir) == 3
+    said = capsys.readouterr()
+    assert "nothing new: no dump and no code has changed" in said.out
+    assert "page.json" in said.err.splitlines()[-1]
+    assert "HTML" in said.err
 
 
 @pytest.mark.parametrize("pointer", ["", "[]", "{}", '{"path": 5}', '{"path": "vintages/gone"}'])

@@ -54,6 +54,26 @@ def test_intervals_cover_the_true_day_about_as_often_as_they_say(
     assert covered >= 35
 
 
+def test_the_ends_are_the_25th_and_the_975th_of_999_replications(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2.5 % of 999 are 24.975 and 97.5 % are 974.025: the next whole ones."""
+    found = []
+
+    def heard(trends: np.ndarray) -> np.ndarray:
+        found.append(last_changes(trends))
+        return found[-1]
+
+    monkeypatch.setattr(crossover, "last_changes", heard)
+    interval = change_interval(days(400), noisy(400, 200, 0.3))
+    _, replications = found
+    ordered = sorted(replications.tolist())
+    assert len(ordered) == 999
+    assert (interval.low, interval.high) == (days(400)[ordered[24]], days(400)[ordered[974]])
+    found_days = [str(d) for d in (interval.trend_change, interval.low, interval.high)]
+    assert found_days == ["2025-08-02", "2025-07-23", "2025-08-15"]
+
+
 def test_the_same_series_gives_the_same_interval() -> None:
     series = noisy(400, 200, 0.3)
     first, drawn = change_interval(days(400), series), drawn_positions(400, 9)

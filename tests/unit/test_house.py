@@ -3,11 +3,13 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestration.settings import PROJECT_ROOT, Settings
+from tests.mutants.sql_mutants import MUTANTS
 
 PACKAGE = PROJECT_ROOT / "orchestration"
 EDGE = ("assets", "automation", "resources", "definitions.py")
@@ -23,21 +25,30 @@ def imported(path: Path, top_level_only: bool = False) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_only_the_edge_imports_dagster(path: Path) -> None:
-    if path.relative_to(PACKAGE).parts[0] not in EDGE:
-        assert not {"dagster", "dagster_dbt"} & imported(path)
+def offenders(breaks: Callable[[Path], object]) -> list[str]:
+    """The modules that break a rule, by path."""
+    assert len(MODULES) > 50
+    return [p.relative_to(PACKAGE).as_posix() for p in MODULES if breaks(p)]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_slow_imports_are_made_on_use(path: Path) -> None:
+def test_only_the_edge_imports_dagster() -> None:
+    def breaks(path: Path) -> bool:
+        at_the_edge = path.relative_to(PACKAGE).parts[0] in EDGE
+        return not at_the_edge and bool({"dagster", "dagster_dbt"} & imported(path))
+
+    assert offenders(breaks) == []
+
+
+def test_slow_imports_are_made_on_use() -> None:
     """Great Expectations costs 7 s, dbt 3 s: no module may pay that for being imported."""
-    assert not {"great_expectations", "dbt"} & imported(path, top_level_only=True)
+    slow = {"great_expectations", "dbt"}
+    assert offenders(lambda p: slow & imported(p, top_level_only=True)) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_every_module_says_what_belongs_there(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+def test_every_module_says_what_belongs_there() -> None:
+    assert (
+        offenders(lambda p: not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))) == []
+    )
 
 
 def text_without_encoding(path: Path) -> list[str]:
@@ -67,6 +78,16 @@ def test_every_text_file_is_utf_8_whatever_the_locale() -> None:
              (PROJECT_ROOT / d).rglob("*.py")]  # fmt: skip
     assert len(files) > 100
     assert [call for path in files for call in text_without_encoding(path)] == []
+
+
+def test_every_mistake_in_sql_still_fits_its_file() -> None:
+    """Those that `make mutants` makes, one at a time."""
+    gone = [
+        m
+        for m in MUTANTS
+        if (PROJECT_ROOT / m.path).read_text(encoding="utf-8").count(m.before) != 1
+    ]
+    assert gone == []
 
 
 def test_the_cli_starts_without_the_heavy_libraries() -> None:
