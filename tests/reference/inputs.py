@@ -30,9 +30,7 @@ def seed(name: str) -> list[Row]:
 @functools.cache
 def configuration(name: str) -> Any:
     """The content of `data_contracts/<name>.yml`."""
-    return yaml.safe_load(
-        (PROJECT / "data_contracts" / f"{name}.yml").read_text("utf-8", encoding="utf-8")
-    )
+    return yaml.safe_load((PROJECT / "data_contracts" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 @functools.cache
@@ -42,7 +40,7 @@ def keys() -> dict[str, list[str]]:
     return {
         table["name"]: [c["name"] for c in table["properties"] if c.get("primaryKey")]
         for contract in contracts
-        for table in yaml.safe_load(contract.read_text("utf-8", encoding="utf-8"))["schema"]
+        for table in yaml.safe_load(contract.read_text(encoding="utf-8"))["schema"]
     }
 
 
