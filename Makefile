@@ -76,7 +76,7 @@ bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
 	$(BIN)/python -m tests.bench
 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
-	TOKENSHARE_KILLS=20 $(BIN)/pytest tests/integration/test_kill.py
+	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py
 
 mutants: $(STAMP) $(MUTANTS)/.installed  ## Does a test fail for each small mistake? ONLY=orchestration/landing for one room
 	$(BIN)/python -m tests.mutants $(ONLY)

@@ -120,7 +120,7 @@ def test_a_run_that_is_killed_between_two_stages_changes_nothing_and_the_next_on
     assert not [p for p in small.data_dir.rglob(".building-*") if "dbt" not in p.parts]
 
 
-@pytest.mark.skipif(not KILLS, reason="at random moments: `make chaos`")
+@pytest.mark.chaos
 def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
