@@ -120,8 +120,6 @@ def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
                 error.add_note(f"note: {notice}")
             for _, refused in inbox.refused:
                 error.add_note(f"also refused: {refused}")
-            for notice in inbox.notices:
-                error.add_note(notice)
             raise
 
 

@@ -196,6 +196,7 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     land_feed(small, drop, times(2.5, lambda day: day == named))
     small.inbox_dir.mkdir()
     (small.inbox_dir / "page.json").write_bytes(b"<html>502</html>")
+    (small.inbox_dir / "folder").mkdir()
     # What a killed run left, with a name that sorts last, takes no place of a refused candidate.
     left = small.candidates_dir / "20990101T000000000000-00000000"
     left.mkdir(parents=True)
@@ -207,7 +208,8 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert "DAY_TOTAL" in message
     assert named in message
     assert refused.value.exit_code == 5
-    assert any("page.json" in note for note in refused.value.__notes__)
+    for left_or_refused in ("page.json", "inbox: folder"):
+        assert sum(left_or_refused in note for note in refused.value.__notes__) == 1
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
