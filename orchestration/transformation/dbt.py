@@ -72,8 +72,8 @@ def project_fingerprint() -> str:
     return fingerprint((DBT_PROJECT_DIR,))
 
 
-# The parsed manifest by project state, and what of it a run needs. It says nothing of an
-# installation, so one per process will do for all of them; parsing takes 6 s.
+# The parsed manifest by project state. It says nothing of an installation, so one per process will
+# do for all of them; parsing takes 4 to 6 s.
 _manifests: dict[str, Any] = {}
 
 
