@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
+CONFIGURATION_DIR = PROJECT_ROOT / "configuration"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
 
 

@@ -56,7 +56,7 @@
 {%- endmacro %}
 
 {% macro corrects(correction, source, key, field) -%}
-    {#- Whether a row of data_contracts/corrections.yml speaks of this field of this source. -#}
+    {#- Whether a row of configuration/corrections.yml speaks of this field of this source. -#}
     {{ correction }}.source = {{ source }}
     and {{ correction }}.key = {{ key }}
     and {{ correction }}.field = {{ field }}

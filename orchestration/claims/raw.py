@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from orchestration.claims.config import Claim, RuleSets, configured
+from orchestration.configuration.claims import Claim, RuleSets, configured
 
 _TEXT, _DATE, _NUMBER, _FLAG = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 _SCHEMAS = {

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import TokenshareError, TransformError, plain
 from orchestration.files import (
@@ -30,8 +31,13 @@ from orchestration.files import (
 )
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
-from orchestration.quality.limits import limits
-from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.settings import (
+    CONFIGURATION_DIR,
+    CONTRACTS_DIR,
+    DBT_PROJECT_DIR,
+    PROJECT_ROOT,
+    Settings,
+)
 from orchestration.tables import parquet, sql_name, sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
@@ -59,7 +65,15 @@ class Candidate:
 
 def code_fingerprint() -> str:
     """Changes with any code, model, seed, contract or library that can change a vintage."""
-    return fingerprint((PROJECT_ROOT / "orchestration", DBT_PROJECT_DIR, CONTRACTS_DIR, LIBRARIES))
+    return fingerprint(
+        (
+            PROJECT_ROOT / "orchestration",
+            DBT_PROJECT_DIR,
+            CONTRACTS_DIR,
+            CONFIGURATION_DIR,
+            LIBRARIES,
+        )
+    )
 
 
 def build_fingerprint() -> str:
@@ -71,9 +85,9 @@ def build_fingerprint() -> str:
             DBT_PROJECT_DIR,
             CONTRACTS_DIR / "raw",
             CONTRACTS_DIR / "published",
-            CONTRACTS_DIR / "corrections.yml",
-            CONTRACTS_DIR / "claims",
-            CONTRACTS_DIR / "rule_sets.yml",
+            CONFIGURATION_DIR / "corrections.yml",
+            CONFIGURATION_DIR / "claims",
+            CONFIGURATION_DIR / "rule_sets.yml",
         )
     )
     return sha256_bytes(json.dumps([code, fresh_days]).encode())

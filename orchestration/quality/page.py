@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration.configuration.limits import limits
 from orchestration.files import to_json
 from orchestration.pages import environment
 from orchestration.quality.gate import Verdict
-from orchestration.quality.limits import limits
 
 
 def write_quality(folder: Path, verdicts: Sequence[Verdict], name: str) -> None:

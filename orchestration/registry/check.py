@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.configuration.judgements import outdated, read_judgements
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
-from orchestration.registry.judgements import outdated, read_judgements
 from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
     TABLES,

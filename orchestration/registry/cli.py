@@ -255,7 +255,7 @@ def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinio
     epilog="Examples: tokenshare registry check · tokenshare registry check --strict "
     "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
     "--strict exits 9 where a slug of an author that no seed names holds more than 0.1 % of a "
-    "month, where a contradiction is not judged in data_contracts/registry_judgements.yml, or "
+    "month, where a contradiction is not judged in configuration/registry_judgements.yml, or "
     "where a row is stale. A judgement that is no longer about what both sides say exits 9 always."
     + EXIT_CODES
 )

@@ -9,7 +9,7 @@ from orchestration.registry.attribution import attribute, render
 if TYPE_CHECKING:
     import duckdb
 
-    from orchestration.registry.judgements import Judgement
+    from orchestration.configuration.judgements import Judgement
 
 # What the registry answers to an opinion on the day on which the opinion was seen. `silent` is no
 # contradiction: the registry claims nothing there.
@@ -109,7 +109,7 @@ def compare(
 
 
 def _read(path: Path) -> "list[Judgement]":
-    from orchestration.registry.judgements import read_judgements
+    from orchestration.configuration.judgements import read_judgements
 
     return read_judgements(path)
 

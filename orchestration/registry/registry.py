@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.publication.manifest import read_latest
-from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, Settings
+from orchestration.settings import CONFIGURATION_DIR, DBT_PROJECT_DIR, Settings
 from orchestration.tables import parquet, sql_text
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Version:
     def judgements(self) -> Path:
         """Where its judged contradictions are: those of this checkout, or beside other seeds."""
         here = self.is_vintage or self.folder == SEEDS_DIR
-        return (CONTRACTS_DIR if here else self.folder) / "registry_judgements.yml"
+        return (CONFIGURATION_DIR if here else self.folder) / "registry_judgements.yml"
 
 
 WORKING = Version("working", SEEDS_DIR, is_vintage=False)

@@ -11,16 +11,16 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.claims.raw import load_configuration
+from orchestration.configuration.corrections import read_corrections
+from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
-from orchestration.quality.limits import limits
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
-from orchestration.transformation.corrections import read_corrections
 
 # Sums of tokens are 64-bit integers and their squares have 38 digits: this leaves a factor of 9.
 # All tokens of the shipped history are 0.002 of it.

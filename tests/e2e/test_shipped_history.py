@@ -19,7 +19,7 @@ from orchestration.transformation.dbt import raise_on_failure, run_dbt
 Shipped = tuple[Settings, Vintage]
 PUBLISHED = PROJECT_ROOT.parent / "shared" / "specs" / "published-weekly-origin-shares.csv"
 
-# Model Season's rules are the rule set of this name in data_contracts/rule_sets.yml.
+# Model Season's rules are the rule set of this name in configuration/rule_sets.yml.
 THEIRS = """
     select
         period_start::varchar,

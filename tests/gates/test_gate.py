@@ -16,12 +16,12 @@ import duckdb
 import pytest
 
 from orchestration import pipeline
+from orchestration.configuration.limits import LIMITS_FILE, Accepted, limits, read_limits
 from orchestration.errors import GateRefusedError, TokenshareError
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
 from orchestration.quality import gate
 from orchestration.quality.gate import Verdict, blockers, rule_titles, run_gate
-from orchestration.quality.limits import LIMITS_FILE, Accepted, limits, read_limits
 from orchestration.quality.rules import NO_ROWS, RULES_DIR, read_rule, rules
 from orchestration.settings import Settings
 from tests import builders

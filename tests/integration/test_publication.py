@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration import pipeline
+from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
 from orchestration.files import sha256_file, to_json
@@ -24,7 +25,6 @@ from orchestration.publication.candidate import build_candidate, citations, inpu
 from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
-from orchestration.quality.limits import limits
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders

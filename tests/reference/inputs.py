@@ -29,8 +29,8 @@ def seed(name: str) -> list[Row]:
 
 @functools.cache
 def configuration(name: str) -> Any:
-    """The content of `data_contracts/<name>.yml`."""
-    return yaml.safe_load((PROJECT / "data_contracts" / f"{name}.yml").read_text(encoding="utf-8"))
+    """The content of `configuration/<name>.yml`."""
+    return yaml.safe_load((PROJECT / "configuration" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -41,7 +41,7 @@ class Price(NamedTuple):
 
 
 def _correction(row: inputs.Row) -> dict[str, Any] | None:
-    """The correction in data_contracts/corrections.yml that is about a seed's row."""
+    """The correction in configuration/corrections.yml that is about a seed's row."""
     for wrong in inputs.configuration("corrections"):
         if (
             (wrong["source"], wrong["key"], wrong["field"])

@@ -1,4 +1,4 @@
-"""Shares as others count them, from data_contracts/rule_sets.yml.
+"""Shares as others count them, from configuration/rule_sets.yml.
 
 docs/method.md: "Rule sets". Whether a row is in a group has three answers: `YES`, `NO` and `MAYBE`
 (nothing known says otherwise). "Any of" is then the largest of the answers, "all of" the smallest.

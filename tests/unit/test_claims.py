@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from orchestration.claims import show
-from orchestration.claims.config import (
+from orchestration.claims.raw import load_configuration, rows
+from orchestration.configuration.claims import (
     CLAIMS_DIR,
     RULE_SETS_FILE,
     Group,
@@ -17,7 +18,6 @@ from orchestration.claims.config import (
     read_claims,
     read_rule_sets,
 )
-from orchestration.claims.raw import load_configuration, rows
 from orchestration.errors import TokenshareError
 
 RULE_SETS: dict[str, Any] = {

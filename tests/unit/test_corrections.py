@@ -1,4 +1,4 @@
-"""`data_contracts/corrections.yml`: its form; applied and mended ones are tested in test_dbt.py."""
+"""`configuration/corrections.yml`: its form; applied and mended ones are tested in test_dbt.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestration.configuration.corrections import PATH, read_corrections
 from orchestration.errors import TransformError
-from orchestration.transformation.corrections import PATH, read_corrections
 
 Write = Callable[..., Path]
 

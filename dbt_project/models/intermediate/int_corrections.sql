@@ -98,7 +98,7 @@ select
     case
         when is_needed then true
         else cast({{ fail_with(
-            "'correction ' || id || ' in data_contracts/corrections.yml: ' || source || ' '"
+            "'correction ' || id || ' in configuration/corrections.yml: ' || source || ' '"
             " || key || ' ' || field || ': expected ' || expect || ' over whole validities, found '"
             " || coalesce(cast(found as varchar), 'nothing')"
             " || '. Upstream has changed: end or remove the correction.'"

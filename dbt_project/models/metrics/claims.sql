@@ -263,7 +263,7 @@ ranked as (
 
 ),
 
--- The plainest first: its own, then as data_contracts/rule_sets.yml has them.
+-- The plainest first: its own, then as configuration/rule_sets.yml has them.
 placed as (
 
     select

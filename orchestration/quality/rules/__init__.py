@@ -7,7 +7,7 @@ rest (see `Header`). What a contract already says of one column is not repeated 
 `gate.contract_terms`.
 
 Relations in scope: every published table; `limits`, one row with a struct for each section of
-`data_contracts/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
+`configuration/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
 `previous_price_history`, the same tables of the vintage before, empty if there is none.
 """
 
@@ -30,10 +30,10 @@ from pydantic import (
     model_validator,
 )
 
-from orchestration.claims.config import configured
+from orchestration.configuration.claims import configured
+from orchestration.configuration.limits import limits
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
-from orchestration.quality.limits import limits
 
 RULES_DIR = Path(__file__).parent
 

@@ -8,5 +8,5 @@ create or replace temp view limits as select unnest(thresholds) from read_json('
 create or replace temp view previous_usage_daily as select * from usage_daily where false;
 create or replace temp view previous_price_history as select * from price_history where false;
 
--- The ids of data_contracts/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
+-- The ids of configuration/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
 create or replace temp view configured_claims as select distinct claim_id from claims;

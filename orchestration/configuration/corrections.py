@@ -1,4 +1,4 @@
-"""`data_contracts/corrections.yml`: known errors of upstream sources, as the table raw.corrections.
+"""`configuration/corrections.yml`: known errors of upstream sources, as the table raw.corrections.
 
 Only the form is judged here. Staging models apply the corrections; `int_corrections` stops the run
 where upstream no longer says what a correction expects.
@@ -12,9 +12,9 @@ import pyarrow as pa
 import yaml
 
 from orchestration.errors import TransformError
-from orchestration.settings import CONTRACTS_DIR
+from orchestration.settings import CONFIGURATION_DIR
 
-PATH = CONTRACTS_DIR / "corrections.yml"
+PATH = CONFIGURATION_DIR / "corrections.yml"
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -1,6 +1,6 @@
 """Contradictions with second opinions that were looked into, with the reason why they stay.
 
-An entry of `data_contracts/registry_judgements.yml` says what both sides said, and is outdated once
+An entry of `configuration/registry_judgements.yml` says what both sides said, and is outdated once
 either of them says something else.
 """
 

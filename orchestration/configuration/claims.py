@@ -1,4 +1,4 @@
-"""Read and check `data_contracts/rule_sets.yml` and `data_contracts/claims/*.yml`.
+"""Read and check `configuration/rule_sets.yml` and `configuration/claims/*.yml`.
 
 Each problem is said with file, id, field, value and what was expected. What the entries mean is
 documented in docs/method.md; what they come to is computed by the dbt models.
@@ -21,10 +21,10 @@ from pydantic import (
 )
 
 from orchestration.errors import TokenshareError
-from orchestration.settings import CONTRACTS_DIR
+from orchestration.settings import CONFIGURATION_DIR
 
-RULE_SETS_FILE = CONTRACTS_DIR / "rule_sets.yml"
-CLAIMS_DIR = CONTRACTS_DIR / "claims"
+RULE_SETS_FILE = CONFIGURATION_DIR / "rule_sets.yml"
+CLAIMS_DIR = CONFIGURATION_DIR / "claims"
 DEFAULT_RULE_SET = "all_rows"
 
 Universe = Literal["all", "identified_only", "top_n", "labs"]

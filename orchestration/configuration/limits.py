@@ -1,4 +1,4 @@
-"""The gate's thresholds: `data_contracts/gate.yml`, read and checked.
+"""The gate's thresholds: `configuration/gate.yml`, read and checked.
 
 The measurement behind each number stands beside it in the file. Which rule uses which of them is
 said in the header of the rule's SQL file (see `rules`).
@@ -13,9 +13,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from orchestration.errors import TokenshareError, quoted
-from orchestration.settings import CONTRACTS_DIR
+from orchestration.settings import CONFIGURATION_DIR
 
-LIMITS_FILE = CONTRACTS_DIR / "gate.yml"
+LIMITS_FILE = CONFIGURATION_DIR / "gate.yml"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=1)]
