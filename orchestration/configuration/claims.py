@@ -1,7 +1,7 @@
 """Read and check `configuration/rule_sets.yml` and `configuration/claims/*.yml`.
 
-Each problem is said with file, id, field, value and what was expected. What the entries mean is
-documented in docs/method.md; what they come to is computed by the dbt models.
+What the entries mean is documented in docs/method.md; what they come to is computed by the dbt
+models.
 """
 
 from collections.abc import Iterator
@@ -10,16 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 
+from orchestration.configuration.files import Strict, Text, read
 from orchestration.errors import TokenshareError
 from orchestration.settings import CONFIGURATION_DIR
 
@@ -83,18 +76,13 @@ OURSELVES = "tokenshare"
 PRICE_QUALITY_CLAIM = 80
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Origin = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|unidentified)$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*$")]
 Identification = Literal["attributed", "tail", "stealth", "router", "unmapped"]
 License = Literal["open_weight", "closed", "unknown"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Excluded(_Strict):
+class Excluded(Strict):
     """What a group leaves out, although its other terms would take it in."""
 
     origins: tuple[Origin, ...] = ()
@@ -102,7 +90,7 @@ class Excluded(_Strict):
     authors: tuple[Slug, ...] = ()
 
 
-class Group(_Strict):
+class Group(Strict):
     """Rows of which a share is asked: any of the terms, and one of the licenses where given."""
 
     origins: tuple[Origin, ...] = ()
@@ -125,7 +113,7 @@ class Group(_Strict):
                 yield attribute, value, True
 
 
-class RuleSet(_Strict):
+class RuleSet(Strict):
     """How a publisher counts."""
 
     rule_set: Name
@@ -139,7 +127,7 @@ class RuleSet(_Strict):
     registry_view: Literal["then", "now"] = "then"
     free_variants: Literal["included", "excluded"] = "included"
     windows: Annotated[tuple[WindowKind, ...], Field(min_length=1)] = SEARCHED_KINDS
-    groups: dict[str, Group] = {}
+    groups: dict[str, Group] = Field({})
     only_own_groups: bool = False
 
     @model_validator(mode="after")
@@ -154,7 +142,7 @@ class RuleSet(_Strict):
         return self
 
 
-class RuleSets(_Strict):
+class RuleSets(Strict):
     """The file: groups that every rule set has, and the rule sets."""
 
     groups: dict[str, Group]
@@ -174,7 +162,7 @@ class RuleSets(_Strict):
         return rule_set.groups if rule_set.only_own_groups else {**self.groups, **rule_set.groups}
 
 
-class Window(_Strict):
+class Window(Strict):
     """The period that a statement is about. `end` is its last day; most kinds imply it."""
 
     kind: WindowKind
@@ -196,7 +184,7 @@ class Window(_Strict):
         return self
 
 
-class Claim(_Strict):
+class Claim(Strict):
     """One published figure, one statement without a figure, or one question of our own."""
 
     claim_id: Name
@@ -232,6 +220,22 @@ class Claim(_Strict):
         if foreign := [n for n in ("published_by", "published_on", "url") if n in entry]:
             raise ValueError(f"asked_by us takes no {', '.join(foreign)}: nobody published it")
         return {**entry, "published_by": OURSELVES}
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self, info: ValidationInfo) -> "Claim":
+        groups: dict[str, dict[str, Group]] | None = (info.context or {}).get("groups")
+        if groups is None:
+            return self
+        if self.rule_set not in groups:
+            raise ValueError(f"rule_set = {self.rule_set!r}: expected one of {', '.join(groups)}")
+        known = groups[self.rule_set]
+        for field, value in (("group", self.group), ("over", self.over)):
+            if value is not None and value not in known:
+                raise ValueError(
+                    f"{field} = {value!r}: expected a group of rule set {self.rule_set}: "
+                    f"{', '.join(known)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _can_be_checked(self) -> "Claim":
@@ -273,12 +277,7 @@ class Claim(_Strict):
         return self
 
 
-class _ClaimFile(_Strict):
-    """One statement: what its figures have in common stands once, above them."""
-
-    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
-
-
+# What the figures of a file have in common is written once, above them.
 _SHARED = (
     "statement_id",
     "asked_by",
@@ -294,85 +293,44 @@ _SHARED = (
 )
 
 
-def _problems(path: Path, error: ValidationError, document: Any, key: str) -> str:
-    """Every problem of a file in words: which entry, which field, its value, what was expected."""
-    said = []
-    for problem in error.errors():
-        place = list(problem["loc"])
-        entry: Any = document
-        name = ""
-        if len(place) > 1 and isinstance(place[1], int):
-            listed = document.get(place[0]) if isinstance(document, dict) else None
-            entry = listed[place[1]] if isinstance(listed, (list, tuple)) else None
-            name = str(entry.get(key, f"no. {place[1] + 1}")) if isinstance(entry, dict) else ""
-            place = place[2:]
-        field = ".".join(str(p) for p in place) or "the whole entry"
-        value = problem["input"]
-        shown = "" if isinstance(value, dict) else f" = {value!r}"
-        expected = problem["msg"].removeprefix("Value error, ")
-        said.append(f"{path.name}: {name + ': ' if name else ''}{field}{shown}: {expected}")
-    return "\n".join(said)
+class ClaimFile(Strict):
+    """One statement: what its figures have in common, and the figures."""
 
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
 
-def _document(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TokenshareError(f"{path}: cannot be read: {error}") from error
+    @classmethod
+    def written_keys(cls) -> tuple[str, ...]:
+        return (*_SHARED, "claims")
 
-
-def read_rule_sets(path: Path) -> RuleSets:
-    """The rule sets of one file.
-
-    Raises TokenshareError that names every wrong entry, field and value.
-    """
-    document = _document(path)
-    try:
-        return RuleSets.model_validate(document)
-    except ValidationError as error:
-        raise TokenshareError(_problems(path, error, document, "rule_set")) from error
-
-
-def _read_claim_file(path: Path) -> tuple[Claim, ...]:
-    document = _document(path)
-    if isinstance(document, dict) and isinstance(document.get("claims"), list):
+    @model_validator(mode="before")
+    @classmethod
+    def _shares_its_head(cls, document: Any, info: ValidationInfo) -> Any:
+        if not isinstance(document, dict) or not isinstance(document.get("claims"), list):
+            return document
         shared = {k: document[k] for k in _SHARED if k in document}
-        document = {
+        named = {"statement_id": (info.context or {}).get("name")}
+        return {
             **{k: v for k, v in document.items() if k not in shared},
             "claims": [
-                {"statement_id": path.stem, **shared, **entry} if isinstance(entry, dict) else entry
+                {**named, **shared, **entry} if isinstance(entry, dict) else entry
                 for entry in document["claims"]
             ],
         }
-    try:
-        return _ClaimFile.model_validate(document).claims
-    except ValidationError as error:
-        raise TokenshareError(_problems(path, error, document, "claim_id")) from error
 
 
 def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
     """The claims of all files of a folder, by id; each names a rule set and groups that exist.
 
-    Raises TokenshareError that names file, claim, field and value.
+    Raises TokenshareError that names file, line, claim, field and value.
     """
     groups = {r.rule_set: rule_sets.groups_of(r) for r in rule_sets.rule_sets}
     found: dict[str, Claim] = {}
     for path in sorted(folder.glob("*.yml")):
-        for claim in _read_claim_file(path):
-            where = f"{path.name}: {claim.claim_id}"
+        for claim in read(path, ClaimFile, name=path.stem, groups=groups).claims:
             if claim.claim_id in found:
-                raise TokenshareError(f"{where}: claim_id: there is another claim of this name")
-            if claim.rule_set not in groups:
                 raise TokenshareError(
-                    f"{where}: rule_set = {claim.rule_set!r}: expected one of {', '.join(groups)}"
+                    f"{path}: {claim.claim_id}: claim_id: there is another claim of this name"
                 )
-            for field in ("group", "over"):
-                value = getattr(claim, field)
-                if value is not None and value not in groups[claim.rule_set]:
-                    raise TokenshareError(
-                        f"{where}: {field} = {value!r}: expected a group of rule set "
-                        f"{claim.rule_set}: {', '.join(groups[claim.rule_set])}"
-                    )
             found[claim.claim_id] = claim
     return tuple(found[name] for name in sorted(found))
 
@@ -380,5 +338,5 @@ def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
 @cache
 def configured() -> tuple[RuleSets, tuple[Claim, ...]]:
     """What this installation ships; read once per process."""
-    rule_sets = read_rule_sets(RULE_SETS_FILE)
+    rule_sets = read(RULE_SETS_FILE, RuleSets)
     return rule_sets, read_claims(CLAIMS_DIR, rule_sets)

@@ -1,85 +1,61 @@
-"""`configuration/corrections.yml`: known errors of upstream sources, as the table raw.corrections.
+"""`configuration/corrections.yml`: known errors of upstream sources.
 
 Only the form is judged here. Staging models apply the corrections; `int_corrections` stops the run
-where upstream no longer says what a correction expects.
+if upstream no longer says what a correction expects.
 """
 
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import pyarrow as pa
-import yaml
+from pydantic import RootModel, model_validator
 
-from orchestration.errors import TransformError
+from orchestration.configuration.files import Strict, Text
 from orchestration.settings import CONFIGURATION_DIR
 
-PATH = CONFIGURATION_DIR / "corrections.yml"
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("field", pa.string(), nullable=False),
-        pa.field("expect", pa.string(), nullable=False),
-        pa.field("value", pa.string()),
-        pa.field("valid_from", pa.date32()),
-        pa.field("valid_to", pa.date32()),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("evidence", pa.string(), nullable=False),
-        pa.field("checked_on", pa.date32(), nullable=False),
-    ]
-)
-SOURCES = ("openrouter_catalogue", "models_dev", "genai_prices", "litellm")
+CORRECTIONS_FILE = CONFIGURATION_DIR / "corrections.yml"
 
 
-def _problem(entry: Any) -> str | None:
-    """What is wrong with the form of one entry, in words."""
-    if not isinstance(entry, dict):
-        return "is no mapping"
-    if differing := set(entry) ^ set(SCHEMA.names):
-        return f"has too many or too few fields: {', '.join(sorted(map(str, differing)))}"
-    for field in SCHEMA:
-        value = entry[field.name]
-        kind = date if field.type == pa.date32() else str
-        if value is None and field.nullable:
-            continue
-        if not isinstance(value, kind) or value == "":
-            # Numbers are quoted: YAML would read them as floats and lose digits.
-            wanted = "a date" if kind is date else "a quoted text"
-            return f"{field.name} is {value!r}, expected {wanted}"
-    if entry["source"] not in SOURCES:
-        return f"source is {entry['source']!r}, expected one of {', '.join(SOURCES)}"
-    first, end = entry["valid_from"], entry["valid_to"]
-    if first is not None and end is not None and first >= end:
-        return f"valid_from {first} is not before valid_to {end}"
-    return None
+class Correction(Strict):
+    """One wrong value, on the days from `valid_from` to before `valid_to`.
 
-
-def read_corrections(path: Path | None = None) -> pa.Table:
-    """All corrections, sorted by id.
-
-    Raises TransformError naming an entry that is malformed, or two that speak of the same days.
+    Numbers are quoted: YAML would read them as floats and lose digits.
     """
-    path = path or PATH
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise TransformError(f"{path.name}: cannot be read: {error}") from error
-    if not isinstance(entries, list):
-        raise TransformError(f"{path.name}: is no list of corrections")
-    for entry in entries:
-        if problem := _problem(entry):
-            name = entry.get("id") if isinstance(entry, dict) else entry
-            raise TransformError(f"{path.name}: correction {name}: {problem}")
-    for n, one in enumerate(entries):
-        for other in entries[:n]:
-            same = all(one[f] == other[f] for f in ("source", "key", "field"))
-            days = max(one["valid_from"] or date.min, other["valid_from"] or date.min) < min(
-                one["valid_to"] or date.max, other["valid_to"] or date.max
-            )
-            if one["id"] == other["id"] or (same and days):
-                raise TransformError(
-                    f"{path.name}: corrections {other['id']} and {one['id']} speak of the same"
-                )
-    return pa.Table.from_pylist(sorted(entries, key=lambda e: str(e["id"])), schema=SCHEMA)
+
+    id: Text
+    source: Literal["openrouter_catalogue", "models_dev", "genai_prices", "litellm"]
+    key: Text
+    field: Text
+    expect: Text
+    value: Text | None
+    valid_from: date | None
+    valid_to: date | None
+    reason: Text
+    evidence: Text
+    checked_on: date
+
+    @model_validator(mode="after")
+    def _has_a_day(self) -> "Correction":
+        if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
+            raise ValueError(f"valid_from {self.valid_from} is not before valid_to {self.valid_to}")
+        return self
+
+    def meets(self, other: "Correction") -> bool:
+        """Are both about one value on one day, or do they have one id?"""
+        same = (self.source, self.key, self.field) == (other.source, other.key, other.field)
+        first = max(self.valid_from or date.min, other.valid_from or date.min)
+        end = min(self.valid_to or date.max, other.valid_to or date.max)
+        return self.id == other.id or (same and first < end)
+
+
+class Corrections(RootModel[tuple[Correction, ...]]):
+    """The file: a list of corrections."""
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> "Corrections":
+        for n, one in enumerate(self.root):
+            for other in self.root[:n]:
+                if one.meets(other):
+                    raise ValueError(
+                        f"corrections {other.id} and {one.id} are about the same value and days"
+                    )
+        return self

@@ -4,7 +4,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.configuration.judgements import outdated, read_judgements
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
@@ -121,7 +120,6 @@ def check(
     import duckdb
 
     latest = latest_tables(settings)
-    judgements = read_judgements(version.judgements)
     with duckdb.connect() as connection:
         notices = load(connection, version, "registry")
         found: dict[str, Any] = {name: [] for name, _, _ in SLUG_LISTS}
@@ -131,7 +129,7 @@ def check(
             found |= _check_usage(connection, latest[1], source, today)
         close_doors(connection)
         stale = _stale(connection, today, max_age_days)
-        compared = opinions.compare(connection, "registry", today, judgements)
+        compared = opinions.compare(connection, "registry", today, version.judgements)
     contradictions = [o for o in compared if o["verdict"] == "contradicts"]
     unjudged = [o for o in contradictions if o["judgement"] is None]
     heavy = [
@@ -157,7 +155,7 @@ def check(
             for verdict in ("agrees", "contradicts", "silent")
         },
         "silent": [o for o in compared if o["verdict"] == "silent"],
-        "outdated_judgements": outdated(judgements, compared),
+        "outdated_judgements": opinions.outdated(opinions.judged(version.judgements), compared),
         "failures": failures,
         "max_age_days": max_age_days,
         "registry": version.label,

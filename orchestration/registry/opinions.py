@@ -64,7 +64,7 @@ def compare(
     connection: "duckdb.DuckDBPyConnection",
     schema: str,
     known_on: date,
-    judgements: "list[Judgement] | Path",
+    judgements: Path,
     subjects: tuple[str, ...] | None = None,
     attributed: bool = False,
 ) -> list[dict[str, Any]]:
@@ -98,20 +98,45 @@ def compare(
         f"select * from {schema}.compared "
         "order by verdict = 'contradicts' desc, subject_kind, subject, field, opinion_source",
     )
-    if isinstance(judgements, Path):
-        contradicted = any(o["verdict"] == "contradicts" for o in compared)
-        judgements = _read(judgements) if contradicted else []
-    ids = {j.about: j.id for j in judgements}
+    contradicted = any(o["verdict"] == "contradicts" for o in compared)
+    ids = {j.about: j.id for j in judged(judgements)} if contradicted else {}
     for opinion in compared:
         about = (opinion["opinion_source"], opinion["subject"], opinion["field"])
         opinion["judgement"] = ids.get(about)
     return compared
 
 
-def _read(path: Path) -> "list[Judgement]":
-    from orchestration.configuration.judgements import read_judgements
+def judged(path: Path) -> "tuple[Judgement, ...]":
+    """Every judgement of the file; none if there is no file.
 
-    return read_judgements(path)
+    Raises TokenshareError that names file, line, entry, field, value and what was expected.
+    """
+    # Imported on use: YAML and pydantic's models cost a part of the second that `explain` has.
+    from orchestration.configuration.files import read
+    from orchestration.configuration.judgements import Judgements
+
+    return read(path, Judgements).root if path.exists() else ()
+
+
+def outdated(judgements: "tuple[Judgement, ...]", compared: list[dict[str, Any]]) -> list[str]:
+    """A sentence per judgement that is no longer about what the two sides say."""
+    said = {(o["opinion_source"], o["subject"], o["field"]): o for o in compared}
+    problems = []
+    for judgement in judgements:
+        opinion = said.get(judgement.about)
+        theirs = opinion["value"] if opinion else None
+        ours = opinion["registry_says"] if opinion else None
+        if theirs != judgement.expect:
+            problems.append(
+                f"{judgement.id}: {judgement.source} says {theirs or 'nothing'} on "
+                f"{judgement.key} {judgement.field}; expected {judgement.expect}"
+            )
+        elif ours != judgement.value:
+            problems.append(
+                f"{judgement.id}: the registry says {ours or 'nothing'} on "
+                f"{judgement.key} {judgement.field}; expected {judgement.value}"
+            )
+    return problems
 
 
 def rows(

@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.claims.raw import load_configuration
-from orchestration.configuration.corrections import read_corrections
+from orchestration.configuration.corrections import CORRECTIONS_FILE, Correction, Corrections
+from orchestration.configuration.files import read
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
@@ -36,6 +37,11 @@ _DUMPS_SCHEMA = pa.schema(
         ("as_of", pa.timestamp("us")),
         ("pulled_at", pa.timestamp("us")),
     ]
+)
+
+_DATES = ("valid_from", "valid_to", "checked_on")
+_CORRECTIONS_SCHEMA = pa.schema(
+    [(name, pa.date32() if name in _DATES else pa.string()) for name in Correction.model_fields]
 )
 
 
@@ -140,7 +146,7 @@ def create_working_database(
     compares with. Raises TransformError if the tokens of all days are more than can be added up.
     """
     ingested = list(ingested)
-    corrections = read_corrections()
+    corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -171,7 +177,10 @@ def create_working_database(
                 limits().price_freshness.fresh_days,
             ],
         )
-        connection.register("known_corrections", corrections)
+        connection.register(
+            "known_corrections",
+            pa.Table.from_pylist(sorted(corrections, key=lambda c: c["id"]), _CORRECTIONS_SCHEMA),
+        )
         connection.execute("create table raw.corrections as select * from known_corrections")
         _previous_usage(connection, previous)
         load_configuration(connection)

@@ -6,6 +6,7 @@ just inside passes.
 """
 
 import os
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from math import ceil
@@ -16,7 +17,8 @@ import duckdb
 import pytest
 
 from orchestration import pipeline
-from orchestration.configuration.limits import LIMITS_FILE, Accepted, limits, read_limits
+from orchestration.configuration.files import read
+from orchestration.configuration.limits import LIMITS_FILE, Accepted, Limits, limits
 from orchestration.errors import GateRefusedError, TokenshareError
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
@@ -743,29 +745,33 @@ def test_a_header_that_is_wrong_is_named_with_its_file(
 @pytest.mark.parametrize(
     ("replaced", "by", "said"),
     [
-        ("max_factor:", "max_facter:", "day_total.max_facter: is not a key"),
-        ("max_factor:", "max_facter:", "day_total.max_factor: is missing"),
-        ("labs:", "lab:", "lab: is not a key"),
+        (
+            "max_factor:",
+            "max_facter:",
+            "day_total.max_facter = 2.0: is not a key here",
+        ),
+        ("  max_factor:", "  #", "day_total.max_factor: is missing"),
+        ("labs:", "lab:", "lab: is not a key here; did you mean labs?"),
         ("max_factor: 2.0", "max_factor: 0.5", "day_total.max_factor = 0.5: Input should be"),
         ("neighbors: 7", "neighbors: 7.5", "day_total.neighbors = 7.5: Input should be"),
         ("min_open_ratio: 0.8", "min_open_ratio: 80", "catalogue.min_open_ratio = 80: Input"),
         ("2025-06-15", "June", "known_missing_days.openrouter_rankings.0 = 'June': Input should"),
         ("2025-06-15", "2025-06-31", "cannot be read: day is out of range"),
-        ("accepted: []", "accepted: {}", "accepted = "),
+        ("accepted: []", "accepted: {}", "accepted: expected a list"),
         (
             "accepted: []",
             "accepted: [{rule: TOP_LABS, usage_date: 2026-01-31, reason: r, evidence: e}]",
-            "accepted.0.rule = 'TOP_LABS': Input should be 'MISSING_DAY', 'DAY_TOTAL'",
+            "TOP_LABS: rule = 'TOP_LABS': Input should be 'MISSING_DAY', 'DAY_TOTAL'",
         ),
         (
             "accepted: []",
             "accepted: [{rule: DAY_TOTAL, usage_date: 2026-01-31, reason: ' ', evidence: e}]",
-            "accepted.0.reason = ' ': String should have at least 1 character",
+            "DAY_TOTAL: reason = ' ': String should have at least 1 character",
         ),
         (
             "accepted: []",
             "accepted: [{rule: DAY_TOTAL, reason: r, evidence: e}]",
-            "accepted.0.usage_date: is missing",
+            "DAY_TOTAL: usage_date: is missing",
         ),
         ("accepted: []", "accepted: [", "cannot be read"),
     ],
@@ -778,8 +784,8 @@ def test_limits_that_are_wrong_are_named_with_their_file(
     path = tmp_path / "gate.yml"
     path.write_text(text.replace(replaced, by), encoding="utf-8")
     with pytest.raises(TokenshareError) as wrong:
-        read_limits(path)
-    assert f"gate.yml: {said}" in str(wrong.value)
+        read(path, Limits)
+    assert re.search(rf"gate\.yml:(\d+:)? {re.escape(said)}", str(wrong.value))
 
 
 def test_an_analyst_runs_every_rule_on_the_database_of_a_vintage(

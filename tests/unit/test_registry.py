@@ -259,10 +259,13 @@ def test_a_judgement_fails_once_either_side_says_something_else(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1", "holds a dict; expected a list"),
-        ("- {id: x", "not readable as YAML"),
-        ("- {id: x}", "judgement 1: source: value"),
-        (JUDGED.replace("field: license", "field: licence"), "judgement 2: field: value 'licence'"),
+        ("a: 1", "expected a list"),
+        ("- {id: x", "cannot be read"),
+        ("- {id: x}", ":1: x: source: is missing"),
+        (
+            JUDGED.replace("field: license", "field: licence"),
+            "two: field = 'licence': Input should be",
+        ),
         (JUDGED + JUDGED, "epoch_ai bb headquarters is judged twice"),
     ],
 )
@@ -272,7 +275,7 @@ def test_a_wrong_judgement_is_named(
     seeds.judgements.write_text(text, encoding="utf-8")
     with pytest.raises(TokenshareError) as refused:
         check(published, TODAY, 180, version=seeds)
-    assert str(refused.value).startswith(f"{seeds.judgements}: ")
+    assert str(refused.value).startswith(f"{seeds.judgements}:")
     assert said in str(refused.value)
 
 

@@ -1,0 +1,136 @@
+"""Read one file as its pydantic model, and say each problem with its place in the file."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    RootModel,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from orchestration.errors import TokenshareError, quoted
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Model = TypeVar("Model", bound=BaseModel)
+
+# The fields by which people know an entry of a list.
+_NAMES = ("id", "claim_id", "rule_set", "rule")
+# What pydantic says in Python's words.
+_IN_WORDS = {
+    "missing": "is missing",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+}
+
+
+class Strict(BaseModel):
+    """A mapping in a file. A key that is not a field is an error that names the nearest one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def written_keys(cls) -> tuple[str, ...]:
+        """The keys that may be written."""
+        return tuple(cls.model_fields)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_other_key(cls, entry: Any) -> Any:
+        known = cls.written_keys()
+        for key in entry if isinstance(entry, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "{said}",
+                    {
+                        "key": str(key),
+                        "value": entry[key],
+                        "said": f"is not a key here; {hint}Expected: {', '.join(known)}",
+                    },
+                )
+        return entry
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, of which PyYAML would let a key stand twice in a mapping and take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path, model: type[Model], **context: Any) -> Model:
+    """The content of a YAML file; `context` is what the model's validators may look at.
+
+    Raises TokenshareError with file, line, entry, key, value and what was expected, for every
+    problem of the file at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = _Loader(text).get_single_data()
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a day that is in no month
+        raise TokenshareError(f"{path}: cannot be read: {error}") from error
+    if document is None and issubclass(model, RootModel):
+        document = []
+    try:
+        return model.model_validate(document, context=context)
+    except ValidationError as error:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        found = error.errors()
+        # A list is too short for pydantic if its only entry is wrong: said of the entry alone.
+        deepest = [e for e in found if not any(_lies_within(other, e) for other in found)]
+        said = [f"{path}:{_said(root, problem)}" for problem in deepest]
+        raise TokenshareError("\n".join(dict.fromkeys(said))) from error
+
+
+def _lies_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+    place = outer["loc"]
+    return len(inner["loc"]) > len(place) and inner["loc"][: len(place)] == place
+
+
+def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
+    """`line: entry: key = value: what was expected`."""
+    unknown = problem["type"] == "unknown_key"
+    place = [*problem["loc"], *([problem["ctx"]["key"]] if unknown else [])]
+    value = problem["ctx"]["value"] if unknown else problem["input"]
+    node, line, entry, keys = root, 1, "", []
+    for part in place:
+        # What a file says once for all its entries is found at its top.
+        line, node = _step(node, part) or _step(root, part) or (line, None)
+        keys.append(str(part))
+        if isinstance(part, int) and isinstance(node, yaml.MappingNode):
+            fields = {key.value: value.value for key, value in node.value}
+            named = [str(fields[name]) for name in _NAMES if name in fields]
+            entry, keys = (named or [f"no. {part + 1}"])[0] + ": ", []
+    field = ".".join(keys)
+    hidden = not field or isinstance(value, dict) or problem["type"] == "missing"
+    shown = "" if hidden else f" = {quoted(value)}"
+    expected = _IN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    return f"{line}: {entry}{field}{shown}{': ' if field else ''}{expected}"
+
+
+def _step(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+    """The line and the node of a key of a mapping, or of an item of a list."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark.line + 1, node.value[part]
+    return None
