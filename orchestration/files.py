@@ -28,15 +28,19 @@ def sha256_file(path: Path) -> str:
 
 
 @cache
-def fingerprint(paths: tuple[Path, ...]) -> str:
-    """One hash over names and contents of files; folders are walked. For "did the code change?"."""
+def fingerprint(paths: tuple[Path, ...], without: tuple[str, ...] = ()) -> str:
+    """One hash over names and contents of files; folders are walked. For "did the code change?".
+
+    A file is left out if the end of its name matches a pattern of `without`, such as `a/*.md`.
+    """
     digest = hashlib.sha256()
     for path in paths:
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in files:
-            if "__pycache__" in file.parts or file.suffix == ".pyc":
+            name = file.relative_to(path.parent)
+            if file.suffix == ".pyc" or any(name.match(pattern) for pattern in without):
                 continue
-            digest.update(f"{file.relative_to(path.parent).as_posix()}\0".encode())
+            digest.update(f"{name.as_posix()}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

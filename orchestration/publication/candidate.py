@@ -31,18 +31,15 @@ from orchestration.files import (
 )
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
-from orchestration.settings import (
-    CONFIGURATION_DIR,
-    CONTRACTS_DIR,
-    DBT_PROJECT_DIR,
-    PROJECT_ROOT,
-    Settings,
-)
+from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import parquet, sql_name, sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
-LIBRARIES = PROJECT_ROOT / "requirements.lock"
+# What a run reads; the lock stands for the libraries. Changing anything else (tests, tools,
+# documents) publishes no new vintage.
+_CODE = ("orchestration", "dbt_project", "data_contracts", "configuration", "requirements.lock")
+_NOT_READ_BY_A_RUN = ("*.md", "*__unit_tests.yml", "configuration/registry_judgements.yml")
 # The oldest that holds everything: BI drivers ship DuckDB 1.x, which opens nothing newer.
 _STORAGE_VERSION = "v1.0.0"
 
@@ -63,33 +60,15 @@ class Candidate:
         return self.path / "tables"
 
 
-def code_fingerprint() -> str:
-    """Changes with any code, model, seed, contract or library that can change a vintage."""
-    return fingerprint(
-        (
-            PROJECT_ROOT / "orchestration",
-            DBT_PROJECT_DIR,
-            CONTRACTS_DIR,
-            CONFIGURATION_DIR,
-            LIBRARIES,
-        )
-    )
+def code_fingerprint(root: Path = PROJECT_ROOT, without: tuple[str, ...] = ()) -> str:
+    """One hash over the files that a run reads; it changes with whatever can change a vintage."""
+    return fingerprint(tuple(root / name for name in _CODE), (*_NOT_READ_BY_A_RUN, *without))
 
 
-def build_fingerprint() -> str:
+def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
     """Changes with what can change a candidate's tables: all but the gate's other thresholds."""
     fresh_days = limits().price_freshness.fresh_days
-    code = fingerprint(
-        (
-            PROJECT_ROOT / "orchestration",
-            DBT_PROJECT_DIR,
-            CONTRACTS_DIR / "raw",
-            CONTRACTS_DIR / "published",
-            CONFIGURATION_DIR / "corrections.yml",
-            CONFIGURATION_DIR / "claims",
-            CONFIGURATION_DIR / "rule_sets.yml",
-        )
-    )
+    code = code_fingerprint(root, without=("configuration/gate.yml",))
     return sha256_bytes(json.dumps([code, fresh_days]).encode())
 
 

@@ -690,7 +690,7 @@ def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
 
 
 def test_nothing_new_compares_all_that_a_run_reads(
-    small: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (record,) = list_dumps(small)
     known = inputs_fingerprint([record], small)
@@ -704,7 +704,7 @@ def test_nothing_new_compares_all_that_a_run_reads(
         other = small.model_copy(update={setting: chosen})
         assert inputs_fingerprint([record], other) != known, setting
     assert inputs_fingerprint([record], small.model_copy(update={"dbt_threads": 1})) == known
-    monkeypatch.setattr("orchestration.publication.candidate.LIBRARIES", tmp_path / "other.lock")
+    monkeypatch.setattr("orchestration.publication.candidate.code_fingerprint", lambda: "other")
     assert inputs_fingerprint([record], small) != known
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ import pytest
 from orchestration.errors import ResourceError, expected, plain
 from orchestration.files import (
     BUILDING_PREFIX,
+    fingerprint,
     fresh_folder,
     read_json,
     remove_leftovers,
     settle_folder,
     to_json,
 )
+from orchestration.publication.candidate import build_fingerprint, code_fingerprint
+from orchestration.settings import PROJECT_ROOT
 from orchestration.tables import close_doors, open_files, sql_name
 
 
@@ -178,3 +182,57 @@ def test_behind_closed_doors_duckdb_reads_and_writes_no_file(
         with pytest.raises(duckdb.Error, match=r"disabled|locked"):
             connection.execute(statement.format(folder=tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's files."""
+    root = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8",
+        check=True,
+    )  # fmt: skip
+    for name in listed.stdout.split("\0"):
+        if name and not name.startswith("data/") and (PROJECT_ROOT / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT_ROOT / name, root / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("tests/unit/test_files.py", False),
+        ("dbt_project/models/metrics/_claims__unit_tests.yml", False),
+        ("configuration/claims/README.md", False),
+        ("configuration/registry_judgements.yml", False),
+        ("docs/method.md", False),
+        ("pyproject.toml", False),
+        ("orchestration/pipeline.py", True),
+        ("orchestration/templates/report.html.j2", True),
+        ("orchestration/report/queries/apps.sql", True),
+        ("dbt_project/macros/portable.sql", True),
+        ("dbt_project/models/staging/sources.yml", True),
+        ("dbt_project/seeds/labs.csv", True),
+        ("dbt_project/dbt_project.yml", True),
+        ("configuration/gate.yml", True),
+        ("configuration/claims/our_questions.yml", True),
+        ("data_contracts/raw/openrouter_rankings.odcs.yaml", True),
+        ("requirements.lock", True),
+    ],
+)
+def test_the_code_is_what_a_run_reads(checkout: Path, name: str, is_read: bool) -> None:
+    before = code_fingerprint(checkout)
+    with (checkout / name).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    fingerprint.cache_clear()
+    assert (code_fingerprint(checkout) != before) == is_read
+
+
+def test_a_threshold_of_the_gate_does_not_change_what_a_candidate_holds(checkout: Path) -> None:
+    built, code = build_fingerprint(checkout), code_fingerprint(checkout)
+    with (checkout / "configuration" / "gate.yml").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    fingerprint.cache_clear()
+    assert build_fingerprint(checkout) == built
+    assert code_fingerprint(checkout) != code
