@@ -22,7 +22,7 @@ Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str,
 def script(name: str, *arguments: object) -> str:
     """Run a script of the seeds; gives what it reports."""
     done = subprocess.run(
-        [sys.executable, str(SEEDS / name), *map(str, arguments)],
+        [sys.executable, str(PROJECT_ROOT / "tools" / name), *map(str, arguments)],
         capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
     return done.stderr

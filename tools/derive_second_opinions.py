@@ -43,7 +43,7 @@ from pathlib import Path
 
 import duckdb
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent.parent / "dbt_project" / "seeds"
 HISTORY = HERE.parent.parent / "data" / "landing" / "openrouter_rankings"
 # The file's newest model: it cannot be older.
 EPOCH_SEEN_ON = "2026-07-15"

@@ -45,7 +45,7 @@ import duckdb
 from derive_prices import DAILY_STATES, LOAD_EVENTS, RESOLVED_STATES, per_million
 
 KINDS = ("prompt", "completion", "input_cache_read", "input_cache_write")
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "dbt_project" / "seeds"
 MATCH_KINDS = ("catalogue_id", "catalogue_id_other_day", "permaslug", "first_party_id")
 
 # Models that OpenRouter's catalogue does not list (it lists models that answer in text) and whose

@@ -57,7 +57,11 @@ def main() -> None:
     """Write the seed and report what went into it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--catalogue-dir", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "quality_seed.csv")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(__file__).parent.parent / "dbt_project" / "seeds" / "quality_seed.csv",
+    )
     arguments = parser.parse_args()
     rows: list[tuple[str, ...]] = []
     for path in sorted(arguments.catalogue_dir.glob("*.json.gz")):

@@ -515,11 +515,15 @@ def derive(catalogue_dir: Path, output: Path, overrides_output: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Derive price_seed.csv from dated catalogues.")
     parser.add_argument("--catalogue-dir", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "price_seed.csv")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(__file__).parent.parent / "dbt_project" / "seeds" / "price_seed.csv",
+    )
     parser.add_argument(
         "--overrides-output",
         type=Path,
-        default=Path(__file__).parent / "price_override_seed.csv",
+        default=Path(__file__).parent.parent / "dbt_project" / "seeds" / "price_override_seed.csv",
     )
     arguments = parser.parse_args()
     derive(arguments.catalogue_dir, arguments.output, arguments.overrides_output)
