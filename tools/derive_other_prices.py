@@ -1,13 +1,10 @@
 """Derive price_seed_other.csv: what other price lists say of models in the usage history.
 
-    python derive_other_prices.py --catalogue-dir DIR --prices-dir DIR --usage-file FILE
+    python -m tools.derive_other_prices --inputs FOLDER
 
-Kept to show how the facts were derived; a run of the pipeline needs only the CSV files. DIR of the
-catalogue is that of derive_prices.py; DIR of the prices holds dated states of three lists:
-models-dev/monthly.csv.gz, genai-prices/YYYY-MM-DD_*.json.gz and litellm/YYYY-MM-DD_*.json.gz.
-FILE is a usage dump with a column model_permaslug.
-
-Sources: models.dev (MIT), pydantic/genai-prices (MIT), LiteLLM's price map (MIT).
+A run of the pipeline needs only the seeds. Inputs: dated states of models.dev,
+pydantic/genai-prices and LiteLLM's price map; the catalogue's price events, as in derive_prices;
+and the shipped usage history, for its permaslugs.
 
 What a row says
     The base price of one kind in USD per million tokens, exact as printed (LiteLLM's per token
@@ -29,23 +26,22 @@ From the name in a list to the permaslug: equality of whole names, never similar
     name, as genai-prices has them, are not used: they lump models of different prices.
 """
 
-import argparse
 import csv
 import gzip
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-from derive_prices import DAILY_STATES, LOAD_EVENTS, RESOLVED_STATES, per_million
+
+from tools.derive_prices import DAILY_STATES, LOAD_EVENTS, RESOLVED_STATES, per_million
+from tools.inputs import Inputs, arguments
 
 KINDS = ("prompt", "completion", "input_cache_read", "input_cache_write")
-HERE = Path(__file__).parent.parent / "dbt_project" / "seeds"
 MATCH_KINDS = ("catalogue_id", "catalogue_id_other_day", "permaslug", "first_party_id")
 
 # Models that OpenRouter's catalogue does not list (it lists models that answer in text) and whose
@@ -80,99 +76,101 @@ class Reading(NamedTuple):
     prices: dict[str, str]
 
 
-def _plain(value: Decimal) -> str:
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+# Name in the list, the name under OpenRouter if it is one, and a cost per kind.
+Entry = tuple[str, str | None, Sequence[Any]]
 
 
-def _prices(found: dict[str, Any]) -> dict[str, str]:
-    """Decimals as plain text; -1 marks a router, None is not offered."""
-    known = {k: Decimal(str(v)) for k, v in found.items() if v not in (None, "")}
-    return {k: _plain(v) for k, v in known.items() if v >= 0}
+def _prices(costs: Sequence[Any]) -> dict[str, str]:
+    """Costs by kind as plain decimals; -1 marks a router, None is not offered."""
+    stated = zip(KINDS, costs, strict=True)
+    known = {k: format(Decimal(str(v)), "f") for k, v in stated if v not in (None, "")}
+    return {
+        k: v.rstrip("0").rstrip(".") if "." in v else v for k, v in known.items() if Decimal(v) >= 0
+    }
 
 
-def read_models_dev(folder: Path) -> Iterator[Reading]:
-    """Every state of models.dev."""
-    with gzip.open(folder / "models-dev" / "monthly.csv.gz", "rt", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            provider, name = row["provider"], row["model_id"]
-            costs = [row[f"cost_{c}"] for c in ("input", "output", "cache_read", "cache_write")]
-            yield Reading(
-                "models_dev",
-                date.fromisoformat(row["snapshot"]),
-                f"{provider}/{name}",
-                name if provider == "openrouter" else None,
-                _prices(dict(zip(KINDS, costs, strict=True))),
+def models_dev(rows: list[dict[str, str]]) -> Iterator[Entry]:
+    """One state of models.dev."""
+    for row in rows:
+        provider, name = row["provider"], row["model_id"]
+        costs = [row[f"cost_{c}"] for c in ("input", "output", "cache_read", "cache_write")]
+        yield f"{provider}/{name}", name if provider == "openrouter" else None, costs
+
+
+def genai_prices(providers: list[dict[str, Any]], day: str) -> Iterator[Entry]:
+    """One state of genai-prices; of prices with a start date the last one that has begun."""
+    fields = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+    for provider in providers:
+        for model in provider["models"]:
+            prices = model["prices"]
+            if isinstance(prices, list):
+                begun = [
+                    p["prices"]
+                    for p in prices
+                    if set(p.get("constraint", {})) <= {"start_date"}
+                    and p.get("constraint", {}).get("start_date", "") <= day
+                ]
+                prices = begun[-1] if begun else {}
+            costs = [prices.get(f) for f in fields]
+            yield (
+                f"{provider['id']}/{model['id']}",
+                model["id"] if provider["id"] == "openrouter" else None,
+                [c["base"] if isinstance(c, dict) else c for c in costs],
             )
 
 
-def _state_files(folder: Path) -> dict[date, Path]:
-    return {date.fromisoformat(p.name[:10]): p for p in sorted(folder.glob("[0-9]*.json.gz"))}
-
-
-def _json_states(folder: Path) -> Iterator[tuple[date, Any]]:
-    for read_on, path in _state_files(folder).items():
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            yield read_on, json.load(file, parse_float=Decimal)
-
-
-def read_genai_prices(folder: Path) -> Iterator[Reading]:
-    """Every state of genai-prices; of prices with a start date the last one that has begun."""
-    fields = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-    for read_on, providers in _json_states(folder / "genai-prices"):
-        for provider in providers:
-            for model in provider["models"]:
-                prices = model["prices"]
-                if isinstance(prices, list):
-                    begun = [
-                        p["prices"]
-                        for p in prices
-                        if set(p.get("constraint", {})) <= {"start_date"}
-                        and p.get("constraint", {}).get("start_date", "") <= read_on.isoformat()
-                    ]
-                    prices = begun[-1] if begun else {}
-                costs = [prices.get(f) for f in fields]
-                base = [c["base"] if isinstance(c, dict) else c for c in costs]
-                yield Reading(
-                    "genai_prices",
-                    read_on,
-                    f"{provider['id']}/{model['id']}",
-                    model["id"] if provider["id"] == "openrouter" else None,
-                    _prices(dict(zip(KINDS, base, strict=True))),
-                )
-
-
-def read_litellm(folder: Path) -> Iterator[Reading]:
-    """Every state of LiteLLM's price map."""
+def litellm(models: dict[str, dict[str, Any]], day: str) -> Iterator[Entry]:
+    """One state of LiteLLM's price map, which is per token."""
     fields = (
         "input_cost_per_token",
         "output_cost_per_token",
         "cache_read_input_token_cost",
         "cache_creation_input_token_cost",
     )
-    for read_on, models in _json_states(folder / "litellm"):
-        for name, model in models.items():
+    for name, model in models.items():
+        if name != "sample_spec" and model.get("input_cost_per_token") is not None:
             costs = [model.get(f) for f in fields]
-            if name == "sample_spec" or model.get("input_cost_per_token") is None:
-                continue
-            per_token = dict(zip(KINDS, costs, strict=True))
-            yield Reading(
-                "litellm",
-                read_on,
+            under_openrouter = name.startswith("openrouter/")
+            yield (
                 name,
-                name.removeprefix("openrouter/") if name.startswith("openrouter/") else None,
-                _prices({k: None if v is None else per_million(str(v))
-                         for k, v in per_token.items()}),
-            )  # fmt: skip
+                name.removeprefix("openrouter/") if under_openrouter else None,
+                [None if c is None else per_million(str(c)) for c in costs],
+            )
+
+
+JSON_LISTS: dict[str, Callable[[Any, str], Iterator[Entry]]] = {
+    "genai_prices": genai_prices,
+    "litellm": litellm,
+}
+
+
+def states(inputs: Inputs) -> Iterator[tuple[str, str, Iterator[Entry]]]:
+    """(list, day, its entries) for every state of every list."""
+    with gzip.open(inputs.path("prices/models-dev/monthly.csv.gz"), "rt", encoding="utf-8") as file:
+        by_day: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in csv.DictReader(file):
+            by_day[row["snapshot"]].append(row)
+    for day in sorted(by_day):
+        yield "models_dev", day, models_dev(by_day[day])
+    for source, entries in JSON_LISTS.items():
+        for path in inputs.paths(f"prices/{source.replace('_', '-')}/[0-9]*.json.gz"):
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                yield (
+                    source,
+                    path.name[:10],
+                    entries(json.load(file, parse_float=Decimal), path.name[:10]),
+                )
 
 
 class Names:
     """Which permaslug a name of OpenRouter's stands for, and how that is known."""
 
-    def __init__(self, catalogue_dir: Path, usage_file: Path) -> None:
+    def __init__(self, inputs: Inputs) -> None:
+        events = str(inputs.path("openrouter/models/price_events_*.parquet"))
+        usage = str(inputs.path("data/landing/openrouter_rankings/*/dump.csv.gz"))
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
-        connection.execute(LOAD_EVENTS, [str(catalogue_dir / "price_events_*.parquet")])
+        connection.execute(LOAD_EVENTS, {"events": events})
         connection.execute(DAILY_STATES)
         connection.execute(RESOLVED_STATES)
         self.states: dict[str, list[tuple[date, date, str | None]]] = defaultdict(list)
@@ -184,7 +182,7 @@ class Names:
             slug
             for (slug,) in connection.execute(
                 "select distinct model_permaslug from read_csv(?, all_varchar = true)",
-                [str(usage_file)],
+                [usage],
             ).fetchall()
         }
         self.permaslugs = {s for states in self.states.values() for *_, s in states} | self.used
@@ -206,7 +204,9 @@ class Names:
 Said = dict[str, tuple[str, str, str]]  # price kind: price, name in the list, match kind
 
 
-def matched(readings: list[Reading], names: Names) -> tuple[dict[tuple[str, str], Any], Counter]:
+def matched(
+    readings: list[Reading], names: Names
+) -> tuple[dict[tuple[str, str], Any], Counter[tuple[str, str]]]:
     """What each list said of each used permaslug on each day; and counts of the unmatched."""
     first_party = {
         (source, name): permaslug
@@ -214,7 +214,7 @@ def matched(readings: list[Reading], names: Names) -> tuple[dict[tuple[str, str]
         for source, name in lists.items()
     }
     candidates: dict[tuple[str, str, date], list[tuple[int, str, str, Reading]]] = defaultdict(list)
-    counts: Counter = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for reading in readings:
         found = None
         if reading.openrouter_id is not None:
@@ -249,20 +249,17 @@ def intervals(said: dict[date, Said], read_days: list[date]) -> Iterator[tuple[A
             yield kind, *last, begun, None
 
 
-def derive(catalogue_dir: Path, prices_dir: Path, usage_file: Path, output_dir: Path) -> None:
-    """Write both seeds and report on stderr how names were matched."""
-    names = Names(catalogue_dir, usage_file)
-    readings = [
-        *read_models_dev(prices_dir),
-        *read_genai_prices(prices_dir),
-        *read_litellm(prices_dir),
-    ]
+def main() -> None:
+    """Write both seeds and say how names were matched."""
+    inputs = arguments(__doc__)
+    names = Names(inputs)
+    readings: list[Reading] = []
     # A state that names no model was read all the same, and ends every price.
-    days: dict[str, list[date]] = {
-        "models_dev": sorted({r.read_on for r in readings if r.price_source == "models_dev"}),
-        "genai_prices": list(_state_files(prices_dir / "genai-prices")),
-        "litellm": list(_state_files(prices_dir / "litellm")),
-    }
+    days: dict[str, list[date]] = defaultdict(list)
+    for source, day, entries in states(inputs):
+        read_on = date.fromisoformat(day)
+        days[source].append(read_on)
+        readings += [Reading(source, read_on, n, i, _prices(costs)) for n, i, costs in entries]
     said, counts = matched(readings, names)
     rows = sorted(
         (
@@ -272,34 +269,23 @@ def derive(catalogue_dir: Path, prices_dir: Path, usage_file: Path, output_dir: 
         for (permaslug, source), by_day in said.items()
         for kind, price, name, match_kind, valid_from, valid_to in intervals(by_day, days[source])
     )  # fmt: skip
-    header = (
-        "model_permaslug", "price_kind", "usd_per_million_tokens", "valid_from", "valid_to",
-        "price_source", "match_kind", "source_model_id",
-    )  # fmt: skip
-    for file, lines in (
-        ("price_seed_other.csv", [header, *rows]),
+    inputs.write(
+        "price_seed_other.csv",
         (
-            "price_source_readings.csv",
-            [("price_source", "read_on"), *((s, d) for s in days for d in days[s])],
+            "model_permaslug", "price_kind", "usd_per_million_tokens", "valid_from", "valid_to",
+            "price_source", "match_kind", "source_model_id",
         ),
-    ):
-        text = "\n".join(",".join(str(cell) for cell in line) for line in lines) + "\n"
-        (output_dir / file).write_text(text, encoding="utf-8", newline="\n")
+        rows,
+    )  # fmt: skip
+    inputs.write(
+        "price_source_readings.csv",
+        ("price_source", "read_on"),
+        [(source, day) for source in days for day in days[source]],
+    )
     print(f"{len(rows)} prices", file=sys.stderr)
     for (source, kind), count in sorted(counts.items()):
         print(f"{source}: {count} readings {kind}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Derive price_seed_other.csv from price lists.")
-    parser.add_argument("--catalogue-dir", type=Path, required=True)
-    parser.add_argument("--prices-dir", type=Path, required=True)
-    parser.add_argument("--usage-file", type=Path, required=True)
-    parser.add_argument("--output-dir", type=Path, default=HERE)
-    arguments = parser.parse_args()
-    derive(
-        arguments.catalogue_dir,
-        arguments.prices_dir,
-        arguments.usage_file,
-        arguments.output_dir,
-    )
+    main()

@@ -1,13 +1,12 @@
 """Derive price_seed.csv: list prices per model permaslug, with the days on which they held, and
 price_override_seed.csv: the other prices that the catalogue states beside them.
 
-    python derive_prices.py --catalogue-dir DIR [--output FILE] [--overrides-output FILE]
+    python -m tools.derive_prices --inputs FOLDER
 
-Kept to show how the facts were derived; a run of the pipeline needs only the CSV. DIR holds dated
-catalogue snapshots (YYYY-MM-DD.json.gz) and price_events_*.parquet: every change in 1,107
-snapshots of OpenRouter's /api/v1/models between 2024-09-21 and 2026-08-22.
-
-Source: facts of OpenRouter's catalogue as collected by jvrck/openrouterlist. License: MIT.
+A run of the pipeline needs only the seeds. Inputs: price_events_*.parquet, every change in 1,107
+snapshots of OpenRouter's catalogue (/api/v1/models) between 2024-09-21 and 2026-08-22, collected
+by jvrck/openrouterlist; and dated snapshots, which say what a model makes. 25 snapshots of 178 to
+421 models and the events agreed in every slug and price (2026-11-24).
 
 What a row says
     The catalogue's base list price of one kind (prompt, completion, input_cache_read,
@@ -60,12 +59,10 @@ Quirks, decided by measurement
     google/gemini-2.0-flash-exp:free was listed at a price on 2026-01-23 and 24: kept.
 """
 
-import argparse
 import sys
 from decimal import Decimal, localcontext
-from pathlib import Path
 
-import duckdb
+from tools.inputs import arguments
 
 LOAD_EVENTS = """
     create table events as
@@ -84,7 +81,7 @@ LOAD_EVENTS = """
         price_input_cache_write as input_cache_write,
         nullif(price_request, '0') as request,
         pricing_json
-    from read_parquet(?)
+    from read_parquet($events)
 """
 
 # One row per id and UTC day with an observation: the last one of the day, and how long it held.
@@ -193,9 +190,7 @@ PIECES = """
     where spans.piece_to is not null
 """
 
-# `exact_prices` maps each published string to its exact price per million tokens.
 PRICES = """
-    create table prices as
     with spoken as (
         select
             model_permaslug, model_id, match_rank, piece_from, piece_to,
@@ -213,7 +208,12 @@ PRICES = """
                 and try_cast(prompt as double) = 0
                 and try_cast(completion as double) = 0
                 and (
-                    model_id in (select model_id from snapshots where makes_more_than_text)
+                    model_id in (
+                        select model ->> 'id' from catalogue
+                        where coalesce(split_part(
+                            model ->> '$.architecture.modality', '->', 2
+                        ), 'text') not in ('', 'text')
+                    )
                     or greatest(
                         coalesce(try_cast(pricing_json ->> '$.request' as double), 0),
                         coalesce(try_cast(pricing_json ->> '$.image' as double), 0),
@@ -232,6 +232,9 @@ PRICES = """
         on prompt, completion, request, input_cache_read, input_cache_write
         into name price_kind value price_per_token
     ),
+    priced as (
+        select *, per_million(price_per_token) as usd_per_million_tokens from unpivoted
+    ),
     marked as (
         select
             *,
@@ -240,8 +243,7 @@ PRICES = """
                 or lag(usd_per_million_tokens) over kind_history <> usd_per_million_tokens,
                 true
             ) as starts
-        from unpivoted
-        inner join exact_prices using (price_per_token)
+        from priced
         window kind_history as (
             partition by model_permaslug, price_kind order by piece_from
         )
@@ -266,11 +268,11 @@ PRICES = """
         max_by(model_id, piece_from) as source_model_id
     from numbered
     group by model_permaslug, price_kind, interval_number
+    order by model_permaslug, price_kind, valid_from
 """
 
 # Every override of the speaking id that differs from the list price beside it.
 OVERRIDES = """
-    create table overrides as
     with read_days as (
         select distinct seen_at::date as read_on from events
     ),
@@ -311,7 +313,7 @@ OVERRIDES = """
         || substr(lpad(entry ->> 'utc_start', 4, '0'), 3, 2) as utc_start,
         substr(lpad(entry ->> 'utc_end', 4, '0'), 1, 2) || ':'
         || substr(lpad(entry ->> 'utc_end', 4, '0'), 3, 2) as utc_end,
-        other,
+        per_million(other) as usd_per_million_tokens,
         min(piece_from) as first_seen_on,
         max(greatest(piece_from, (
             select max(read_on) from read_days where read_on < kinds.piece_to
@@ -321,113 +323,7 @@ OVERRIDES = """
     where is_known and other is not null and listed is not null
         and try_cast(other as decimal(38, 30)) <> try_cast(listed as decimal(38, 30))
     group by all
-"""
-
-LOAD_SNAPSHOTS = """
-    create table snapshots as
-    with models as (
-        select
-            regexp_extract(parse_filename(filename), '^\\d{4}-\\d{2}-\\d{2}')::date as taken_on,
-            unnest(data) as model
-        from read_json(
-            ?, columns = {'data': 'JSON[]'}, filename = true, maximum_object_size = 100000000
-        )
-    )
-    select
-        taken_on,
-        model ->> 'id' as model_id,
-        coalesce(split_part(model ->> '$.architecture.modality', '->', 2), 'text')
-        not in ('', 'text') as makes_more_than_text,
-        concat_ws(
-            '|',
-            'slug=' || (model ->> 'canonical_slug'),
-            'prompt=' || (model ->> '$.pricing.prompt'),
-            'completion=' || (model ->> '$.pricing.completion'),
-            'read=' || (model ->> '$.pricing.input_cache_read'),
-            'write=' || (model ->> '$.pricing.input_cache_write'),
-            'request=' || nullif(model ->> '$.pricing.request', '0')
-        ) as facts
-    from models
-"""
-
-# A snapshot file states its day only: compare it with the events as of every moment of that day
-# at which something changed, and report the moment that agrees best.
-CROSS_CHECK = """
-    with moments as (
-        select distinct snapshots.taken_on, events.seen_at as moment
-        from snapshots inner join events on snapshots.taken_on = events.seen_at::date
-        union
-        select distinct taken_on, taken_on::timestamp as moment from snapshots
-    ),
-    as_of as (
-        select moments.taken_on, moments.moment, events.*
-        from moments inner join events on events.seen_at <= moments.moment
-        qualify row_number() over (
-            partition by moments.moment, events.model_id order by events.seen_at desc
-        ) = 1
-    ),
-    known as (
-        select
-            taken_on,
-            moment,
-            model_id,
-            concat_ws(
-                '|',
-                'slug=' || canonical_slug,
-                'prompt=' || prompt,
-                'completion=' || completion,
-                'read=' || input_cache_read,
-                'write=' || input_cache_write,
-                'request=' || request
-            ) as facts
-        from as_of
-        where event = 'set'
-    ),
-    expected as (
-        select moments.moment, snapshots.*
-        from moments inner join snapshots using (taken_on)
-    ),
-    compared as (
-        select
-            coalesce(expected.taken_on, known.taken_on) as taken_on,
-            coalesce(expected.moment, known.moment) as moment,
-            count(*) as models,
-            count(*) filter (expected.facts is distinct from known.facts) as disagreements,
-            string_agg(coalesce(expected.model_id, known.model_id), ' ' order by
-                coalesce(expected.model_id, known.model_id)
-            ) filter (expected.facts is distinct from known.facts) as disagreeing
-        from expected
-        full join known
-            on expected.moment = known.moment and expected.model_id = known.model_id
-        group by all
-    )
-    select taken_on, models, disagreements, disagreeing
-    from compared
-    qualify row_number() over (partition by taken_on order by disagreements, moment) = 1
-    order by taken_on
-"""
-
-CONFLICTS = """
-    select
-        winner.model_permaslug,
-        winner.model_id,
-        other.model_id,
-        min(winner.piece_from),
-        max(winner.piece_to)
-    from pieces as winner
-    inner join pieces as other
-        on winner.model_permaslug = other.model_permaslug
-        and winner.piece_from = other.piece_from
-        and winner.precedence = 1 and other.precedence > 1
-    where (
-        winner.prompt, winner.completion, winner.request,
-        winner.input_cache_read, winner.input_cache_write
-    ) is distinct from (
-        other.prompt, other.completion, other.request,
-        other.input_cache_read, other.input_cache_write
-    )
-    group by all
-    order by all
+    order by model_permaslug, price_kind, min_prompt_tokens, utc_start, utc_end, min(other)
 """
 
 UNSETTLED = """
@@ -447,83 +343,23 @@ def per_million(price_per_token: str) -> str:
     return price.rstrip("0").rstrip(".") if "." in price else price
 
 
-def derive(catalogue_dir: Path, output: Path, overrides_output: Path) -> None:
-    """Write the seeds and report on stderr what was left out and where sources disagree."""
-    connection = duckdb.connect()
-    connection.execute("set timezone = 'UTC'")
-    connection.execute(LOAD_SNAPSHOTS, [str(catalogue_dir / "*.json.gz")])
-    connection.execute(LOAD_EVENTS, [str(catalogue_dir / "price_events_*.parquet")])
-    connection.execute(DAILY_STATES)
-    connection.execute(RESOLVED_STATES)
-    connection.execute(PIECES)
-
-    published = connection.execute(
-        "select distinct price from (unpivot pieces"
-        " on prompt, completion, request, input_cache_read, input_cache_write"
-        " into name kind value price)"
-    ).fetchall()
-    connection.execute(
-        "create table exact_prices (price_per_token varchar, usd_per_million_tokens varchar)"
-    )
-    connection.executemany(
-        "insert into exact_prices values (?, ?)",
-        [(price, per_million(price)) for (price,) in published],
-    )
-    connection.execute(PRICES)
-
-    rows = connection.execute(
-        "select * from prices order by model_permaslug, price_kind, valid_from"
-    )
-    header = ",".join(column[0] for column in rows.description)
-    lines = [",".join("" if v is None else str(v) for v in row) for row in rows.fetchall()]
-    output.write_text("\n".join([header, *lines, ""]), encoding="utf-8", newline="\n")
-
-    connection.execute(OVERRIDES)
-    others = connection.execute("""
-        select model_permaslug, price_kind, min_prompt_tokens, utc_start, utc_end,
-            other as usd_per_million_tokens, first_seen_on, last_seen_on, source_model_id
-        from overrides order by all
-    """)
-    names = [column[0] for column in others.description]
-    table = [dict(zip(names, row, strict=True)) for row in others.fetchall()]
-    for row in table:
-        row["usd_per_million_tokens"] = per_million(row["usd_per_million_tokens"])
-    overrides_output.write_text(
-        "\n".join(
-            [
-                ",".join(names),
-                *(",".join("" if v is None else str(v) for v in r.values()) for r in table),
-                "",
-            ]
-        ),
-        encoding="utf-8",
-        newline="\n",
-    )
-
-    report = [f"{len(lines)} prices"]
-    for slug, winner, other, first, last in connection.execute(CONFLICTS).fetchall():
-        report.append(f"conflict: {slug}: {winner} preferred to {other}, {first} to {last}")
-    for model_id, first, last in connection.execute(UNSETTLED).fetchall():
-        report.append(f"left out, id stood for several models: {model_id}, {first} to {last}")
-    for day, models, disagreements, disagreeing in connection.execute(CROSS_CHECK).fetchall():
-        report.append(
-            f"snapshot {day}: {models} models, {disagreements} disagree {disagreeing or ''}"
-        )
-    print("\n".join(report), file=sys.stderr)
+def main() -> None:
+    """Write both seeds and say what was left out."""
+    inputs = arguments(__doc__)
+    events = str(inputs.path("openrouter/models/price_events_*.parquet"))
+    with inputs.catalogue() as connection:
+        connection.create_function("per_million", per_million, [str], str)
+        connection.execute(LOAD_EVENTS, {"events": events})
+        for step in (DAILY_STATES, RESOLVED_STATES, PIECES):
+            connection.execute(step)
+        inputs.write_query("price_seed.csv", connection, PRICES)
+        inputs.write_query("price_override_seed.csv", connection, OVERRIDES)
+        for model_id, first, last in connection.execute(UNSETTLED).fetchall():
+            print(
+                f"left out, id stood for several models: {model_id}, {first} to {last}",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Derive price_seed.csv from dated catalogues.")
-    parser.add_argument("--catalogue-dir", type=Path, required=True)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent.parent / "dbt_project" / "seeds" / "price_seed.csv",
-    )
-    parser.add_argument(
-        "--overrides-output",
-        type=Path,
-        default=Path(__file__).parent.parent / "dbt_project" / "seeds" / "price_override_seed.csv",
-    )
-    arguments = parser.parse_args()
-    derive(arguments.catalogue_dir, arguments.output, arguments.overrides_output)
+    main()

@@ -1,15 +1,9 @@
-"""Derive second_opinions.csv: what others say about the labs and models of the registry.
+"""Derive second_opinions.csv: what others say about labs and models of the registry.
 
-    python derive_second_opinions.py --data-dir DIR [--history FILE] [--output FILE]
+    python -m tools.derive_second_opinions --inputs FOLDER
 
-Kept to show how the facts were derived; a run of the pipeline needs only the CSV. Run it again
-after labs.csv or authors.csv has changed. DIR holds
-    attribution/epoch_notable_models_2026-07.csv
-    attribution/third_party_open_closed_labels_2026-09.csv
-    prices/models-dev/monthly.csv.gz and models_by_lab_2026-07-02.csv
-    openrouter/models/YYYY-MM-DD.json.gz (catalogue snapshots: names, and ids of permaslugs)
-    openrouter/providers/2026-05-22.json
-FILE is the usage history: only slugs that are in it, and labs of labs.csv, are kept.
+A run of the pipeline needs only the seed. Run it again after labs.csv or authors.csv has changed:
+only labs of labs.csv and slugs of the shipped usage history are kept.
 
 Sources
     epoch_ai              Epoch AI, "Data on AI Models", https://epoch.ai/data/ai-models, CC BY 4.0
@@ -38,13 +32,8 @@ How subjects are matched
     Where one source speaks twice of one thing, it is taken at its newest word.
 """
 
-import argparse
-from pathlib import Path
+from tools.inputs import SEEDS, arguments
 
-import duckdb
-
-HERE = Path(__file__).resolve().parent.parent / "dbt_project" / "seeds"
-HISTORY = HERE.parent.parent / "data" / "landing" / "openrouter_rankings"
 # The file's newest model: it cannot be older.
 EPOCH_SEEN_ON = "2026-07-15"
 # Its newest slug is of 2026-09-17; the month is in its name.
@@ -95,29 +84,20 @@ SLUGS = """
     where model_permaslug <> 'other'
     group by all;
 
-    create table catalogue as
-    with entries as (
-        select
-            regexp_extract(parse_filename(filename), '^\\d{4}-\\d{2}-\\d{2}')::date as taken_on,
-            unnest(data) as model
-        from read_json(
-            $catalogue, columns = {'data': 'JSON[]'}, filename = true,
-            maximum_object_size = 100000000
-        )
-    )
+    create table catalogue_names as
     select distinct
         taken_on,
         base_slug(model ->> 'id') as id,
         base_slug(coalesce(model ->> 'canonical_slug', model ->> 'id')) as slug,
         regexp_replace(model ->> 'name', '^[^:]*: ', '') as name
-    from entries;
+    from catalogue;
 
     create table model_names as
     with named as (
         select slugs.*, name_key(undated(split_part(slug, '/', 2))) as key from slugs
         union
-        select slugs.*, name_key(regexp_replace(catalogue.name, ' \\(free\\)$', '')) as key
-        from slugs inner join catalogue using (slug)
+        select slugs.*, name_key(regexp_replace(c.name, ' \\(free\\)$', '')) as key
+        from slugs inner join catalogue_names as c using (slug)
     )
     select named.key, authors.lab_id, named.slug
     from named
@@ -199,8 +179,8 @@ OPINIONS = """
             dev_ids.*,
             coalesce(
                 (
-                    select max_by(slug, taken_on) from catalogue
-                    where catalogue.id = dev_ids.id and catalogue.taken_on <= dev_ids.snapshot
+                    select max_by(slug, taken_on) from catalogue_names as c
+                    where c.id = dev_ids.id and c.taken_on <= dev_ids.snapshot
                 ),
                 dev_ids.id
             ) as slug
@@ -305,39 +285,31 @@ OPINIONS = """
 
 def main() -> None:
     """Write the seed and say what is in it."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--history", type=Path, default=next(HISTORY.glob("*/dump.csv.gz"), None))
-    parser.add_argument("--output", type=Path, default=HERE / "second_opinions.csv")
-    arguments = parser.parse_args()
-    data = arguments.data_dir
+    inputs = arguments(__doc__)
     files = {
-        "labs": HERE / "labs.csv",
-        "authors": HERE / "authors.csv",
-        "history": arguments.history,
-        "catalogue": data / "openrouter" / "models" / "????-??-??.json.gz",
-        "epoch": data / "attribution" / "epoch_notable_models_2026-07.csv",
-        "models_dev": data / "prices" / "models-dev" / "monthly.csv.gz",
-        "by_lab": data / "prices" / "models-dev" / f"models_by_lab_{BY_LAB_SEEN_ON}.csv",
-        "labels": data / "attribution" / "third_party_open_closed_labels_2026-09.csv",
-        "providers": data / "openrouter" / "providers" / f"{PROVIDERS_SEEN_ON}.json",
+        "labs": SEEDS / "labs.csv",
+        "authors": SEEDS / "authors.csv",
+        "history": inputs.path("data/landing/openrouter_rankings/*/dump.csv.gz"),
+        "epoch": inputs.path("attribution/epoch_notable_models_*.csv"),
+        "models_dev": inputs.path("prices/models-dev/monthly.csv.gz"),
+        "by_lab": inputs.path("prices/models-dev/models_by_lab_*.csv"),
+        "labels": inputs.path("attribution/third_party_open_closed_labels_*.csv"),
+        "providers": inputs.path("openrouter/providers/2*.json"),
     }
-    with duckdb.connect() as connection:
+    seen_on = {
+        "epoch_seen_on": EPOCH_SEEN_ON,
+        "by_lab_seen_on": BY_LAB_SEEN_ON,
+        "labels_seen_on": LABELS_SEEN_ON,
+        "providers_seen_on": PROVIDERS_SEEN_ON,
+    }
+    with inputs.catalogue() as connection:
         connection.execute("create table countries (name varchar, code varchar)")
         connection.executemany("insert into countries values (?, ?)", list(COUNTRIES.items()))
-        seen_on = {
-            "epoch_seen_on": EPOCH_SEEN_ON,
-            "by_lab_seen_on": BY_LAB_SEEN_ON,
-            "labels_seen_on": LABELS_SEEN_ON,
-            "providers_seen_on": PROVIDERS_SEEN_ON,
-        }
         for script in (MACROS, REGISTRY, SLUGS, EPOCH, OPINIONS.format(**seen_on)):
             for name, path in files.items():
                 script = script.replace(f"${name}", f"'{path}'")
             connection.execute(script)
-        connection.execute(
-            f"copy (select * from opinions order by all) to '{arguments.output}' (header)"
-        )
+        inputs.write_query("second_opinions.csv", connection, "select * from opinions order by all")
         print(
             connection.sql(
                 "select opinion_source, subject_kind, field, value, count(*) as opinions "

@@ -206,6 +206,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("dbt_project/models/metrics/_claims__unit_tests.yml", False),
         ("configuration/claims/README.md", False),
         ("configuration/registry_judgements.yml", False),
+        ("tools/derive_prices.py", False),
         ("docs/method.md", False),
         ("pyproject.toml", False),
         ("orchestration/pipeline.py", True),

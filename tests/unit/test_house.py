@@ -74,7 +74,7 @@ def text_without_encoding(path: Path) -> list[str]:
 
 
 def test_every_text_file_is_utf_8_whatever_the_locale() -> None:
-    files = [p for d in ("orchestration", "tests", "dbt_project") for p in
+    files = [p for d in ("orchestration", "tests", "tools") for p in
              (PROJECT_ROOT / d).rglob("*.py")]  # fmt: skip
     assert len(files) > 100
     assert [call for path in files for call in text_without_encoding(path)] == []

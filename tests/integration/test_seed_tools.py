@@ -1,4 +1,4 @@
-"""The scripts that derived the price seeds: how names are matched, and that they give the seeds."""
+"""The tools that derive seeds: how names are matched, and that the shipped seeds come out."""
 
 import csv
 import gzip
@@ -15,17 +15,31 @@ from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 
 SEEDS = DBT_PROJECT_DIR / "seeds"
 DATA = PROJECT_ROOT.parent / "shared" / "data"
+TOOLS = ("derive_prices", "derive_other_prices", "derive_quality", "derive_second_opinions")
 USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b/renamed-1"]
 Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
 
 
-def script(name: str, *arguments: object) -> str:
-    """Run a script of the seeds; gives what it reports."""
+def script(name: str, inputs: Path, output: Path, *more: str) -> str:
+    """Run a tool; returns what it reports. `--unchecked` takes inputs that a test wrote."""
     done = subprocess.run(
-        [sys.executable, str(PROJECT_ROOT / "tools" / name), *map(str, arguments)],
-        capture_output=True, encoding="utf-8", check=True,
+        [sys.executable, "-m", f"tools.{name}", "--inputs", str(inputs), "--output", str(output),
+         *more],
+        cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
     return done.stderr
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def models_folder(inputs: Path) -> Path:
+    """Where a tool looks for the catalogue."""
+    folder = inputs / "openrouter" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def events(
@@ -57,8 +71,6 @@ def events(
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
     """Dated and undated slugs, a variant, an id that stood for two models, a renamed author."""
-    folder = tmp_path / "models"
-    folder.mkdir()
     events(
         [
             ("a/dated", "2026-01-02", "set", "a/dated-20260101", 11, "0.000001"),
@@ -69,14 +81,14 @@ def catalogue(tmp_path: Path) -> Path:
             ("a/reused", "2026-02-10", "set", "a/reused-2", 14, "0.000004"),
             ("b/new-name", "2026-01-02", "set", "b/renamed-1", 15, "0.000005"),
         ],
-        folder / "price_events_test.parquet",
+        models_folder(tmp_path) / "price_events_test.parquet",
     )
-    return folder
+    return tmp_path
 
 
 @pytest.fixture
 def derive(tmp_path: Path, catalogue: Path) -> Derive:
-    """Run derive_other_prices.py on lists written by the test."""
+    """Run derive_other_prices on lists written by the test."""
 
     def run(
         models_dev: Sequence[tuple[str, str, str, str]] = (),
@@ -101,22 +113,19 @@ def derive(tmp_path: Path, catalogue: Path) -> Derive:
         for day, document in (litellm or {}).items():
             with gzip.open(folder / "litellm" / f"{day}_x.json.gz", "wt", encoding="utf-8") as file:
                 file.write(json.dumps(document))
-        usage = tmp_path / "usage.csv"
-        usage.write_text("model_permaslug\n" + "\n".join(used) + "\n", encoding="utf-8")
-        script(
-            "derive_other_prices.py",
-            "--catalogue-dir", catalogue, "--prices-dir", folder,
-            "--usage-file", usage, "--output-dir", tmp_path,
-        )  # fmt: skip
+        usage = tmp_path / "data" / "landing" / "openrouter_rankings" / "0"
+        usage.mkdir(parents=True)
+        with gzip.open(usage / "dump.csv.gz", "wt", encoding="utf-8") as file:
+            file.write("model_permaslug\n" + "\n".join(used) + "\n")
+        script("derive_other_prices", catalogue, tmp_path, "--unchecked")
         found: dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]] = {}
-        with (tmp_path / "price_seed_other.csv").open(encoding="utf-8") as file:
-            for r in csv.DictReader(file):
-                found.setdefault(
-                    (r["price_source"], r["model_permaslug"], r["price_kind"]), []
-                ).append(
-                    (r["usd_per_million_tokens"], r["valid_from"], r["valid_to"], r["match_kind"],
-                     r["source_model_id"])
-                )  # fmt: skip
+        for r in rows(tmp_path / "price_seed_other.csv"):
+            found.setdefault(
+                (r["price_source"], r["model_permaslug"], r["price_kind"]), []
+            ).append(
+                (r["usd_per_million_tokens"], r["valid_from"], r["valid_to"], r["match_kind"],
+                 r["source_model_id"])
+            )  # fmt: skip
         return found
 
     return run
@@ -184,8 +193,8 @@ def test_of_prices_with_a_start_the_one_that_has_begun(derive: Derive) -> None:
     ]
     state = [{"id": "openrouter", "models": [{"id": "a/plain", "prices": prices}]}]
     found = derive(genai={"2026-02-01": state, "2026-04-01": state})
-    rows = [r[:3] for r in found["genai_prices", "a/plain", "prompt"]]
-    assert rows == [("2", "2026-02-01", "2026-04-01"), ("3", "2026-04-01", "")]
+    prompts = [r[:3] for r in found["genai_prices", "a/plain", "prompt"]]
+    assert prompts == [("2", "2026-02-01", "2026-04-01"), ("3", "2026-04-01", "")]
     assert found["genai_prices", "a/plain", "completion"][0][0] == "10"
 
 
@@ -203,18 +212,12 @@ def test_a_labs_own_list_speaks_only_for_models_of_the_table(derive: Derive) -> 
 
 
 def test_request_prices_are_per_request_and_zero_is_none(catalogue: Path, tmp_path: Path) -> None:
-    with gzip.open(catalogue / "2026-01-02.json.gz", "wt", encoding="utf-8") as file:
-        json.dump({"data": []}, file)
-    output, others = tmp_path / "seed.csv", tmp_path / "others.csv"
-    script(
-        "derive_prices.py",
-        "--catalogue-dir", catalogue, "--output", output, "--overrides-output", others,
-    )  # fmt: skip
-    with output.open(encoding="utf-8") as file:
-        rows = [r for r in csv.DictReader(file) if r["price_kind"] == "request"]
-    assert [(r["model_permaslug"], r["usd_per_million_tokens"]) for r in rows] == [
-        ("a/plain", "5000")
-    ]
+    script("derive_prices", catalogue, tmp_path, "--unchecked")
+    assert [
+        (r["model_permaslug"], r["usd_per_million_tokens"])
+        for r in rows(tmp_path / "price_seed.csv")
+        if r["price_kind"] == "request"
+    ] == [("a/plain", "5000")]
 
 
 def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_kept(
@@ -222,7 +225,7 @@ def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_
 ) -> None:
     """The shapes of `pricing` are those of the events of 2025-03-28 and 2026-08-17 and of Lyria in
     the snapshot of 2026-08-22."""
-    day = "2026-08-17"
+    day, folder = "2026-08-17", models_folder(tmp_path)
     events(
         [
             ("q/vl", day, "set", "q/vl", 11, "0"),
@@ -234,7 +237,7 @@ def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_
             ("d/hour", "2026-08-19", "removed", None, 14, None),
             ("d/long", "2026-08-22", "set", "d/long", 15, "0.000001"),
         ],
-        tmp_path / "price_events_test.parquet",
+        folder / "price_events_test.parquet",
         {
             "q/vl": {"image": "0.00000195"},
             "q/vl:free": {"image": "0.00000195"},
@@ -249,25 +252,19 @@ def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_
         },
     )
     architecture = {"modality": "text+image->text+audio"}
-    with gzip.open(tmp_path / "2026-08-17.json.gz", "wt", encoding="utf-8") as file:
+    with gzip.open(folder / "2026-08-17.json.gz", "wt", encoding="utf-8") as file:
         json.dump({"data": [{"id": "g/lyria", "architecture": architecture}]}, file)
-    output, others = tmp_path / "seed.csv", tmp_path / "others.csv"
-    script(
-        "derive_prices.py",
-        "--catalogue-dir", tmp_path, "--output", output, "--overrides-output", others,
-    )  # fmt: skip
-    with output.open(encoding="utf-8") as file:
-        free = {
-            r["model_permaslug"]
-            for r in csv.DictReader(file)
-            if float(r["usd_per_million_tokens"]) == 0
-        }
+    script("derive_prices", tmp_path, tmp_path, "--unchecked")
+    free = {
+        r["model_permaslug"]
+        for r in rows(tmp_path / "price_seed.csv")
+        if float(r["usd_per_million_tokens"]) == 0
+    }
     assert free == {"q/vl:free", "s/alpha"}
-    with others.open(encoding="utf-8") as file:
-        assert [list(r.values()) for r in csv.DictReader(file)] == [
-            ["d/hour", "prompt", "", "01:00", "04:00", "1.32", day, "2026-08-18", "d/hour"],
-            ["d/long", "completion", "128000", "", "", "6", "2026-08-22", "2026-08-22", "d/long"],
-        ]
+    assert [list(r.values()) for r in rows(tmp_path / "price_override_seed.csv")] == [
+        ["d/hour", "prompt", "", "01:00", "04:00", "1.32", day, "2026-08-18", "d/hour"],
+        ["d/long", "completion", "128000", "", "", "6", "2026-08-22", "2026-08-22", "d/long"],
+    ]
 
 
 def snapshot(path: Path, **models: object) -> None:
@@ -285,50 +282,63 @@ def snapshot(path: Path, **models: object) -> None:
 
 
 def test_quality_indices_keep_their_digits_and_their_day(tmp_path: Path) -> None:
-    snapshot(tmp_path / "2026-07-01.json.gz", m=40.5, m__free=40.5, n=None)
-    snapshot(tmp_path / "2026-08-01.json.gz", m=41, n__free=7.25)
-    script("derive_quality.py", "--catalogue-dir", tmp_path, "--output", tmp_path / "seed.csv")
-    with (tmp_path / "seed.csv").open(encoding="utf-8") as file:
-        rows = [
-            (r["base_slug"], r["read_on"], r["intelligence_index"], r["coding_index"],
-             r["index_source"], r["source_model_id"])
-            for r in csv.DictReader(file)
-        ]  # fmt: skip
+    folder = models_folder(tmp_path)
+    snapshot(folder / "2026-07-01.json.gz", m=40.5, m__free=40.5, n=None)
+    snapshot(folder / "2026-08-01.json.gz", m=41, n__free=7.25)
+    script("derive_quality", tmp_path, tmp_path, "--unchecked")
     cited = "Artificial Analysis via OpenRouter"
-    assert rows == [
+    assert [
+        (r["base_slug"], r["read_on"], r["intelligence_index"], r["coding_index"],
+         r["index_source"], r["source_model_id"])
+        for r in rows(tmp_path / "quality_seed.csv")
+    ] == [
         ("a/m-1", "2026-07-01", "40.5", "", cited, "a/m"),
         ("a/m-1", "2026-08-01", "41", "", cited, "a/m"),
         ("a/n-1", "2026-08-01", "7.25", "", cited, "a/n:free"),
-    ]
+    ]  # fmt: skip
 
 
 def test_variants_with_different_indices_stop_the_derivation(tmp_path: Path) -> None:
-    snapshot(tmp_path / "2026-07-01.json.gz", m=40.5, m__free=39)
+    snapshot(models_folder(tmp_path) / "2026-07-01.json.gz", m=40.5, m__free=39)
     with pytest.raises(subprocess.CalledProcessError) as failure:
-        script("derive_quality.py", "--catalogue-dir", tmp_path, "--output", tmp_path / "seed.csv")
+        script("derive_quality", tmp_path, tmp_path, "--unchecked")
     assert "a/m:free says" in failure.value.stderr
 
 
+def test_an_input_is_missing_or_another_than_its_sha256_says(tmp_path: Path) -> None:
+    """The seed in place stays as it is."""
+    (tmp_path / "quality_seed.csv").write_text("before", encoding="utf-8")
+    origin = "https://github.com/jvrck/openrouterlist"
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        script("derive_quality", tmp_path, tmp_path)
+    assert f"2024-09-21.json.gz: is not in {tmp_path}; it is of " in failure.value.stderr
+    assert origin in failure.value.stderr
+    snapshot(models_folder(tmp_path) / "2024-09-21.json.gz", m=40.5)
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        script("derive_quality", tmp_path, tmp_path)
+    assert "its content has the sha256 " in failure.value.stderr
+    assert origin in failure.value.stderr
+    assert (tmp_path / "quality_seed.csv").read_text(encoding="utf-8") == "before"
+
+
+def test_every_tool_says_how_it_is_run() -> None:
+    for name in TOOLS:
+        said = subprocess.run(
+            [sys.executable, "-m", f"tools.{name}", "--help"],
+            cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", check=True,
+        ).stdout  # fmt: skip
+        assert f"python -m tools.{name} --inputs FOLDER" in said
+        assert "What a row says" in said
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
-def test_the_scripts_give_the_committed_seeds(tmp_path: Path) -> None:
-    models = DATA / "openrouter" / "models"
-    script(
-        "derive_prices.py",
-        "--catalogue-dir", models, "--output", tmp_path / "price_seed.csv",
-        "--overrides-output", tmp_path / "price_override_seed.csv",
-    )  # fmt: skip
-    (usage,) = (PROJECT_ROOT / "data" / "landing" / "openrouter_rankings").glob("*/dump.csv.gz")
-    script(
-        "derive_other_prices.py",
-        "--catalogue-dir", models, "--prices-dir", DATA / "prices",
-        "--usage-file", usage, "--output-dir", tmp_path,
-    )  # fmt: skip
-    for name in (
-        "price_seed.csv",
-        "price_override_seed.csv",
-        "price_seed_other.csv",
-        "price_source_readings.csv",
-    ):
+def test_the_tools_derive_the_committed_seeds(tmp_path: Path) -> None:
+    for name in TOOLS:
+        script(name, DATA, tmp_path)
+    derived = sorted(p.name for p in tmp_path.iterdir())
+    assert derived == [
+        "price_override_seed.csv", "price_seed.csv", "price_seed_other.csv",
+        "price_source_readings.csv", "quality_seed.csv", "second_opinions.csv",
+    ]  # fmt: skip
+    for name in derived:
         assert (tmp_path / name).read_bytes() == (SEEDS / name).read_bytes(), name
-    script("derive_quality.py", "--catalogue-dir", models, "--output", tmp_path / "quality.csv")
-    assert (tmp_path / "quality.csv").read_bytes() == (SEEDS / "quality_seed.csv").read_bytes()
