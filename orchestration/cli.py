@@ -28,7 +28,7 @@ from orchestration.terminal import (
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
-    from orchestration.publication.diff import Difference
+    from orchestration.diff.usage import Difference
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -321,7 +321,7 @@ def diff(
         with _Progress() as progress:
             found = pipeline.diff_dumps(before, after, settings, progress)
     else:
-        from orchestration.publication.diff import compare_vintages, find_vintage
+        from orchestration.diff.usage import compare_vintages, find_vintage
 
         found = compare_vintages(find_vintage(before, settings), find_vintage(after, settings))
     if as_json:

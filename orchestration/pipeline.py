@@ -20,7 +20,7 @@ from orchestration.publication.candidate import (
     newest_candidate,
     renewed,
 )
-from orchestration.publication.diff import Difference, compare_dumps, find_dump, holds
+from orchestration.diff.usage import Difference, compare_dumps, find_dump, holds
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,

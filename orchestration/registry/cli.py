@@ -402,7 +402,7 @@ def diff(
     Rows, and the share points that they move per lens, origin and license, on the usage of the
     newest vintage.
     """
-    from orchestration.registry.diff import diff as compare
+    from orchestration.diff.registry import diff as compare
 
     found = compare(a, b, settings_of(data_dir), _today(), view, source)
     if as_json:

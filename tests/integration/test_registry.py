@@ -9,7 +9,7 @@ import duckdb
 from orchestration.publication.vintage import Vintage
 from orchestration.registry.attribution import MODEL, attribute, render
 from orchestration.registry.check import check
-from orchestration.registry.diff import diff
+from orchestration.diff.registry import diff
 from orchestration.registry.registry import TABLES, WORKING, load
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.tables import sql_text

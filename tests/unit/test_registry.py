@@ -10,7 +10,7 @@ import pytest
 from orchestration.errors import TokenshareError, TransformError
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
-from orchestration.registry.diff import diff
+from orchestration.diff.registry import diff
 from orchestration.registry.explain import explain
 from orchestration.registry.registry import Version, find_version
 from orchestration.settings import Settings
