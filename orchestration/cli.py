@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration import __version__
+from orchestration.cli_registry import registry_app
 from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError, plain
 from orchestration.files import format_time
-from orchestration.registry.cli import registry_app
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
@@ -321,7 +321,8 @@ def diff(
         with _Progress() as progress:
             found = pipeline.diff_dumps(before, after, settings, progress)
     else:
-        from orchestration.diff.usage import compare_vintages, find_vintage
+        from orchestration.diff.usage import compare_vintages
+        from orchestration.publication.manifest import find_vintage
 
         found = compare_vintages(find_vintage(before, settings), find_vintage(after, settings))
     if as_json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
+from orchestration.diff.usage import Difference, compare_dumps, find_dump, holds
 from orchestration.errors import RunLockedError, TokenshareError
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -20,7 +21,6 @@ from orchestration.publication.candidate import (
     newest_candidate,
     renewed,
 )
-from orchestration.diff.usage import Difference, compare_dumps, find_dump, holds
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,

@@ -4,8 +4,9 @@ A vintage may be a stranger's: names and paths are quoted here and nowhere else,
 are asked for are opened, and DuckDB then reads and writes no other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -33,6 +34,17 @@ def _literally(path: Path) -> str:
 def parquet(path: Path) -> str:
     """SQL that reads this one Parquet file."""
     return f"read_parquet({sql_text(_literally(path))})"
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    values: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of a query, each with its columns by name."""
+    cursor = connection.execute(sql, values or [])
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()) -> None:

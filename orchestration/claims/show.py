@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from orchestration.errors import TokenshareError, VerificationError, plain
-from orchestration.tables import open_files
+from orchestration.tables import open_files, rows
 
 # In the order in which they are counted up.
 VERDICTS = {
@@ -68,12 +68,10 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
         )
     with open_files({"claims": path}) as connection:
         try:
-            relation = connection.sql("select * from claims order by claim_id")
-            names = relation.columns
-            claims = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+            claims = rows(connection, "select * from claims order by claim_id")
         except duckdb.Error as error:
             raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
-        if "asked_by" not in names:
+        if claims and "asked_by" not in claims[0]:
             raise TokenshareError(
                 f"{vintage.name}: its table of claims is of an earlier version; "
                 "`tokenshare run` publishes a new one"

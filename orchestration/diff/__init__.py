@@ -1,4 +1,4 @@
-"""What two states say differently: the usage of two vintages or dumps, two versions of the registry.
+"""What two states say differently: two vintages or dumps of usage, two versions of the registry.
 
 Nothing that a run publishes is made here.
 """

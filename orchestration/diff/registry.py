@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from orchestration.registry import DEFAULT_SOURCE, View
 from orchestration.registry.attribution import CUTS, attribute
 from orchestration.registry.check import read_usage
-from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
     TABLES,
     Version,
@@ -16,7 +15,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import Settings
-from orchestration.tables import close_doors
+from orchestration.tables import close_doors, rows
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,11 +13,11 @@ import duckdb
 
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.landing.store import DumpRecord
-from orchestration.publication.manifest import read_latest
+from orchestration.publication.manifest import only
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
-from orchestration.tables import open_files
+from orchestration.tables import open_files, rows
 
 _COMMON_DAYS = """
     create temp view common as
@@ -109,18 +109,12 @@ class Difference:
     rows: list[dict[str, Any]]
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def _days_only(connection: duckdb.DuckDBPyConnection, side: str, other: str) -> list[str]:
-    rows = connection.execute(
+    days = connection.execute(
         f"select cast(usage_date as varchar) from (select source, usage_date from {side} "
         f"except select source, usage_date from {other}) order by 1"
     ).fetchall()
-    return [day for (day,) in rows]
+    return [day for (day,) in days]
 
 
 def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) -> Difference:
@@ -140,7 +134,7 @@ def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) ->
             "using (source, usage_date)"
         ).fetchall()
         totals[side] = int(tokens)
-    rows = _rows(connection, _ROWS)
+    changed = rows(connection, _ROWS)
     return Difference(
         before,
         after,
@@ -151,33 +145,11 @@ def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) ->
         _days_only(connection, "after", "before"),
         totals["before"],
         totals["after"],
-        sum(abs(row["tokens_changed"]) for row in rows),
-        len(rows),
-        _rows(connection, _ORIGINS),
-        rows,
+        sum(abs(row["tokens_changed"]) for row in changed),
+        len(changed),
+        rows(connection, _ORIGINS),
+        changed,
     )
-
-
-def find_vintage(name: str, settings: Settings) -> Path:
-    """The folder of a vintage: a path, a vintage id, the beginning of one, or `latest`.
-
-    Raises TokenshareError where none or several are meant.
-    """
-    if (Path(name) / "manifest.json").exists():
-        return Path(name)
-    if name == "latest" and (latest := read_latest(settings.published_dir)):
-        return latest[0]
-    found = sorted(p for p in settings.vintages_dir.glob("*") if name and p.name.startswith(name))
-    folder: Path = _only(found, name, "vintage", (p.name for p in settings.vintages_dir.glob("*")))
-    return folder
-
-
-def _only(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
-    if len(found) != 1:
-        known = ", ".join(sorted(there_are)) or "none"
-        said = "is no" if not found else f"is the beginning of {len(found)} names of a"
-        raise TokenshareError(f"{name!r} {said} {kind}; there are: {known}")
-    return found[0]
 
 
 def compare_vintages(before: Path, after: Path) -> Difference:
@@ -224,7 +196,7 @@ def find_dump(name: str, records: list[DumpRecord]) -> DumpRecord:
     """
     usage = [r for r in records if SOURCES[r.source].kind == "usage"]
     found = [r for r in usage if name and r.sha256.startswith(name.lower())]
-    record: DumpRecord = _only(found, name, "landed usage dump", (r.sha256[:12] for r in usage))
+    record: DumpRecord = only(found, name, "landed usage dump", (r.sha256[:12] for r in usage))
     return record
 
 

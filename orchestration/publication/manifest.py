@@ -6,14 +6,16 @@ is imported that is slow: every command that reads a vintage begins here.
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.errors import VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
+from orchestration.settings import Settings
 
 # Semantic version of names and meanings of the published tables and of the manifest.
 DATA_INTERFACE_VERSION = "2.0.0"
@@ -176,6 +178,33 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
                 f"{plain(manifest[field])}",
             )
     return folder, manifest
+
+
+def find_vintage(name: str, settings: Settings) -> Path:
+    """The folder of a vintage: a path, a vintage id, the beginning of one, or `latest`.
+
+    Raises TokenshareError if none or several are meant.
+    """
+    if (Path(name).expanduser() / MANIFEST_NAME).exists():
+        return Path(name).expanduser()
+    if name == "latest" and (latest := read_latest(settings.published_dir)):
+        return latest[0]
+    there_are = list(settings.vintages_dir.glob("*"))
+    found = sorted(path for path in there_are if name and path.name.startswith(name))
+    folder: Path = only(found, name, "vintage", (path.name for path in there_are))
+    return folder
+
+
+def only(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
+    """The one thing that a name or its beginning means.
+
+    Raises TokenshareError with the names that there are if it means none or several.
+    """
+    if len(found) != 1:
+        known = ", ".join(sorted(there_are)) or "none"
+        said = "is not a" if not found else f"is the beginning of {len(found)} names of a"
+        raise TokenshareError(f"{name!r} {said} {kind}; there are: {known}")
+    return found[0]
 
 
 def with_repair(error: VerificationError) -> VerificationError:

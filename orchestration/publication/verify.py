@@ -25,7 +25,7 @@ from orchestration.publication.manifest import (
     read_manifest,
 )
 from orchestration.quality.rules import rules
-from orchestration.tables import open_files, sql_name
+from orchestration.tables import open_files, rows, sql_name
 
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
 # What a database may hold beside tables, and where DuckDB lists it.
@@ -175,11 +175,10 @@ def _content_problems(
                     f"{name}: {DATABASE_NAME} and Parquet differ in {differing_rows} rows"
                 )
         problems += _rule_problems(connection, document, set(names), note)
-        relation = connection.sql("select * from headline")
-        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        headline = rows(connection, "select * from headline")
         # Through JSON and back, as the manifest's own rows went. In whatever order: the key of the
         # table is not the same in every version of the interface.
-        if _sorted(json.loads(to_json(rows))) != _sorted(document["headline"]):
+        if _sorted(json.loads(to_json(headline))) != _sorted(document["headline"]):
             problems.append(f"{MANIFEST_NAME}: headline figures differ from the table headline")
     failed = [plain(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
     if failed:

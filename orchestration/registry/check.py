@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import DEFAULT_SOURCE, opinions
 from orchestration.registry.attribution import attribute
-from orchestration.registry.opinions import rows
 from orchestration.registry.registry import (
     TABLES,
     WORKING,
@@ -16,7 +15,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import Settings
-from orchestration.tables import close_doors, parquet
+from orchestration.tables import close_doors, parquet, rows
 
 if TYPE_CHECKING:
     import duckdb

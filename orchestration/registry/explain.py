@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
-from orchestration.registry.opinions import rows
-from orchestration.registry.registry import SEEDS_DIR, WORKING, Version, latest_tables, load
+from orchestration.registry.registry import (
+    PRICE_SEED,
+    SEEDS_DIR,
+    WORKING,
+    Version,
+    latest_tables,
+    load,
+    load_table,
+)
 from orchestration.settings import Settings
-from orchestration.tables import close_doors, parquet, sql_text
+from orchestration.tables import close_doors, parquet, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -238,7 +245,6 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) 
     usage = tables / "usage_daily.parquet" if tables else None
     prices = tables / "price_history.parquet" if tables else None
     usage, prices = (p if p and p.exists() else None for p in (usage, prices))
-    seed = SEEDS_DIR / "price_seed.csv"
     try:
         if usage:
             connection.execute(f"create view all_usage as select * from {parquet(usage)}")
@@ -247,16 +253,10 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) 
                 "create table all_usage (source varchar, usage_date date, base_slug varchar, "
                 "author varchar, tokens bigint)"
             )
-        source = (
-            parquet(prices)
-            if prices
-            else f"read_csv({sql_text(seed)}, types = {{'usd_per_million_tokens': "
-            "'decimal(24,18)', 'valid_from': 'date', 'valid_to': 'date'})"
-        )
-        connection.execute(f"create view price_history as select * from {source}")
+        load_table(connection, prices or SEEDS_DIR / "price_seed.csv", "price_history", PRICE_SEED)
     except duckdb.Error as error:
         raise VerificationError(f"{tables}: cannot be read: {plain(error)}") from error
-    close_doors(connection, [usage or seed, prices or seed])
+    close_doors(connection, [usage] if usage else [])
 
 
 def _resolve(connection: "duckdb.DuckDBPyConnection", asked: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.registry.attribution import attribute, render
+from orchestration.tables import rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -137,14 +138,3 @@ def outdated(judgements: "tuple[Judgement, ...]", compared: list[dict[str, Any]]
                 f"{judgement.key} {judgement.field}; expected {judgement.value}"
             )
     return problems
-
-
-def rows(
-    connection: "duckdb.DuckDBPyConnection",
-    sql: str,
-    values: list[Any] | dict[str, Any] | None = None,
-) -> list[dict[str, Any]]:
-    """Rows of a query as dictionaries."""
-    cursor = connection.execute(sql, values or [])
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

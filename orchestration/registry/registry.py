@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.errors import TokenshareError, VerificationError
-from orchestration.publication.manifest import read_latest
+from orchestration.publication.manifest import find_vintage, read_latest
 from orchestration.settings import CONFIGURATION_DIR, DBT_PROJECT_DIR, Settings
 from orchestration.tables import parquet, sql_text
 
@@ -41,7 +41,13 @@ TABLES: dict[str, tuple[str, ...]] = {
 _NEEDED = ("labs", "authors")
 # A vintage publishes these; the rest is taken from the checkout.
 PUBLISHED = {name: f"registry_{name}" for name in TABLES}
+# Without a vintage, its prices are these.
+PRICE_SEED = (
+    "model_permaslug", "price_kind", "usd_per_million_tokens", "valid_from", "valid_to",
+    "price_source",
+)  # fmt: skip
 _DATES = {"valid_from", "valid_to", "known_from", "checked_on", "revealed_on", "seen_on"}
+_OTHER_TYPES = {"usd_per_million_tokens": "decimal(24,18)"}
 _ALLOWED = {
     "license": ("open_weight", "closed", "unknown"),
     "confidence": ("high", "medium", "low", "contested"),
@@ -88,32 +94,26 @@ def latest_tables(settings: Settings) -> tuple[str, Path] | None:
 
 
 def find_version(name: str, settings: Settings) -> Version:
-    """The version that a name means: `working`, `latest`, a vintage id, or a folder.
+    """The version that a name means: `working`, a folder of seeds, or a vintage (`find_vintage`).
 
     Raises TokenshareError naming what was looked for.
     """
     if name == "working":
         return WORKING
-    if name == "latest":
-        latest = latest_tables(settings)
-        if latest is None:
-            raise TokenshareError(
-                f"{settings.published_dir}: nothing is published yet; `tokenshare run` publishes"
-            )
-        return _with_registry(Version(latest[0], latest[1], is_vintage=True))
-    named = settings.vintages_dir / name / "tables"
-    folder = Path(name).expanduser()
-    for tables in (named, folder / "tables"):
-        if tables.is_dir():
-            return _with_registry(Version(tables.parent.name, tables, is_vintage=True))
-    seeds = Version(name, folder, is_vintage=False)
-    if folder.is_dir() and all(seeds.file(table) for table in _NEEDED):
+    seeds = Version(name, Path(name).expanduser(), is_vintage=False)
+    if all(seeds.file(table) for table in _NEEDED):
         return seeds
-    raise TokenshareError(
-        f"{name}: is no version of the registry; expected `working` (the seeds of this checkout), "
-        f"`latest`, the id of a vintage in {settings.vintages_dir}, the folder of a vintage, or a "
-        f"folder with {' and '.join(f'{t}.csv' for t in _NEEDED)}"
-    )
+    try:
+        vintage = find_vintage(name, settings)
+    except VerificationError:
+        raise
+    except TokenshareError as error:
+        raise TokenshareError(
+            f"{name!r} is not a version of the registry; expected `working` (the seeds of this "
+            f"checkout), a folder with {' and '.join(f'{t}.csv' for t in _NEEDED)}, or a vintage: "
+            f"{error}"
+        ) from error
+    return _with_registry(Version(vintage.name, vintage / "tables", is_vintage=True))
 
 
 def _with_registry(version: Version) -> Version:
@@ -137,18 +137,22 @@ def load(connection: "duckdb.DuckDBPyConnection", version: Version, schema: str)
         path = version.file(table)
         if path is None and version.is_vintage and (path := WORKING.file(table)):
             borrowed.append(table)
-        _load_table(connection, path, f"{schema}.{table}", columns)
+        load_table(connection, path, f"{schema}.{table}", columns)
     if not borrowed:
         return []
     return [f"{version.label} does not hold {', '.join(borrowed)}: this checkout's are used"]
 
 
-def _load_table(
+def load_table(
     connection: "duckdb.DuckDBPyConnection",
     path: Path | None,
     name: str,
     columns: tuple[str, ...],
 ) -> None:
+    """Create a relation with these columns from a seed or a vintage's table; empty without a path.
+
+    Raises TokenshareError naming file, row, field, value and what was expected.
+    """
     import duckdb
 
     if path is None:
@@ -192,7 +196,7 @@ def _header(path: Path) -> list[str]:
 
 
 def _typed(column: str, held: bool) -> str:
-    kind = "date" if column in _DATES else "varchar"
+    kind = "date" if column in _DATES else _OTHER_TYPES.get(column, "varchar")
     return f"cast({column if held else 'null'} as {kind}) as {column}"
 
 

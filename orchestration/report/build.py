@@ -23,7 +23,7 @@ from orchestration.report.sections import SECTIONS
 from orchestration.report.sections.headline import Preview
 from orchestration.report.sections.headline import preview as make_preview
 from orchestration.settings import Settings
-from orchestration.tables import open_tables, sql_text
+from orchestration.tables import open_tables, rows, sql_text
 
 QUERIES_DIR = Path(__file__).parent / "queries"
 PREVIEW_NAME = "preview.png"
@@ -32,11 +32,6 @@ _DEFAULT_SOURCE = "openrouter_rankings"
 _OTHER_SOURCES = {
     "app_usage", "task_usage", "task_usage_by_origin", "use_coverage", "quarantine",
 }  # fmt: skip
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    relation = connection.sql(sql)
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
 def query_text(name: str) -> str:
@@ -52,7 +47,7 @@ def _json(document: Any) -> Markup:
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """The headline figures, in a stable order; of each, as known then before as known now."""
-    return _rows(
+    return rows(
         connection,
         "select * from headline order by source, period_start, figure, registry_view desc",
     )
@@ -114,9 +109,9 @@ def render(
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
-        scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
+        scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
         context = make_context(
-            lambda name: _rows(connection, query_text(name)), registry, verdicts, inputs, scopes
+            lambda name: rows(connection, query_text(name)), registry, verdicts, inputs, scopes
         )
         made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
         preview = make_preview(context)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.diff.registry import diff
 from orchestration.publication.vintage import Vintage
 from orchestration.registry.attribution import MODEL, attribute, render
 from orchestration.registry.check import check
-from orchestration.diff.registry import diff
 from orchestration.registry.registry import TABLES, WORKING, load
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.tables import sql_text

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from orchestration.diff.registry import diff
 from orchestration.errors import TokenshareError, TransformError
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
-from orchestration.diff.registry import diff
 from orchestration.registry.explain import explain
 from orchestration.registry.registry import Version, find_version
 from orchestration.settings import Settings
@@ -396,7 +396,7 @@ def test_what_is_no_version_says_what_would_be(
     name: str, published: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TokenshareError, match="is no version of the registry; expected `working`"):
+    with pytest.raises(TokenshareError, match="is not a version of the registry; expected"):
         find_version(name, published)
 
 

@@ -34,6 +34,7 @@ from orchestration.configuration.claims import configured
 from orchestration.configuration.limits import limits
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
+from orchestration.tables import rows
 
 RULES_DIR = Path(__file__).parent
 
@@ -124,14 +125,13 @@ class Rule:
             good += "" if low is None else f" and {judged} >= {low}"
             good += "" if high is None else f" and {judged} <= {high}"
         frame = self.frame_sql()
-        connection.execute(
-            f"select *, coalesce({good}, false) as rule_passed from ({frame}) order by all"
+        judged_rows = rows(
+            connection,
+            f"select *, coalesce({good}, false) as rule_passed from ({frame}) order by all",
         )
-        names = [column[0] for column in connection.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in connection.fetchall()]
-        if not rows and self.header.rows == "needed":
+        if not judged_rows and self.header.rows == "needed":
             return [NO_ROWS]
-        return [self.say(row) for row in rows if not row.pop("rule_passed")]
+        return [self.say(row) for row in judged_rows if not row.pop("rule_passed")]
 
 
 NO_ROWS = "no rows to judge"
