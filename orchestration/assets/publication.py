@@ -17,11 +17,11 @@ from orchestration.assets.common import (
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError
 from orchestration.files import format_time
+from orchestration.gate.run import Verdict, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.candidate import build_candidate, newest_candidate
 from orchestration.publication.vintage import Vintage, publish
-from orchestration.quality.gate import Verdict, rule_titles
 from orchestration.resources.installation import Installation
 
 # The source publishes once a day, about 01:46 UTC: two missed days are not a late one.

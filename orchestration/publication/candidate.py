@@ -28,9 +28,9 @@ from orchestration.files import (
     sha256_bytes,
     to_json,
 )
+from orchestration.gate.limits import limits
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
-from orchestration.quality.limits import limits
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.tables import parquet, sql_name, sql_text
 

@@ -28,6 +28,8 @@ from orchestration.files import (
     to_json,
     write_atomically,
 )
+from orchestration.gate.page import write_quality
+from orchestration.gate.run import Verdict, refuse, run_gate
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     DATABASE_NAME,
@@ -45,8 +47,6 @@ from orchestration.publication.manifest import (
     with_repair,
 )
 from orchestration.publication.verify import verify
-from orchestration.quality.gate import Verdict, refuse, run_gate
-from orchestration.quality.page import write_quality
 from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables

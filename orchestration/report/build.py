@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 from markupsafe import Markup
 
+from orchestration.gate.run import Verdict
 from orchestration.pages import environment
-from orchestration.quality.gate import Verdict
 from orchestration.report import charts
 from orchestration.report.context import make_context
 from orchestration.report.section import Row, Section

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from orchestration.quality.gate import Verdict
+from orchestration.gate.run import Verdict
 from orchestration.report.charts import color_of
 from orchestration.report.section import Row, grouped, title
 from orchestration.words import as_known

@@ -13,10 +13,10 @@ import pyarrow as pa
 from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
+from orchestration.gate.limits import limits
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
-from orchestration.quality.limits import limits
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text

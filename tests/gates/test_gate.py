@@ -17,12 +17,12 @@ import pytest
 
 from orchestration import pipeline
 from orchestration.errors import GateRefusedError, TokenshareError
+from orchestration.gate import run as gate
+from orchestration.gate.limits import LIMITS_FILE, Accepted, limits, read_limits
+from orchestration.gate.rules import NO_ROWS, RULES_DIR, read_rule, rules
+from orchestration.gate.run import Verdict, blockers, rule_titles, run_gate
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
-from orchestration.quality import gate
-from orchestration.quality.gate import Verdict, blockers, rule_titles, run_gate
-from orchestration.quality.limits import LIMITS_FILE, Accepted, limits, read_limits
-from orchestration.quality.rules import NO_ROWS, RULES_DIR, read_rule, rules
 from orchestration.settings import Settings
 from tests import builders
 
@@ -637,7 +637,7 @@ def accept(monkeypatch: pytest.MonkeyPatch, rule: str, day: str) -> None:
         {"rule": rule, "usage_date": day, "reason": "r", "evidence": "https://example.org"}
     )
     with_it = LIMITS.model_copy(update={"accepted": (entry,)})
-    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: with_it)
+    monkeypatch.setattr("orchestration.gate.rules.limits", lambda: with_it)
 
 
 ACCEPTABLE = [r.code for r in rules() if r.header.accepts_days]

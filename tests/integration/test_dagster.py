@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.assets.common import WRITER_POOL
 from orchestration.contracts.odcs import tables
-from orchestration.quality.gate import rule_titles
+from orchestration.gate.run import rule_titles
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
 

@@ -18,13 +18,13 @@ from orchestration import pipeline
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
 from orchestration.files import sha256_file, to_json
+from orchestration.gate.limits import limits
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
 from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
-from orchestration.quality.limits import limits
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
@@ -221,7 +221,7 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
 
     day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
     wider = limits().model_copy(update={"day_total": day_total})
-    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: wider)
+    monkeypatch.setattr("orchestration.gate.rules.limits", lambda: wider)
     assert pipeline.publish_newest(small).is_new
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.quality.gate import Verdict
+from orchestration.gate.run import Verdict
 from orchestration.report.context import Context
 from orchestration.report.section import Column, Row, Section, Table, starred, value
 from orchestration.words import month, number, percent, spaced, tokens

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
-from orchestration.quality.rules import NO_ROWS, Rule, Severity, create_scope, rules
+from orchestration.gate.rules import NO_ROWS, Rule, Severity, create_scope, rules
 from orchestration.tables import open_tables, sql_text
 
 _ROWS_SHOWN = 20

@@ -33,7 +33,7 @@ from pydantic import (
 from orchestration.claims.config import configured
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
-from orchestration.quality.limits import limits
+from orchestration.gate.limits import limits
 
 RULES_DIR = Path(__file__).parent
 

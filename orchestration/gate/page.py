@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.files import to_json
+from orchestration.gate.limits import limits
+from orchestration.gate.run import Verdict
 from orchestration.pages import environment
-from orchestration.quality.gate import Verdict
-from orchestration.quality.limits import limits
 
 
 def write_quality(folder: Path, verdicts: Sequence[Verdict], name: str) -> None:
@@ -15,5 +15,5 @@ def write_quality(folder: Path, verdicts: Sequence[Verdict], name: str) -> None:
     target.mkdir(exist_ok=True)
     document = {"verdicts": [v.entry() for v in verdicts], "thresholds": limits().document()}
     (target / "gate.json").write_bytes(to_json(document))
-    page = environment().get_template("quality.html.j2").render(name=name, verdicts=verdicts)
+    page = environment().get_template("gate.html.j2").render(name=name, verdicts=verdicts)
     (target / "index.html").write_text(page, encoding="utf-8")
