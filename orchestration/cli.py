@@ -18,12 +18,12 @@ from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
     console,
-    give_room,
     interrupts_said,
     output,
     print_json,
     say_failure,
     use_utf8,
+    widen_piped_tables,
 )
 from orchestration.terminal import settings_of as _settings
 
@@ -460,7 +460,7 @@ def version() -> None:
 def main() -> None:
     """Entry point: failures and interrupts become one message and their exit code."""
     use_utf8()
-    give_room()
+    widen_piped_tables()
     with interrupts_said():
         try:
             app(prog_name="tokenshare")

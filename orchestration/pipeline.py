@@ -18,9 +18,9 @@ from orchestration.publication.candidate import (
     build_candidate,
     inputs_fingerprint,
     newest_candidate,
-    renewed,
+    with_current_inputs,
 )
-from orchestration.publication.diff import Difference, compare_dumps, find_dump, holds
+from orchestration.publication.diff import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -147,8 +147,8 @@ def _run_on(
     vintage = publish(build_candidate(ingested, settings), settings, progress=progress)
     notices += [
         f"warning {v.rule}: {v.title}; {v.observed}"
-        for v in vintage.verdicts
-        if v.verdict == "warn"
+        for v in vintage.gate_results
+        if v.outcome == "warn"
     ]
     return RunResult(vintage, inbox, tuple(notices))
 
@@ -156,7 +156,7 @@ def _run_on(
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
     """Gate and publish the newest candidate, as after a threshold was reconsidered."""
     with writer_lock(settings):
-        candidate = renewed(newest_candidate(settings), list_dumps(settings), settings)
+        candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
         return publish(candidate, settings, progress=progress)
 
 
@@ -167,6 +167,6 @@ def diff_dumps(
     with writer_lock(settings):
         records = list_dumps(settings)
         pair = [find_dump(name, records) for name in (before, after)]
-        if not holds(settings.database_path, settings, pair):
+        if not was_built_from(settings.database_path, settings, pair):
             transform(ingest_all(records, settings), settings, progress)
         return compare_dumps(settings.database_path, *pair)

@@ -64,7 +64,7 @@ def use_utf8() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def give_room() -> None:
+def widen_piped_tables() -> None:
     """Piped tables get 120 columns: 80, rich's guess, would break every slug in two."""
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")

@@ -14,8 +14,8 @@ from orchestration.assets.common import (
     RETRY,
     WRITER_POOL,
     column_schema,
+    errors_as_failures,
     markdown_table,
-    told_plainly,
 )
 from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.contracts.odcs import Table, tables
@@ -111,7 +111,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: Installation
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = installation.settings()
-        with told_plainly(), pipeline.writer_lock(settings):
+        with errors_as_failures(), pipeline.writer_lock(settings):
             results = run_dbt(settings)
             yield from _events(context, results, settings)
             raise_on_failure(results)
@@ -131,7 +131,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
 )
 def crossover(installation: Installation) -> dg.MaterializeResult[None]:
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         rows = write_crossover(settings)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 

@@ -10,14 +10,14 @@ from orchestration.assets.common import (
     OWNERS,
     RETRY,
     WRITER_POOL,
+    errors_as_failures,
     markdown_table,
     markdown_text,
-    told_plainly,
 )
 from orchestration.contracts.odcs import tables
 from orchestration.errors import GateRefusedError
 from orchestration.files import format_time
-from orchestration.gate.run import Verdict, rule_titles
+from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.candidate import build_candidate, newest_candidate
@@ -47,7 +47,7 @@ _STALE_AFTER = timedelta(days=2)
 )
 def candidate(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         built = build_candidate(ingest_all(list_dumps(settings), settings), settings)
     written = {p.stem for p in built.tables_dir.glob("*.parquet")}
     yield dg.MaterializeResult(
@@ -68,7 +68,7 @@ def _check_name(rule: str) -> str:
     return f"gate_{rule.lower()}"
 
 
-def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
+def _results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
     return [
         dg.AssetCheckResult(
             check_name=_check_name(v.rule),
@@ -86,7 +86,7 @@ def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
                 ),
             },
         )
-        for v in verdicts
+        for v in results
     ]
 
 
@@ -104,7 +104,7 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
         "published_by_this_run": made.is_new,
         "vintage": dg.MetadataValue.path(str(made.path)),
         "report": dg.MetadataValue.url(made.report.as_uri()),
-        "quality": dg.MetadataValue.url((made.path / "quality" / "index.html").as_uri()),
+        "gate": dg.MetadataValue.url((made.path / "gate" / "index.html").as_uri()),
         "manifest_sha256": made.manifest["manifest_sha256"],
         "shares": dg.MetadataValue.md(shares),
         "citation": "\n".join(made.manifest["citations"]),
@@ -139,14 +139,14 @@ def vintage(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     settings = installation.settings()
     try:
-        with told_plainly(), pipeline.writer_lock(settings):
+        with errors_as_failures(), pipeline.writer_lock(settings):
             made = publish(newest_candidate(settings), settings, progress=context.log.info)
     except dg.Failure as failure:
         if isinstance(failure.__cause__, GateRefusedError):
-            yield from _results(failure.__cause__.verdicts)
+            yield from _results(failure.__cause__.results)
         raise
     yield dg.MaterializeResult(metadata=_metadata(made))
-    yield from _results(made.verdicts)
+    yield from _results(made.gate_results)
     newest = max(datetime.fromisoformat(i["as_of"]) for i in made.manifest["inputs"])
     yield dg.AssetCheckResult(
         check_name="source_is_fresh",

@@ -1,1 +1,1 @@
-"""Is this candidate fit to publish? Rules, the gate that runs them, and the quality report."""
+"""Is this candidate fit to publish? The rules, the gate that asks them, and its page."""

@@ -296,7 +296,9 @@ def read_candidate(path: Path) -> Candidate:
         raise TokenshareError(f"{path}: is not a complete candidate: {plain(error)}") from error
 
 
-def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Settings) -> Candidate:
+def with_current_inputs(
+    candidate: Candidate, records: Sequence[DumpRecord], settings: Settings
+) -> Candidate:
     """The candidate as it would be made now, after at most a threshold has changed.
 
     Raises TokenshareError where other dumps are landed by now or the code has changed.

@@ -261,7 +261,7 @@ def compare_dumps(database: Path, before: DumpRecord, after: DumpRecord) -> Diff
         return compare(connection, *sides)
 
 
-def holds(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> bool:
+def was_built_from(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> bool:
     """Was the working database built from these dumps (and maybe more) as the settings ask?"""
     if not database.exists():
         return False

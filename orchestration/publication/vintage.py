@@ -28,8 +28,8 @@ from orchestration.files import (
     to_json,
     write_atomically,
 )
-from orchestration.gate.page import write_quality
-from orchestration.gate.run import Verdict, refuse, run_gate
+from orchestration.gate.page import write_results
+from orchestration.gate.run import RuleResult, refuse, run_gate
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     DATABASE_NAME,
@@ -56,7 +56,7 @@ _MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
 # What `run_gate` and `build_report` are: a test that judges neither leaves them out.
-Gate = Callable[[Path, Path | None], Sequence[Verdict]]
+Gate = Callable[[Path, Path | None], Sequence[RuleResult]]
 Report = Callable[..., None]
 
 
@@ -72,9 +72,9 @@ class Vintage:
     why_not: str = ""
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What the gate said when this vintage was published."""
-        return tuple(Verdict.from_entry(entry) for entry in self.manifest["gate"])
+    def gate_results(self) -> tuple[RuleResult, ...]:
+        """What the gate found when this vintage was published."""
+        return tuple(RuleResult.from_entry(entry) for entry in self.manifest["gate"])
 
     @property
     def report(self) -> Path:
@@ -282,8 +282,8 @@ def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
 
 def _was_refused(candidate: Path) -> bool:
     try:
-        verdicts = read_json(candidate / "quality" / "gate.json")["verdicts"]
-        return any(verdict["verdict"] == "fail" for verdict in verdicts)
+        results = read_json(candidate / "gate" / "results.json")["results"]
+        return any(result["verdict"] == "fail" for result in results)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -331,10 +331,10 @@ def publish(
         )
     before = _data_only(_hashes(candidate.path))
     progress("asking the gate")
-    verdicts = gate(candidate.tables_dir, previous.path / "tables" if previous else None)
-    write_quality(candidate.path, verdicts, candidate.path.name)
+    results = gate(candidate.tables_dir, previous.path / "tables" if previous else None)
+    write_results(candidate.path, results, candidate.path.name)
     try:
-        refuse(verdicts, candidate.path)
+        refuse(results, candidate.path)
     except GateRefusedError:
         _prune_candidates(settings)
         raise
@@ -345,13 +345,13 @@ def publish(
         candidate.tables_dir,
         candidate.path / "report" / "index.html",
         vintage_id,
-        verdicts,
+        results,
         candidate.inputs,
         candidate.citations,
         settings,
         candidate.registry,
     )
-    write_quality(candidate.path, verdicts, vintage_id)
+    write_results(candidate.path, results, vintage_id)
     (candidate.path / CANDIDATE_FILE).unlink()
     hashes = _hashes(candidate.path)
     after = _data_only(hashes)
@@ -372,7 +372,7 @@ def publish(
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
             "outputs": _output_entries(candidate.path, hashes),
-            "gate": [v.entry() for v in verdicts],
+            "gate": [v.entry() for v in results],
             "headline": _headline_entries(candidate.tables_dir),
             "citations": list(candidate.citations),
             "previous_vintage": previous.vintage_id if previous else None,

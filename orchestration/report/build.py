@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 from markupsafe import Markup
 
-from orchestration.gate.run import Verdict
+from orchestration.gate.run import RuleResult
 from orchestration.pages import environment
 from orchestration.report import charts
 from orchestration.report.context import make_context
@@ -105,7 +105,7 @@ class Page:
 def render(
     tables_dir: Path,
     vintage_id: str,
-    verdicts: Sequence[Verdict],
+    results: Sequence[RuleResult],
     inputs: Sequence[Row],
     citations: Sequence[str],
     settings: Settings,
@@ -116,7 +116,7 @@ def render(
         source, other_sources = _one_source(connection)
         scopes = [r["scope"] for r in _rows(connection, "select scope from quarantine")]
         context = make_context(
-            lambda name: _rows(connection, query_text(name)), registry, verdicts, inputs, scopes
+            lambda name: _rows(connection, query_text(name)), registry, results, inputs, scopes
         )
         made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
         preview = make_preview(context)
@@ -169,7 +169,7 @@ def build_report(
     tables_dir: Path,
     target: Path,
     vintage_id: str,
-    verdicts: Sequence[Verdict],
+    results: Sequence[RuleResult],
     inputs: Sequence[Row],
     citations: Sequence[str],
     settings: Settings,
@@ -180,7 +180,7 @@ def build_report(
     `registry` is how its run read the registry: `view` and `as_of`, as in the manifest.
     The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
-    page = render(tables_dir, vintage_id, verdicts, inputs, citations, settings, registry)
+    page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page.html, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]

@@ -20,7 +20,7 @@ from orchestration.errors import GateRefusedError, TokenshareError
 from orchestration.gate import run as gate
 from orchestration.gate.limits import LIMITS_FILE, Accepted, limits, read_limits
 from orchestration.gate.rules import NO_ROWS, RULES_DIR, read_rule, rules
-from orchestration.gate.run import Verdict, blockers, rule_titles, run_gate
+from orchestration.gate.run import RuleResult, blockers, rule_titles, run_gate
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import Settings
@@ -67,7 +67,7 @@ def healthy(small_base: Settings) -> Path:
     return vintage.path / "tables"
 
 
-Spoil = Callable[..., Verdict]
+Spoil = Callable[..., RuleResult]
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +78,12 @@ def opened(healthy: Path) -> dict[bool, duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def ask(opened: dict[bool, duckdb.DuckDBPyConnection]) -> Spoil:
-    """The verdict of a rule on the healthy tables, some of them replaced by a query on them, `t`.
+    """The result of a rule on the healthy tables, some of them replaced by a query on them, `t`.
 
     The judge of `verify`, which has no Great Expectations, must find the same rows.
     """
 
-    def verdict(code: str, has_previous: bool = False, **spoilt: str) -> Verdict:
+    def asked(code: str, has_previous: bool = False, **spoilt: str) -> RuleResult:
         connection = opened[has_previous]
         (rule,) = [r for r in rules() if r.code == code]
         for table, sql in spoilt.items():
@@ -99,7 +99,7 @@ def ask(opened: dict[bool, duckdb.DuckDBPyConnection]) -> Spoil:
                 connection.execute(f"drop table {table}")
                 connection.execute(f"alter view sound_{table} rename to {table}")
 
-    return verdict
+    return asked
 
 
 @pytest.fixture
@@ -121,17 +121,17 @@ def poison(healthy: Path, tmp_path: Path) -> Callable[[str, str], Path]:
     return apply
 
 
-def verdict(folder: Path, rule: str) -> Verdict:
-    """The verdict of one rule on a folder of tables."""
+def asked_of(folder: Path, rule: str) -> RuleResult:
+    """The result of one rule on a folder of tables."""
     (found,) = [v for v in run_gate(folder, None, only=[rule]) if v.rule == rule]
     return found
 
 
 def test_a_healthy_candidate_passes(healthy: Path) -> None:
-    verdicts = run_gate(healthy, None)
-    assert [v.rule for v in verdicts] == list(rule_titles())
-    assert not blockers(verdicts), blockers(verdicts)
-    assert {v.rule: v.severity for v in verdicts} == SEVERITIES
+    results = run_gate(healthy, None)
+    assert [v.rule for v in results] == list(rule_titles())
+    assert not blockers(results), blockers(results)
+    assert {v.rule: v.severity for v in results} == SEVERITIES
 
 
 FIRST_ROW = "(row_number() over () = 1)"
@@ -347,7 +347,7 @@ ROWS = ceil(LIMITS.day_shape.min_rows_ratio * len(builders.MODELS))
 # The smallest amount that SPEND_BAND must see.
 CENT = "0.000000001::decimal(38,20)"
 
-# (rule, table, query on it as `t`, what a row of the verdict must name)
+# (rule, table, query on it as `t`, what a row of the result must name)
 # fmt: off
 POISON: list[tuple[str, str, str, str]] = [
     ("SCHEMA", USAGE, "select * exclude (author) from t", "usage_daily.author"),
@@ -578,8 +578,8 @@ def test_poison_is_caught(
     named: str,
 ) -> None:
     of_contract = rule in OF_CONTRACTS
-    found = verdict(poison(table, sql), rule) if of_contract else ask(rule, **{table: sql})
-    assert found.verdict == FAILS[SEVERITIES[rule]]
+    found = asked_of(poison(table, sql), rule) if of_contract else ask(rule, **{table: sql})
+    assert found.outcome == FAILS[SEVERITIES[rule]]
     assert found.failing > 0
     assert any(named in row for row in found.rows), found.rows
 
@@ -599,7 +599,7 @@ def test_what_lies_just_beyond_a_limit_is_caught_and_just_inside_passes(
     named: str,
 ) -> None:
     found = ask(rule, rule in WITH_PREVIOUS, **{table: make(beyond)})
-    assert found.verdict == FAILS[SEVERITIES[rule]]
+    assert found.outcome == FAILS[SEVERITIES[rule]]
     assert any(named in row for row in found.rows), found.rows
     found = ask(rule, rule in WITH_PREVIOUS, **{table: make(inside)})
     assert found.passed, found.rows
@@ -607,7 +607,7 @@ def test_what_lies_just_beyond_a_limit_is_caught_and_just_inside_passes(
 
 def test_values_at_the_ends_of_a_range_are_inside(poison: Callable[[str, str], Path]) -> None:
     ends = in_first_row(share="1::double", share_low="0::double", share_high="1::double")
-    found = verdict(poison(SHARES, ends), "VALUE_RANGE")
+    found = asked_of(poison(SHARES, ends), "VALUE_RANGE")
     assert found.passed, found.rows
 
 
@@ -710,7 +710,7 @@ def test_a_rule_that_cannot_be_judged_fails(
     )
     rule = read_rule(path)
     found = gate.judge(rule, opened[False])
-    assert found.verdict == (FAILS[severity] if said else "pass")
+    assert found.outcome == (FAILS[severity] if said else "pass")
     assert said in "".join(found.rows)
     if "Error" not in said:
         assert len(rule.failing_rows(opened[False].cursor())) == found.failing
@@ -838,7 +838,7 @@ def test_new_days_on_another_level_warn(
     now = f"{FROM} '{first_day}' then tokens * {factor} {TO}"
     before = f"select * from t where usage_date < date '{first_day}'"
     found = ask("LEVEL_STEP", True, usage_daily=now, previous_usage_daily=before)
-    assert found.verdict == ("warn" if warns else "pass"), found.rows
+    assert found.outcome == ("warn" if warns else "pass"), found.rows
     assert [row[:10] for row in found.rows] == ([first_day] if warns else [])
     # Every day for itself is within the factor that a day may differ by.
     assert ask("DAY_TOTAL", usage_daily=now).passed == (factor < FACTOR)
@@ -862,7 +862,7 @@ def test_a_filtered_answer_that_replaces_unsettled_days_is_a_step_and_of_settled
     assert [row[:10] for row in found.rows] == ["2026-02-09"]
     assert ask("RESTATEMENT", True, usage_daily=unsettled).passed
     settled = f"{FROM} '{DAY}' then tokens * 0.95 {TO}"
-    assert ask("RESTATEMENT", True, usage_daily=settled).verdict == "fail"
+    assert ask("RESTATEMENT", True, usage_daily=settled).outcome == "fail"
 
 
 def test_a_settled_day_that_keeps_its_total_but_not_its_models_is_a_restatement(
@@ -910,7 +910,7 @@ def test_a_missing_table_is_a_schema_failure(
 ) -> None:
     folder = poison("headline", "select * from t")
     (folder / "headline.parquet").unlink()
-    assert any("headline" in row for row in verdict(folder, "SCHEMA").rows)
+    assert any("headline" in row for row in asked_of(folder, "SCHEMA").rows)
 
 
 def test_a_grain_that_changes_mid_series_names_the_first_days(ask: Spoil) -> None:
@@ -924,7 +924,7 @@ def test_thresholds_hold_on_the_shipped_history_with_room(
 ) -> None:
     """The factor must not sit next to what real data does: a quarter of it stays free."""
     _, vintage = shipped
-    ratios = next(v for v in vintage.verdicts if v.rule == "DAY_TOTAL").observed
+    ratios = next(v for v in vintage.gate_results if v.rule == "DAY_TOTAL").observed
     low, high = float(ratios.split()[2]), float(ratios.split()[4])
     factor = LIMITS.day_total.max_factor
     assert high < 0.75 * factor

@@ -85,8 +85,8 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "tokenshare.duckdb",
         "report/index.html",
         "report/preview.png",
-        "quality/index.html",
-        "quality/gate.json",
+        "gate/index.html",
+        "gate/results.json",
         *(f"tables/{name}.parquet" for name in tables("published")),
     }
     pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
@@ -214,7 +214,7 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
     assert str(kept) in message
-    assert named in (kept / "quality" / "index.html").read_text(encoding="utf-8")
+    assert named in (kept / "gate" / "index.html").read_text(encoding="utf-8")
     assert (kept / "tables" / "usage_daily.parquet").exists()
     with pytest.raises(GateRefusedError):
         pipeline.publish_newest(small)
@@ -253,7 +253,9 @@ def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
             f"select usage_date::varchar, field, value, code from '{folder}/quarantine.parquet'"
         ).fetchall()
     assert rows == [("2026-02-10", "total_tokens", "-1", "too_small")]
-    assert "QUARANTINED_ROWS" in {v.rule for v in result.vintage.verdicts if v.verdict == "warn"}
+    assert "QUARANTINED_ROWS" in {
+        v.rule for v in result.vintage.gate_results if v.outcome == "warn"
+    }
 
 
 def test_verify_accepts_a_copy_under_another_name(small: Settings, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class Rule:
         ((least, greatest),) = connection.execute(f"select {low}, {high} {relation}").fetchall()
         return least, greatest
 
-    def say(self, row: Mapping[str, Any]) -> str:
+    def describe(self, row: Mapping[str, Any]) -> str:
         """A failing row in words."""
         try:
             return self.header.message.format_map(row)
@@ -131,7 +131,7 @@ class Rule:
         rows = [dict(zip(names, row, strict=True)) for row in connection.fetchall()]
         if not rows and self.header.rows == "needed":
             return [NO_ROWS]
-        return [self.say(row) for row in rows if not row.pop("rule_passed")]
+        return [self.describe(row) for row in rows if not row.pop("rule_passed")]
 
 
 NO_ROWS = "no rows to judge"
@@ -184,7 +184,7 @@ def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `limits` and `configured_claims` beside the tables of a candidate."""
     sections = limits().document()
     del sections["accepted"]
-    # As DuckDB reads it from gate.json, but for no days at all, which would be no struct.
+    # As DuckDB reads it from results.json, but for no days at all, which would be no struct.
     sections["known_missing_days"] = to_json(sections["known_missing_days"]).decode()
     claims = [claim.claim_id for claim in configured()[1]]
     connection.register("limits_read", pa.Table.from_pylist([sections]))
