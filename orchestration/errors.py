@@ -65,6 +65,12 @@ class GateRefusedError(TokenshareError):
         self.results = results
 
 
+class SourceWithheldError(TokenshareError):
+    """A vintage is published, but not all of a source: the gate would have refused it."""
+
+    exit_code = 10
+
+
 class VerificationError(TokenshareError):
     """A vintage is not what its manifest says."""
 

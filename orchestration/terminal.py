@@ -30,7 +30,7 @@ EXIT_CODES = """
 Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wrong usage ·
 3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
 7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-130 interrupted (Ctrl-C) · 143 terminated.
+10 published, but a source is withheld · 130 interrupted (Ctrl-C) · 143 terminated.
 """
 
 # A message may quote a file; longer lines say nothing more to a person.

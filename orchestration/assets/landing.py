@@ -14,10 +14,8 @@ from orchestration.errors import plain
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import list_dumps
-from orchestration.publication.vintage import intact_latest
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
-from orchestration.transformation.raw_tables import create_working_database
 
 # What the working database holds beside the dumps: configuration, and the vintage before.
 _CONFIGURED = {
@@ -133,7 +131,9 @@ def raw_tables(
     settings = installation.settings()
     with errors_as_failures(), pipeline.writer_lock(settings):
         ingested = ingest_all(list_dumps(settings), settings)
-        create_working_database(ingested, settings, intact_latest(settings))
+        pipeline.build_or_withhold(
+            lambda withheld: pipeline.load(ingested, settings, withheld), ingested, settings
+        )
     lost = [i for i in ingested if i.good_rows + i.quarantined_rows != i.record.rows]
     quarantined = sum(i.quarantined_rows for i in ingested)
     bad_fields = sum(i.quarantined_fields for i in ingested)

@@ -15,13 +15,13 @@ from orchestration.assets.common import (
     markdown_text,
 )
 from orchestration.contracts.odcs import tables
-from orchestration.errors import GateRefusedError
+from orchestration.errors import GateRefusedError, plain
 from orchestration.files import format_time
 from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.candidate import build_candidate, newest_candidate
-from orchestration.publication.vintage import Vintage, publish
+from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
 
 # The source publishes once a day, about 01:46 UTC: two missed days are not a late one.
@@ -131,7 +131,12 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
             "source_is_fresh",
             asset="vintage",
             description="The newest dump was made less than two days ago.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "no_source_withheld",
+            asset="vintage",
+            description="Every source is published as it was landed; none failed the gate.",
+        ),
     ],
 )
 def vintage(
@@ -140,7 +145,9 @@ def vintage(
     settings = installation.settings()
     try:
         with errors_as_failures(), pipeline.writer_lock(settings):
-            made = publish(newest_candidate(settings), settings, progress=context.log.info)
+            made = pipeline.publish_or_withhold(
+                newest_candidate(settings), settings, context.log.info
+            )
     except dg.Failure as failure:
         if isinstance(failure.__cause__, GateRefusedError):
             yield from _results(failure.__cause__.results)
@@ -153,4 +160,12 @@ def vintage(
         passed=datetime.now(UTC) - newest < _STALE_AFTER,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"newest_as_of": format_time(newest)},
+    )
+    for one in made.withheld:
+        context.log.warning(one.describe())
+    yield dg.AssetCheckResult(
+        check_name="no_source_withheld",
+        passed=not made.withheld,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={plain(one.source): markdown_text(one.describe()) for one in made.withheld},
     )

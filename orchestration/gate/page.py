@@ -9,11 +9,24 @@ from orchestration.gate.run import RuleResult
 from orchestration.pages import environment
 
 
-def write_results(folder: Path, results: Sequence[RuleResult], name: str) -> None:
-    """Write both files below `folder`/gate; `name` is the candidate or vintage."""
+def write_results(
+    folder: Path, results: Sequence[RuleResult], name: str, withheld: Sequence[str]
+) -> None:
+    """Write both files below `folder`/gate; `name` is the candidate or vintage.
+
+    `withheld` says which sources it does not have as they were landed, and why.
+    """
     target = folder / "gate"
     target.mkdir(exist_ok=True)
-    document = {"results": [v.entry() for v in results], "limits": limits().document()}
+    document = {
+        "results": [r.entry() for r in results],
+        "limits": limits().document(),
+        "withheld": list(withheld),
+    }
     (target / "results.json").write_bytes(to_json(document))
-    page = environment().get_template("gate.html.j2").render(name=name, results=results)
+    page = (
+        environment()
+        .get_template("gate.html.j2")
+        .render(name=name, results=results, withheld=withheld)
+    )
     (target / "index.html").write_text(page, encoding="utf-8")

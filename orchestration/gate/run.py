@@ -30,7 +30,10 @@ _ROWS_SHOWN = 20
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule found. `rows` are the first failing rows, in words."""
+    """What one rule found. `rows` are the first failing rows, in words.
+
+    `sources` are the same by the source that they judge; empty if the rule judges none.
+    """
 
     suite: str
     rule: str
@@ -40,6 +43,7 @@ class RuleResult:
     observed: str
     failing: int
     rows: list[str] = field(default_factory=list)
+    sources: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def outcome(self) -> str:
@@ -50,7 +54,7 @@ class RuleResult:
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> "RuleResult":
         """A result as a manifest keeps it."""
-        return cls(**{f.name: entry[f.name] for f in fields(cls)})
+        return cls(**{f.name: entry[f.name] for f in fields(cls) if f.name in entry})
 
     def entry(self) -> dict[str, Any]:
         """The form that the manifest and `gate/results.json` keep."""
@@ -81,6 +85,7 @@ class _Question:
     arguments: dict[str, Any]
     message: Callable[[dict[str, Any]], str]
     needs_rows: bool = False
+    judges_source: bool = False
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
@@ -258,6 +263,7 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
         {"column": expected.judged, **arguments},
         rule.describe,
         expected.rows == "needed",
+        expected.judges == "source",
     )
 
 
@@ -266,8 +272,13 @@ def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) 
     return RuleResult(suite, rule, severity, False, title, why, 1, [why])
 
 
-def connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
-    """A connection with every relation that a rule may read (see `rules`)."""
+def connect(
+    tables_dir: Path, previous_tables_dir: Path | None, absent: Collection[str] = ()
+) -> duckdb.DuckDBPyConnection:
+    """A connection with every relation that a rule may read (see `rules`).
+
+    What the vintage before has of `absent` sources is left out: they are withheld, not restated.
+    """
     names = ("usage_daily", "price_history")
     paths = {n: previous_tables_dir / f"{n}.parquet" for n in names} if previous_tables_dir else {}
     previous = {f"previous_{n}": path for n, path in paths.items() if path.exists()}
@@ -275,6 +286,12 @@ def connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDB
     for name in names:
         if f"previous_{name}" not in previous:
             connection.execute(f"create view previous_{name} as select * from {name} where false")
+    if absent and "previous_usage_daily" in previous:
+        connection.execute("alter view previous_usage_daily rename to all_previous_usage_daily")
+        connection.execute(
+            "create view previous_usage_daily as from all_previous_usage_daily "
+            f"where source not in ({', '.join(sql_text(name) for name in sorted(absent))})"
+        )
     create_scope(connection)
     return connection
 
@@ -334,6 +351,7 @@ class _Validator:
         # Expectations pass over NULL; a value that could not be computed is not a good one.
         unexpected |= {i for i, missing in enumerate(q.frame[column].isna()) if missing}
         rows = sorted(unexpected)
+        shown = [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]]
         return RuleResult(
             q.suite,
             q.rule,
@@ -342,8 +360,17 @@ class _Validator:
             q.title,
             _observed(q.frame, column, len(rows)),
             len(rows),
-            [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]],
+            shown,
+            self._by_source(q, rows) if q.judges_source else {},
         )
+
+    def _by_source(self, q: _Question, rows: Sequence[int]) -> dict[str, list[str]]:
+        """The first failing rows of each source, in words."""
+        found: dict[str, list[str]] = {}
+        for source, own in q.frame.iloc[list(rows)].groupby("source", dropna=False):
+            shown = own.head(_ROWS_SHOWN).to_dict("records")
+            found[str(source)] = [q.message({str(k): v for k, v in r.items()}) for r in shown]
+        return found
 
 
 def _observed(frame: pd.DataFrame, column: str, failing: int) -> str:
@@ -370,9 +397,15 @@ def _judged(asked: _Question | RuleResult) -> RuleResult:
 
 
 def run_gate(
-    tables_dir: Path, previous_tables_dir: Path | None, only: Collection[str] | None = None
+    tables_dir: Path,
+    previous_tables_dir: Path | None,
+    absent: Collection[str] = (),
+    *,
+    only: Collection[str] | None = None,
 ) -> list[RuleResult]:
     """Judge the tables of a candidate; `previous_tables_dir` is of the vintage before, or None.
+
+    `absent` sources are withheld from the candidate (see `connect`).
 
     A candidate that does not have the tables of its contracts is judged by its schema alone.
     `only` asks these rules and the schema, to look into one of them; publishing asks all.
@@ -383,7 +416,7 @@ def run_gate(
         asked = set(rule_titles()) if only is None else set(only)
         # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
         with (
-            connect(tables_dir, previous_tables_dir) as connection,
+            connect(tables_dir, previous_tables_dir, absent) as connection,
             ThreadPoolExecutor(max_workers=2) as pool,
         ):
             relations = pool.map(
@@ -418,7 +451,8 @@ def refuse(results: Sequence[RuleResult], candidate: Path) -> None:
         for result in failed:
             lines.append(f"  {result.rule}: {result.title}")
             lines.append(f"    observed: {result.observed}; {result.failing} failing")
-            lines += [f"    {row}" for row in result.rows]
+            by_source = [f"{s}: {row}" for s, rows in result.sources.items() for row in rows]
+            lines += [f"    {row}" for row in (by_source or result.rows)]
             if result.failing > len(result.rows):
                 lines.append(f"    … and {result.failing - len(result.rows)} more")
         lines.append(f"nothing of it was published; the candidate is kept in {candidate}")

@@ -83,11 +83,13 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two states: what it is called and when it was made."""
+    """One of the two states: what it is called and when it was made; `withheld` are the sources
+    that a vintage does not have as they were landed."""
 
     kind: str
     name: str
     as_of: str
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ def compare_vintages(before: Path, after: Path) -> Difference:
     for folder in folders.values():
         manifest = verify(folder, deep=False)
         newest = max((entry["as_of"] for entry in manifest["inputs"]), default="unknown")
-        sides.append(Side("vintage", manifest["vintage_id"], newest))
+        withheld = tuple(plain(entry["source"]) for entry in manifest.get("withheld", ()))
+        sides.append(Side("vintage", manifest["vintage_id"], newest, withheld))
     files = {
         f"{side}_{table}": folder / "tables" / f"{table}.parquet"
         for side, folder in folders.items()

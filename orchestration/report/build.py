@@ -110,6 +110,7 @@ def render(
     citations: Sequence[str],
     settings: Settings,
     registry: Mapping[str, str],
+    withheld: Sequence[str] = (),
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
@@ -147,6 +148,7 @@ def render(
             chapters=chapters,
             days=context.ask("coverage")[0],
             other_sources=other_sources,
+            withheld=withheld,
             address=_address(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
@@ -174,13 +176,15 @@ def build_report(
     citations: Sequence[str],
     settings: Settings,
     registry: Mapping[str, str],
+    withheld: Sequence[str] = (),
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file.
 
-    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest.
+    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest. `withheld`
+    says which sources the vintage does not have as they were landed, and why.
     The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
-    page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry)
+    page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page.html, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]

@@ -727,6 +727,11 @@ def test_a_rule_that_cannot_be_judged_fails(
         ("max: 1", "one_of: [1]\n-- max: 1", "expected one_of, or min or max or both"),
         ("rows: any", "rows: any\n-- accepts_days: true\n-- verified: true", "without limits only"),
         ("title: a", "title: [a", "the header is not YAML"),
+        (
+            "severity: blocker",
+            "severity: warning\n-- judges: source",
+            "a warning withholds no source",
+        ),
     ],
 )
 def test_a_header_that_is_wrong_is_named_with_its_file(
@@ -811,6 +816,32 @@ def test_a_landed_dump_that_restates_a_settled_day_is_refused_by_the_run(
     with pytest.raises(GateRefusedError, match=rf"1 blocker[\s\S]*RESTATEMENT[\s\S]*{DAY}"):
         pipeline.run(small)
     assert small.latest_path.read_bytes() == before
+
+
+OF_SOURCES = [r.code for r in rules() if r.header.judges == "source"]
+
+
+@pytest.mark.parametrize("rule", OF_SOURCES)
+def test_a_failing_row_names_the_source_that_it_judges(ask: Spoil, rule: str) -> None:
+    """The same fault in another source beside the healthy one."""
+    spoilt = {e[0]: (e[1], e[2](e[3])) for e in reversed(EDGES)} | {p[0]: p[1:3] for p in POISON}
+    table, sql = spoilt[rule]
+    beside = "from t union all from (select * replace ('x' as source) from {})"
+    both = {}
+    if rule in WITH_PREVIOUS and table == USAGE:
+        both["previous_usage_daily"] = beside.format("t")
+    spoiled = beside.format(f"({sql})")
+    has_source = rule != "CATALOGUE_SHRANK"
+    found = ask(rule, rule in WITH_PREVIOUS, **{table: spoiled if has_source else sql}, **both)
+    assert list(found.sources) == (["x"] if has_source else ["openrouter_models"])
+    assert [row for rows in found.sources.values() for row in rows] == found.rows
+
+
+def test_a_withheld_source_is_not_restated(healthy: Path) -> None:
+    for absent, rows in (((), 42 * 8), (("openrouter_rankings",), 0)):
+        with gate.connect(healthy, healthy, absent) as connection:
+            ((found,),) = connection.execute("select count(*) from previous_usage_daily").fetchall()
+        assert found == rows
 
 
 # First new day of the small feed, whose last day is 2026-02-11, factor, and whether it warns.

@@ -49,7 +49,8 @@ class Header(BaseModel):
     a NULL or NaN fails. `limits` lists every key of gate.yml that the file uses. `rows: needed`
     makes an empty frame fail. If `accepts_days`, a row whose `usage_date` a human has accepted in
     gate.yml is left out. `verified` rules need nothing but a vintage's tables: `tokenshare verify`
-    asks them again.
+    asks them again. A rule that `judges: source` names in the column `source` whose fault a failing
+    row is: if that is not the primary source, the source is withheld and the others are published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +65,7 @@ class Header(BaseModel):
     rows: Literal["any", "needed"] = "any"
     accepts_days: bool = False
     verified: bool = False
+    judges: Literal["candidate", "source"] = "candidate"
     message: Text
 
     @model_validator(mode="after")
@@ -72,6 +74,8 @@ class Header(BaseModel):
             raise ValueError("expected one_of, or min or max or both")
         if self.verified and (self.limits or self.accepts_days or self.severity != "blocker"):
             raise ValueError("verify asks blockers without limits only")
+        if self.judges == "source" and self.severity != "blocker":
+            raise ValueError("a warning withholds no source")
         return self
 
 
