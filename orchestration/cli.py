@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,23 +13,30 @@ from rich.text import Text
 
 from orchestration import __version__
 from orchestration.cli_registry import registry_app
-from orchestration.errors import RefusedDumpError, TokenshareError, VerificationError, plain
+from orchestration.errors import (
+    RefusedDumpError,
+    SourceWithheldError,
+    TokenshareError,
+    VerificationError,
+    plain,
+)
 from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
     console,
-    give_room,
     interrupts_said,
     output,
     print_json,
     say_failure,
     use_utf8,
+    widen_piped_tables,
 )
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
     from orchestration.diff.usage import Difference
+    from orchestration.publication.vintage import Vintage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,8 +128,16 @@ def run(
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
-    if result.inbox.refused:
-        raise RefusedDumpError("\n".join(message for _, message in result.inbox.refused))
+    refused = [message for _, message in result.inbox.refused]
+    _raise_if_withheld(vintage, refused)
+    if refused:
+        raise RefusedDumpError("\n".join(refused))
+
+
+def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
+    """End with an exit code of its own if the latest vintage lacks something that was landed."""
+    if vintage.withheld:
+        raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
 
 
 def _say_landed(landed: object) -> None:
@@ -214,6 +230,7 @@ def publish(data_dir: DataDir = None) -> None:
         else f"nothing new: {vintage.why_not}"
     )
     output.print(f"{said}\nreport: {vintage.report}", soft_wrap=True)
+    _raise_if_withheld(vintage)
 
 
 @app.command(
@@ -342,6 +359,9 @@ def _say_difference(found: "Difference", limit: int) -> None:
         f"{len(found.days_only_after)} only in the second",
         soft_wrap=True,
     )
+    for side in (found.before, found.after):
+        if side.withheld:
+            output.print(f"withheld from {side.name}: {', '.join(side.withheld)}", soft_wrap=True)
     if not found.rows_changed:
         output.print("no row of these days differs")
         return
@@ -461,7 +481,7 @@ def version() -> None:
 def main() -> None:
     """Entry point: failures and interrupts become one message and their exit code."""
     use_utf8()
-    give_room()
+    widen_piped_tables()
     with interrupts_said():
         try:
             app(prog_name="tokenshare")

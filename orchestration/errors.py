@@ -55,14 +55,20 @@ class CorruptLandingError(TokenshareError):
 class GateRefusedError(TokenshareError):
     """The gate stopped a candidate; the published state did not change.
 
-    `verdicts` are those of every rule that was asked (see `quality.gate.Verdict`).
+    `results` are those of every rule that was asked (see `gate.run.RuleResult`).
     """
 
     exit_code = 5
 
-    def __init__(self, message: str, verdicts: tuple[Any, ...] = ()) -> None:
+    def __init__(self, message: str, results: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
-        self.verdicts = verdicts
+        self.results = results
+
+
+class SourceWithheldError(TokenshareError):
+    """A vintage is published, but not all of a source: the gate would have refused it."""
+
+    exit_code = 10
 
 
 class VerificationError(TokenshareError):

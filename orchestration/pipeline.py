@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
-from orchestration.diff.usage import Difference, compare_dumps, find_dump, holds
-from orchestration.errors import RunLockedError, TokenshareError
+from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
+from orchestration.errors import (
+    GateRefusedError,
+    RunLockedError,
+    TokenshareError,
+    TransformError,
+)
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
@@ -16,11 +21,13 @@ from orchestration.landing.store import DumpRecord, land_shipped, list_dumps, se
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
+    Candidate,
     build_candidate,
     inputs_fingerprint,
     newest_candidate,
-    renewed,
+    with_current_inputs,
 )
+from orchestration.publication.manifest import Withheld
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -28,6 +35,7 @@ from orchestration.publication.vintage import (
     publish,
     published_already,
 )
+from orchestration.publication.withheld import withhold, withhold_new
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.transformation.dbt import build
@@ -90,15 +98,82 @@ def land_waiting(
     return list_dumps(settings), result
 
 
+def _known_dumps(settings: Settings) -> set[str]:
+    """Hashes of the dumps that the latest vintage was made from."""
+    latest = intact_latest(settings)
+    return {entry["sha256"] for entry in latest.manifest["inputs"]} if latest else set()
+
+
+def load(
+    ingested: Sequence[Ingested], settings: Settings, withheld: Sequence[Withheld] = ()
+) -> None:
+    """Rebuild the working database from the raw files, without the dumps of `withheld`."""
+    create_working_database(ingested, settings, intact_latest(settings), withheld)
+
+
+def build_or_withhold(
+    step: Callable[[Sequence[Withheld]], object],
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    withheld: Sequence[Withheld] = (),
+) -> None:
+    """Take a step on the way to the tables; if it fails, once more without what is new of the other
+    sources than the primary one (see `publication.withheld`).
+
+    `step` is told what to withhold. Raises TransformError, that of the first try, if both fail.
+    """
+    try:
+        step(withheld)
+    except TransformError as error:
+        records = [i.record for i in ingested]
+        more = withhold_new(error, withheld, records, _known_dumps(settings))
+        if not more:
+            raise
+        try:
+            step(more)
+        except TransformError:
+            raise error from None
+
+
 def transform(
-    ingested: Sequence[Ingested], settings: Settings, progress: Progress = lambda _: None
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    withheld: Sequence[Withheld] = (),
 ) -> None:
     """Rebuild the working database from the raw files and build every table in it."""
-    progress("loading rows")
-    create_working_database(ingested, settings, intact_latest(settings))
-    progress("building models")
-    build(settings)
-    write_crossover(settings)
+
+    def step(withheld: Sequence[Withheld]) -> None:
+        if withheld:
+            progress(f"withholding {', '.join(w.source for w in withheld)}")
+        progress("loading rows")
+        load(ingested, settings, withheld)
+        progress("building models")
+        build(settings)
+        write_crossover(settings)
+
+    build_or_withhold(step, ingested, settings, withheld)
+
+
+def publish_or_withhold(
+    candidate: Candidate, settings: Settings, progress: Progress = lambda _: None
+) -> Vintage:
+    """Publish a candidate; if the gate refuses it only for sources other than the primary one, make
+    and publish one that withholds them (see `publication.withheld`). The refused one is kept.
+
+    The caller holds the writer's lock. Raises what `publish` raises.
+    """
+    try:
+        return publish(candidate, settings, progress=progress)
+    except GateRefusedError as refused:
+        ingested = ingest_all(list_dumps(settings), settings)
+        records = [i.record for i in ingested]
+        withheld = withhold(refused, candidate.withheld, records, _known_dumps(settings))
+        if not withheld:
+            raise
+    transform(ingested, settings, progress, withheld)
+    progress("writing the candidate")
+    return publish_or_withhold(build_candidate(ingested, settings), settings, progress)
 
 
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
@@ -144,11 +219,11 @@ def _run_on(
         )
     transform(ingested, settings, progress)
     progress("writing the candidate")
-    vintage = publish(build_candidate(ingested, settings), settings, progress=progress)
+    vintage = publish_or_withhold(build_candidate(ingested, settings), settings, progress)
     notices += [
         f"warning {v.rule}: {v.title}; {v.observed}"
-        for v in vintage.verdicts
-        if v.verdict == "warn"
+        for v in vintage.gate_results
+        if v.outcome == "warn"
     ]
     return RunResult(vintage, inbox, tuple(notices))
 
@@ -156,8 +231,8 @@ def _run_on(
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
     """Gate and publish the newest candidate, as after a threshold was reconsidered."""
     with writer_lock(settings):
-        candidate = renewed(newest_candidate(settings), list_dumps(settings), settings)
-        return publish(candidate, settings, progress=progress)
+        candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
+        return publish_or_withhold(candidate, settings, progress)
 
 
 def diff_dumps(
@@ -167,6 +242,6 @@ def diff_dumps(
     with writer_lock(settings):
         records = list_dumps(settings)
         pair = [find_dump(name, records) for name in (before, after)]
-        if not holds(settings.database_path, settings, pair):
+        if not was_built_from(settings.database_path, settings, pair):
             transform(ingest_all(records, settings), settings, progress)
         return compare_dumps(settings.database_path, *pair)

@@ -30,7 +30,7 @@ EXIT_CODES = """
 Exit codes: 0 done (also where there was nothing new) · 1 other failure · 2 wrong usage ·
 3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
 7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-130 interrupted (Ctrl-C) · 143 terminated.
+10 published, but a source is withheld · 130 interrupted (Ctrl-C) · 143 terminated.
 """
 
 # A message may quote a file; longer lines say nothing more to a person.
@@ -64,7 +64,7 @@ def use_utf8() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def give_room() -> None:
+def widen_piped_tables() -> None:
     """Piped tables get 120 columns: 80, rich's guess, would break every slug in two."""
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")

@@ -20,12 +20,12 @@ from unittest.mock import patch
 import duckdb
 
 from orchestration.contracts.odcs import tables
+from orchestration.gate import run as gate
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication import candidate
 from orchestration.publication.vintage import latest_vintage
-from orchestration.quality import gate
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import BUILD, ensure_manifest, run_dbt
 

@@ -18,7 +18,7 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def errors_as_failures() -> Iterator[None]:
     """Expected failures become Failures that are shown as they are; what may pass is retried."""
     try:
         yield

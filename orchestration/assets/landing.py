@@ -8,16 +8,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration import pipeline
-from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, told_plainly
+from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, errors_as_failures
 from orchestration.contracts.odcs import tables
 from orchestration.errors import plain
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import list_dumps
-from orchestration.publication.vintage import intact_latest
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
-from orchestration.transformation.raw_tables import create_working_database
 
 # What the working database holds beside the dumps: configuration, and the vintage before.
 _CONFIGURED = {
@@ -52,7 +50,7 @@ _CONFIGURED = {
 )
 def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         notices = pipeline.tidy_up(settings)
         records, inbox = pipeline.land_waiting(settings)
     for notice in (*inbox.notices, *(n for one in inbox.landed for n in one.notices)):
@@ -131,9 +129,11 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Typed rows of every landed dump, in a new working database."""
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         ingested = ingest_all(list_dumps(settings), settings)
-        create_working_database(ingested, settings, intact_latest(settings))
+        pipeline.build_or_withhold(
+            lambda withheld: pipeline.load(ingested, settings, withheld), ingested, settings
+        )
     lost = [i for i in ingested if i.good_rows + i.quarantined_rows != i.record.rows]
     quarantined = sum(i.quarantined_rows for i in ingested)
     bad_fields = sum(i.quarantined_fields for i in ingested)

@@ -1,6 +1,6 @@
 """dbt seeds, models and tests as assets and checks, run by dbtRunner inside the process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from orchestration.assets.common import (
     RETRY,
     WRITER_POOL,
     column_schema,
+    errors_as_failures,
     markdown_table,
-    told_plainly,
 )
 from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.contracts.odcs import Table, tables
+from orchestration.errors import TransformError
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import list_dumps
 from orchestration.metrics.crossover import write_crossover
+from orchestration.publication.manifest import Withheld
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
@@ -111,10 +115,24 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: Installation
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = installation.settings()
-        with told_plainly(), pipeline.writer_lock(settings):
-            results = run_dbt(settings)
+        with errors_as_failures(), pipeline.writer_lock(settings):
+            results: list[NodeResult] = []
+            failure = None
+
+            def build(withheld: Sequence[Withheld]) -> None:
+                if withheld:  # else the working database is as `raw_tables` left it
+                    pipeline.load(ingested, settings, withheld)
+                results[:] = run_dbt(settings)
+                raise_on_failure(results)
+
+            ingested = ingest_all(list_dumps(settings), settings)
+            try:
+                pipeline.build_or_withhold(build, ingested, settings)
+            except TransformError as error:
+                failure = error
             yield from _events(context, results, settings)
-            raise_on_failure(results)
+            if failure:
+                raise failure
 
     return dbt_models
 
@@ -131,7 +149,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
 )
 def crossover(installation: Installation) -> dg.MaterializeResult[None]:
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         rows = write_crossover(settings)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 

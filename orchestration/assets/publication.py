@@ -10,18 +10,18 @@ from orchestration.assets.common import (
     OWNERS,
     RETRY,
     WRITER_POOL,
+    errors_as_failures,
     markdown_table,
     markdown_text,
-    told_plainly,
 )
 from orchestration.contracts.odcs import tables
-from orchestration.errors import GateRefusedError
+from orchestration.errors import GateRefusedError, plain
 from orchestration.files import format_time
+from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.candidate import build_candidate, newest_candidate
-from orchestration.publication.vintage import Vintage, publish
-from orchestration.quality.gate import Verdict, rule_titles
+from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
 
 # The source publishes once a day, about 01:46 UTC: two missed days are not a late one.
@@ -47,7 +47,7 @@ _STALE_AFTER = timedelta(days=2)
 )
 def candidate(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
     settings = installation.settings()
-    with told_plainly(), pipeline.writer_lock(settings):
+    with errors_as_failures(), pipeline.writer_lock(settings):
         built = build_candidate(ingest_all(list_dumps(settings), settings), settings)
     written = {p.stem for p in built.tables_dir.glob("*.parquet")}
     yield dg.MaterializeResult(
@@ -68,7 +68,7 @@ def _check_name(rule: str) -> str:
     return f"gate_{rule.lower()}"
 
 
-def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
+def _results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
     return [
         dg.AssetCheckResult(
             check_name=_check_name(v.rule),
@@ -86,7 +86,7 @@ def _results(verdicts: tuple[Verdict, ...]) -> list[dg.AssetCheckResult]:
                 ),
             },
         )
-        for v in verdicts
+        for v in results
     ]
 
 
@@ -104,7 +104,7 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
         "published_by_this_run": made.is_new,
         "vintage": dg.MetadataValue.path(str(made.path)),
         "report": dg.MetadataValue.url(made.report.as_uri()),
-        "quality": dg.MetadataValue.url((made.path / "quality" / "index.html").as_uri()),
+        "gate": dg.MetadataValue.url((made.path / "gate" / "index.html").as_uri()),
         "manifest_sha256": made.manifest["manifest_sha256"],
         "shares": dg.MetadataValue.md(shares),
         "citation": "\n".join(made.manifest["citations"]),
@@ -131,7 +131,12 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
             "source_is_fresh",
             asset="vintage",
             description="The newest dump was made less than two days ago.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "no_source_withheld",
+            asset="vintage",
+            description="Every source is published as it was landed; none failed the gate.",
+        ),
     ],
 )
 def vintage(
@@ -139,18 +144,28 @@ def vintage(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     settings = installation.settings()
     try:
-        with told_plainly(), pipeline.writer_lock(settings):
-            made = publish(newest_candidate(settings), settings, progress=context.log.info)
+        with errors_as_failures(), pipeline.writer_lock(settings):
+            made = pipeline.publish_or_withhold(
+                newest_candidate(settings), settings, context.log.info
+            )
     except dg.Failure as failure:
         if isinstance(failure.__cause__, GateRefusedError):
-            yield from _results(failure.__cause__.verdicts)
+            yield from _results(failure.__cause__.results)
         raise
     yield dg.MaterializeResult(metadata=_metadata(made))
-    yield from _results(made.verdicts)
+    yield from _results(made.gate_results)
     newest = max(datetime.fromisoformat(i["as_of"]) for i in made.manifest["inputs"])
     yield dg.AssetCheckResult(
         check_name="source_is_fresh",
         passed=datetime.now(UTC) - newest < _STALE_AFTER,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"newest_as_of": format_time(newest)},
+    )
+    for one in made.withheld:
+        context.log.warning(one.describe())
+    yield dg.AssetCheckResult(
+        check_name="no_source_withheld",
+        passed=not made.withheld,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={plain(one.source): markdown_text(one.describe()) for one in made.withheld},
     )

@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 
 from orchestration import pipeline
-from orchestration.assets.common import WRITER_POOL, markdown_table, told_plainly
+from orchestration.assets.common import WRITER_POOL, errors_as_failures, markdown_table
 from orchestration.resources.installation import Installation
 
 _SHOWN_ROWS = 20
@@ -108,7 +108,7 @@ def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> s
 def authors_have_rows(installation: Installation) -> dg.AssetCheckResult:
     settings = installation.settings()
     with (
-        told_plainly(),
+        errors_as_failures(),
         pipeline.writer_lock(settings),
         duckdb.connect(str(settings.database_path), read_only=True) as connection,
     ):

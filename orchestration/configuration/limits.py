@@ -1,4 +1,4 @@
-"""The gate's thresholds: `configuration/gate.yml`, read and checked.
+"""The gate's limits: `configuration/gate.yml`, read and checked.
 
 The measurement behind each number stands beside it in the file. Which rule uses which of them is
 said in the header of the rule's SQL file (see `rules`).
@@ -131,7 +131,7 @@ class Limits(Strict):
     accepted: tuple[Accepted, ...]
 
     def document(self) -> dict[str, Any]:
-        """The limits as plain values, days as ISO text: what `quality/gate.json` keeps."""
+        """The limits as plain values, days as ISO text: what `gate/results.json` keeps."""
         return self.model_dump(mode="json")
 
 

@@ -83,11 +83,13 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two states: what it is called and when it was made."""
+    """One of the two states: what it is called and when it was made; `withheld` are the sources
+    that a vintage does not have as they were landed."""
 
     kind: str
     name: str
     as_of: str
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def compare_vintages(before: Path, after: Path) -> Difference:
     for folder in folders.values():
         manifest = verify(folder, deep=False)
         newest = max((entry["as_of"] for entry in manifest["inputs"]), default="unknown")
-        sides.append(Side("vintage", manifest["vintage_id"], newest))
+        withheld = tuple(plain(entry["source"]) for entry in manifest.get("withheld", ()))
+        sides.append(Side("vintage", manifest["vintage_id"], newest, withheld))
     files = {
         f"{side}_{table}": folder / "tables" / f"{table}.parquet"
         for side, folder in folders.items()
@@ -233,7 +236,7 @@ def compare_dumps(database: Path, before: DumpRecord, after: DumpRecord) -> Diff
         return compare(connection, *sides)
 
 
-def holds(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> bool:
+def was_built_from(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> bool:
     """Was the working database built from these dumps (and maybe more) as the settings ask?"""
     if not database.exists():
         return False

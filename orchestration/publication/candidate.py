@@ -31,6 +31,8 @@ from orchestration.files import (
 )
 from orchestration.ingestion.ingest import Ingested
 from orchestration.landing.store import DumpRecord
+from orchestration.publication.manifest import Withheld
+from orchestration.publication.withheld import left_out
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import parquet, sql_name, sql_text
 
@@ -54,6 +56,7 @@ class Candidate:
     citations: tuple[str, ...]
     registry: dict[str, str]
     previous_vintage: str | None
+    withheld: tuple[Withheld, ...] = ()
 
     @property
     def tables_dir(self) -> Path:
@@ -175,6 +178,12 @@ def _nulls(content: pa.Table, column: str, key: Sequence[str]) -> str:
     return f"NULL in {len(missing)} of {len(content)} rows (the first: {named})"
 
 
+def _withheld(connection: duckdb.DuckDBPyConnection) -> tuple[Withheld, ...]:
+    """What the working database leaves out."""
+    ((withheld,),) = connection.execute("select withheld from raw.run_settings").fetchall()
+    return tuple(Withheld.model_validate(entry) for entry in json.loads(withheld))
+
+
 def _check_provenance(
     connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]
 ) -> str | None:
@@ -223,6 +232,8 @@ def build_candidate(
 ) -> Candidate:
     """Export every published table of the working database into a new candidate folder.
 
+    `ingested` are all landed dumps, also those that the working database leaves out.
+
     Raises TransformError if a table does not have exactly the columns of its contract, with their
     types and without NULL in required ones.
     """
@@ -233,8 +244,12 @@ def build_candidate(
     building = fresh_folder(settings.candidates_dir, name)
     tables_dir = building / "tables"
     tables_dir.mkdir()
-    cited = citations(records)
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
+        withheld = _withheld(connection)
+        out = left_out(withheld)
+        ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
+        records = [i.record for i in ingested]
+        cited = citations(records)
         previous = _check_provenance(connection, records)
         schemas = _locate_tables(connection)
         _check_columns(connection, schemas)
@@ -260,14 +275,13 @@ def build_candidate(
                 "citations": cited,
                 "registry": registry_reading(settings),
                 "previous_vintage": previous,
+                "withheld": [w.model_dump() for w in withheld],
             }
         )
     )
     final = settings.candidates_dir / name
     settle_folder(building, final)
-    return Candidate(
-        final, inputs_sha256, tuple(inputs), tuple(cited), registry_reading(settings), previous
-    )
+    return read_candidate(final)
 
 
 def read_candidate(path: Path) -> Candidate:
@@ -284,12 +298,15 @@ def read_candidate(path: Path) -> Candidate:
             tuple(document["citations"]),
             document["registry"],
             document["previous_vintage"],
+            tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {plain(error)}") from error
 
 
-def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Settings) -> Candidate:
+def with_current_inputs(
+    candidate: Candidate, records: Sequence[DumpRecord], settings: Settings
+) -> Candidate:
     """The candidate as it would be made now, after at most a threshold has changed.
 
     Raises TokenshareError where other dumps are landed by now or the code has changed.
@@ -297,6 +314,7 @@ def renewed(candidate: Candidate, records: Sequence[DumpRecord], settings: Setti
     document = read_json(candidate.path / CANDIDATE_FILE)
     landed = {(r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records}
     held = {(e["source"], e["sha256"], e.get("sidecar_sha256")) for e in candidate.inputs}
+    held |= {(w.source, d.sha256, d.sidecar_sha256) for w in candidate.withheld for d in w.dumps}
     same_code = document.get("build_sha256") == build_fingerprint()
     if held != landed or not same_code or candidate.registry != registry_reading(settings):
         raise TokenshareError(

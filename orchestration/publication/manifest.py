@@ -78,7 +78,7 @@ class _Output(_Shape):
     columns: dict[str, str] = Field(default={}, alias="schema")
 
 
-class _Verdict(_Shape):
+class _RuleResult(_Shape):
     suite: str
     rule: str
     severity: str
@@ -90,6 +90,49 @@ class _Verdict(_Shape):
     verdict: str
 
 
+class FailedRule(_Shape):
+    """A blocker that failed for one source; `rows` are the first failing rows, in words.
+
+    Its name is NOT_BUILT, and its rows are the error, if the tables could not be built.
+    """
+
+    rule: str
+    title: str
+    rows: list[str]
+
+
+class WithheldDump(_Shape):
+    """A landed dump that is not in the vintage."""
+
+    sha256: str
+    sidecar_sha256: str
+    path: str
+
+
+class Withheld(_Shape):
+    """A source that is not in the vintage, or is as it was in the vintage before.
+
+    `is_absent` tells the two apart. `dumps` are those that were left out.
+    """
+
+    source: str
+    is_absent: bool
+    rules: list[FailedRule]
+    dumps: list[WithheldDump]
+
+    def describe(self) -> str:
+        """One line for people: what is left out, and why."""
+        what = (
+            "nothing of it is in this vintage"
+            if self.is_absent
+            else f"{len(self.dumps)} new dump(s) are left out, it is as in the vintage before"
+        )
+        why = "; ".join(
+            f"{r.rule}: {plain(' '.join(r.rows[:3]) or r.title, 500)}" for r in self.rules
+        )
+        return f"source {plain(self.source)} is withheld: {what}. {why}"
+
+
 class _Manifest(_Shape):
     """What every reader of a manifest may rely on; the rest is as the publisher wrote it."""
 
@@ -98,7 +141,8 @@ class _Manifest(_Shape):
     inputs_sha256: str = ""
     inputs: list[_Input]
     outputs: list[_Output]
-    gate: list[_Verdict]
+    gate: list[_RuleResult]
+    withheld: list[Withheld] = []
     headline: list[dict[str, Any]]
     citations: list[str]
 

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, plain
 from orchestration.files import sha256_file, to_json
+from orchestration.gate.rules import rules
 from orchestration.publication.candidate import DATABASE_NAME
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     read_manifest,
 )
-from orchestration.quality.rules import rules
 from orchestration.tables import open_files, rows, sql_name
 
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}

@@ -28,6 +28,8 @@ from orchestration.files import (
     to_json,
     write_atomically,
 )
+from orchestration.gate.page import write_results
+from orchestration.gate.run import RuleResult, refuse, run_gate
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     DATABASE_NAME,
@@ -37,6 +39,7 @@ from orchestration.publication.candidate import (
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
+    Withheld,
     point_to,
     read_latest,
     read_manifest,
@@ -45,8 +48,7 @@ from orchestration.publication.manifest import (
     with_repair,
 )
 from orchestration.publication.verify import verify
-from orchestration.quality.gate import Verdict, refuse, run_gate
-from orchestration.quality.page import write_quality
+from orchestration.publication.withheld import absent_sources
 from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
@@ -56,7 +58,7 @@ _MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
 # What `run_gate` and `build_report` are: a test that judges neither leaves them out.
-Gate = Callable[[Path, Path | None], Sequence[Verdict]]
+Gate = Callable[[Path, Path | None, set[str]], Sequence[RuleResult]]
 Report = Callable[..., None]
 
 
@@ -72,9 +74,14 @@ class Vintage:
     why_not: str = ""
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What the gate said when this vintage was published."""
-        return tuple(Verdict.from_entry(entry) for entry in self.manifest["gate"])
+    def gate_results(self) -> tuple[RuleResult, ...]:
+        """What the gate found when this vintage was published."""
+        return tuple(RuleResult.from_entry(entry) for entry in self.manifest["gate"])
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """Sources that this vintage does not have as they were landed."""
+        return tuple(Withheld.model_validate(entry) for entry in self.manifest.get("withheld", ()))
 
     @property
     def report(self) -> Path:
@@ -282,8 +289,8 @@ def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
 
 def _was_refused(candidate: Path) -> bool:
     try:
-        verdicts = read_json(candidate / "quality" / "gate.json")["verdicts"]
-        return any(verdict["verdict"] == "fail" for verdict in verdicts)
+        results = read_json(candidate / "gate" / "results.json")["results"]
+        return any(result["verdict"] == "fail" for result in results)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -331,10 +338,15 @@ def publish(
         )
     before = _data_only(_hashes(candidate.path))
     progress("asking the gate")
-    verdicts = gate(candidate.tables_dir, previous.path / "tables" if previous else None)
-    write_quality(candidate.path, verdicts, candidate.path.name)
+    results = gate(
+        candidate.tables_dir,
+        previous.path / "tables" if previous else None,
+        absent_sources(candidate.withheld),
+    )
+    withheld = [w.describe() for w in candidate.withheld]
+    write_results(candidate.path, results, candidate.path.name, withheld)
     try:
-        refuse(verdicts, candidate.path)
+        refuse(results, candidate.path)
     except GateRefusedError:
         _prune_candidates(settings)
         raise
@@ -345,13 +357,14 @@ def publish(
         candidate.tables_dir,
         candidate.path / "report" / "index.html",
         vintage_id,
-        verdicts,
+        results,
         candidate.inputs,
         candidate.citations,
         settings,
         candidate.registry,
+        withheld,
     )
-    write_quality(candidate.path, verdicts, vintage_id)
+    write_results(candidate.path, results, vintage_id, withheld)
     (candidate.path / CANDIDATE_FILE).unlink()
     hashes = _hashes(candidate.path)
     after = _data_only(hashes)
@@ -372,7 +385,8 @@ def publish(
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
             "outputs": _output_entries(candidate.path, hashes),
-            "gate": [v.entry() for v in verdicts],
+            "gate": [r.entry() for r in results],
+            "withheld": [w.model_dump() for w in candidate.withheld],
             "headline": _headline_entries(candidate.tables_dir),
             "citations": list(candidate.citations),
             "previous_vintage": previous.vintage_id if previous else None,

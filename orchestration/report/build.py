@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 from markupsafe import Markup
 
+from orchestration.gate.run import RuleResult
 from orchestration.pages import environment
-from orchestration.quality.gate import Verdict
 from orchestration.report import charts
 from orchestration.report.context import make_context
 from orchestration.report.section import Row, Section
@@ -100,18 +100,19 @@ class Page:
 def render(
     tables_dir: Path,
     vintage_id: str,
-    verdicts: Sequence[Verdict],
+    results: Sequence[RuleResult],
     inputs: Sequence[Row],
     citations: Sequence[str],
     settings: Settings,
     registry: Mapping[str, str],
+    withheld: Sequence[str] = (),
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
         source, other_sources = _one_source(connection)
         scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
         context = make_context(
-            lambda name: rows(connection, query_text(name)), registry, verdicts, inputs, scopes
+            lambda name: rows(connection, query_text(name)), registry, results, inputs, scopes
         )
         made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
         preview = make_preview(context)
@@ -142,6 +143,7 @@ def render(
             chapters=chapters,
             days=context.ask("coverage")[0],
             other_sources=other_sources,
+            withheld=withheld,
             address=_address(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
@@ -164,18 +166,20 @@ def build_report(
     tables_dir: Path,
     target: Path,
     vintage_id: str,
-    verdicts: Sequence[Verdict],
+    results: Sequence[RuleResult],
     inputs: Sequence[Row],
     citations: Sequence[str],
     settings: Settings,
     registry: Mapping[str, str],
+    withheld: Sequence[str] = (),
 ) -> None:
     """Write the report of a vintage; `target` is the path of the HTML file.
 
-    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest.
+    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest. `withheld`
+    says which sources the vintage does not have as they were landed, and why.
     The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
     """
-    page = render(tables_dir, vintage_id, verdicts, inputs, citations, settings, registry)
+    page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page.html, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]

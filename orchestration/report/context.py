@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from orchestration.quality.gate import Verdict
+from orchestration.gate.run import RuleResult
 from orchestration.report.charts import color_of
 from orchestration.report.section import Row, grouped, title
 from orchestration.words import as_known
@@ -43,7 +43,7 @@ class Context:
     weeks: Mapping[date, Mapping[str, Row]]
     # When the lead between the pair changed, by view, or `both` if the dates agree.
     lead_dates: Mapping[str, Row]
-    verdicts: Sequence[Verdict]
+    gate_results: Sequence[RuleResult]
     inputs: Sequence[Row]
     quarantined: int
     quarantined_fields: int
@@ -71,7 +71,7 @@ class Context:
 def make_context(
     ask: Callable[[str], list[Row]],
     registry: Mapping[str, str],
-    verdicts: Sequence[Verdict],
+    results: Sequence[RuleResult],
     inputs: Sequence[Row],
     quarantined_scopes: Sequence[str],
 ) -> Context:
@@ -98,7 +98,7 @@ def make_context(
             for start, rows in grouped(weekly, "period_start").items()
         },
         lead_dates=_lead_dates(asked("crossover"), pair),
-        verdicts=verdicts,
+        gate_results=results,
         inputs=inputs,
         quarantined=quarantined_scopes.count("row"),
         quarantined_fields=quarantined_scopes.count("field"),

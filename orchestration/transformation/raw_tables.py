@@ -4,7 +4,8 @@ The working database is derived and rebuilt by every run, so a run that was kill
 to repair. Only the run itself opens it; readers get finished copies inside a vintage.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,9 @@ from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
+from orchestration.publication.manifest import Withheld
 from orchestration.publication.vintage import Vintage
+from orchestration.publication.withheld import absent_sources, left_out
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import sql_text
@@ -58,8 +61,12 @@ def _view(
         connection.unregister("empty")
 
 
-def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | None) -> None:
+def _previous_usage(
+    connection: duckdb.DuckDBPyConnection, previous: Vintage | None, absent: set[str]
+) -> None:
     """What the vintage before said of each row, with the origin that it published, for `revisions`.
+
+    Without `absent` sources: they are withheld, which is no revision.
 
     Raises VerificationError where the vintage before has these tables and they cannot be read.
     """
@@ -89,8 +96,9 @@ def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | N
                 and usage.usage_date = labs.period_start
                 and usage.lab_id = labs.lab_id
                 and labs.lens = 'author_hq'
+            where not list_contains($2, usage.source)
             """,
-            [previous.vintage_id],
+            [previous.vintage_id, sorted(absent)],
         )
     except duckdb.Error as error:
         if (known := resource_problem(str(error))) is not None:
@@ -138,14 +146,19 @@ def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, 
 
 
 def create_working_database(
-    ingested: Iterable[Ingested], settings: Settings, previous: Vintage | None
+    ingested: Iterable[Ingested],
+    settings: Settings,
+    previous: Vintage | None,
+    withheld: Sequence[Withheld] = (),
 ) -> Path:
     """Replace the working database by one that holds only `raw.*`; gives its path.
 
     `previous` is the latest vintage, or None where nothing was published: what `revisions`
-    compares with. Raises TransformError if the tokens of all days are more than can be added up.
+    compares with. The dumps of `withheld` are left out, and remembered for the candidate. Raises
+    TransformError if the tokens of all days are more than can be added up.
     """
-    ingested = list(ingested)
+    out = left_out(withheld)
+    ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
     corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,12 +182,13 @@ def create_working_database(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
             "cast($3 as varchar) as previous_vintage_id, "
-            "cast($4 as integer) as fresh_price_days",
+            "cast($4 as integer) as fresh_price_days, cast($5 as varchar) as withheld",
             [
                 settings.registry_view,
                 settings.registry_as_of,
                 previous.vintage_id if previous else None,
                 limits().price_freshness.fresh_days,
+                json.dumps([w.model_dump() for w in withheld]),
             ],
         )
         connection.register(
@@ -182,7 +196,7 @@ def create_working_database(
             pa.Table.from_pylist(sorted(corrections, key=lambda c: c["id"]), _CORRECTIONS_SCHEMA),
         )
         connection.execute("create table raw.corrections as select * from known_corrections")
-        _previous_usage(connection, previous)
+        _previous_usage(connection, previous, absent_sources(withheld))
         load_configuration(connection)
         _view(
             connection,

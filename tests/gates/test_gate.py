@@ -20,11 +20,11 @@ from orchestration import pipeline
 from orchestration.configuration.files import read
 from orchestration.configuration.limits import LIMITS_FILE, Accepted, Limits, limits
 from orchestration.errors import GateRefusedError, TokenshareError
+from orchestration.gate import run as gate
+from orchestration.gate.rules import NO_ROWS, RULES_DIR, read_rule, rules
+from orchestration.gate.run import RuleResult, blockers, rule_titles, run_gate
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
-from orchestration.quality import gate
-from orchestration.quality.gate import Verdict, blockers, rule_titles, run_gate
-from orchestration.quality.rules import NO_ROWS, RULES_DIR, read_rule, rules
 from orchestration.settings import Settings
 from tests import builders
 
@@ -69,7 +69,7 @@ def healthy(small_base: Settings) -> Path:
     return vintage.path / "tables"
 
 
-Spoil = Callable[..., Verdict]
+Spoil = Callable[..., RuleResult]
 
 
 @pytest.fixture(scope="session")
@@ -80,12 +80,12 @@ def opened(healthy: Path) -> dict[bool, duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def ask(opened: dict[bool, duckdb.DuckDBPyConnection]) -> Spoil:
-    """The verdict of a rule on the healthy tables, some of them replaced by a query on them, `t`.
+    """The result of a rule on the healthy tables, some of them replaced by a query on them, `t`.
 
     The judge of `verify`, which has no Great Expectations, must find the same rows.
     """
 
-    def verdict(code: str, has_previous: bool = False, **spoilt: str) -> Verdict:
+    def asked(code: str, has_previous: bool = False, **spoilt: str) -> RuleResult:
         connection = opened[has_previous]
         (rule,) = [r for r in rules() if r.code == code]
         for table, sql in spoilt.items():
@@ -101,7 +101,7 @@ def ask(opened: dict[bool, duckdb.DuckDBPyConnection]) -> Spoil:
                 connection.execute(f"drop table {table}")
                 connection.execute(f"alter view sound_{table} rename to {table}")
 
-    return verdict
+    return asked
 
 
 @pytest.fixture
@@ -123,17 +123,17 @@ def poison(healthy: Path, tmp_path: Path) -> Callable[[str, str], Path]:
     return apply
 
 
-def verdict(folder: Path, rule: str) -> Verdict:
-    """The verdict of one rule on a folder of tables."""
+def asked_of(folder: Path, rule: str) -> RuleResult:
+    """The result of one rule on a folder of tables."""
     (found,) = [v for v in run_gate(folder, None, only=[rule]) if v.rule == rule]
     return found
 
 
 def test_a_healthy_candidate_passes(healthy: Path) -> None:
-    verdicts = run_gate(healthy, None)
-    assert [v.rule for v in verdicts] == list(rule_titles())
-    assert not blockers(verdicts), blockers(verdicts)
-    assert {v.rule: v.severity for v in verdicts} == SEVERITIES
+    results = run_gate(healthy, None)
+    assert [v.rule for v in results] == list(rule_titles())
+    assert not blockers(results), blockers(results)
+    assert {v.rule: v.severity for v in results} == SEVERITIES
 
 
 FIRST_ROW = "(row_number() over () = 1)"
@@ -343,13 +343,15 @@ USAGE = "usage_daily"
 DAY = "2026-01-20"
 FACTOR = LIMITS.day_total.max_factor
 MOVED = LIMITS.restatement.max_relative_change
-TAIL = LIMITS.day_shape.warn_tail_factor * 70 / sum(builders.MODELS.values())
+USUAL_TAIL = 70 / sum(builders.MODELS.values())
+TAIL = LIMITS.day_shape.warn_tail_factor * USUAL_TAIL
+LEAST_TAIL = USUAL_TAIL / LIMITS.day_shape.warn_tail_factor
 COVERAGE = "price_coverage_monthly"
 ROWS = ceil(LIMITS.day_shape.min_rows_ratio * len(builders.MODELS))
 # The smallest amount that SPEND_BAND must see.
 CENT = "0.000000001::decimal(38,20)"
 
-# (rule, table, query on it as `t`, what a row of the verdict must name)
+# (rule, table, query on it as `t`, what a row of the result must name)
 # fmt: off
 POISON: list[tuple[str, str, str, str]] = [
     ("SCHEMA", USAGE, "select * exclude (author) from t", "usage_daily.author"),
@@ -363,18 +365,13 @@ POISON: list[tuple[str, str, str, str]] = [
     ("VALUE_RANGE", SHARES, in_first_row(share="1 + 1e-15"), "share=1.000000000000001"),
     ("VALUE_RANGE", SHARES, in_first_row(share="'nan'::double"), "share=nan"),
     ("VALUE_SET", USAGE, in_first_row(identification="'guessed'"), "identification=guessed"),
-    ("VALUE_SET", "claims", in_first_row(verdict="'true'"), "verdict=true"),
     ("VALUE_FORM", SHARES, in_first_row(origin="'China'"), "origin=China"),
-    ("SHARE_SUM", SHARES, "select * from t where origin <> 'CN'", "add up to 0."),
-    ("TOKENS_CONSERVED", "share_by_lab_monthly", "select * from t where lab_id <> 'openai'",
-     "share_by_lab_monthly 2026-01-01"),
     ("TOKENS_CONSERVED", SHARES,
      "select * from t where period_start <> (select max(period_start) from t)",
      f"{SHARES} all periods"),
     ("TOKENS_CONSERVED", SHARES, "select * from t where lens = 'author_hq'",
      f"{SHARES} all periods"),
     ("MISSING_DAY", USAGE, f"select * from t where usage_date <> date '{DAY}'", DAY),
-    ("DAY_TOTAL", USAGE, on_day("0", DAY), DAY),
     ("OTHER_ROWS_PER_DAY", USAGE, "select * from t union all select * from t where "
      f"model_permaslug = 'other' and usage_date = date '{DAY}'", DAY),
     ("TAIL_MISSING", USAGE,
@@ -460,6 +457,8 @@ EDGES: list[tuple[str, str, Callable[[Any], str], Any, Any, str]] = [
     ("ROWS_DROP", USAGE, largest, ROWS - 1, ROWS, DAY),
     ("TAIL_SHARE", USAGE, lambda share: of_each_day("other", share, only=DAY),
      TAIL * 1.001, TAIL * 0.999, DAY),
+    ("TAIL_SHARE", USAGE, lambda share: of_each_day("other", share, only=DAY),
+     LEAST_TAIL * 0.999, LEAST_TAIL * 1.001, DAY),
     ("UNMAPPED_SHARE", USAGE, unmapped, LIMITS.unmapped.max_weekly_share * 1.001,
      LIMITS.unmapped.max_weekly_share * 0.999, "mistralai"),
     ("UNMAPPED_AUTHORS", USAGE, unmapped, LIMITS.unmapped.warn_weekly_share * 1.001,
@@ -580,8 +579,8 @@ def test_poison_is_caught(
     named: str,
 ) -> None:
     of_contract = rule in OF_CONTRACTS
-    found = verdict(poison(table, sql), rule) if of_contract else ask(rule, **{table: sql})
-    assert found.verdict == FAILS[SEVERITIES[rule]]
+    found = asked_of(poison(table, sql), rule) if of_contract else ask(rule, **{table: sql})
+    assert found.outcome == FAILS[SEVERITIES[rule]]
     assert found.failing > 0
     assert any(named in row for row in found.rows), found.rows
 
@@ -601,7 +600,7 @@ def test_what_lies_just_beyond_a_limit_is_caught_and_just_inside_passes(
     named: str,
 ) -> None:
     found = ask(rule, rule in WITH_PREVIOUS, **{table: make(beyond)})
-    assert found.verdict == FAILS[SEVERITIES[rule]]
+    assert found.outcome == FAILS[SEVERITIES[rule]]
     assert any(named in row for row in found.rows), found.rows
     found = ask(rule, rule in WITH_PREVIOUS, **{table: make(inside)})
     assert found.passed, found.rows
@@ -609,13 +608,14 @@ def test_what_lies_just_beyond_a_limit_is_caught_and_just_inside_passes(
 
 def test_values_at_the_ends_of_a_range_are_inside(poison: Callable[[str, str], Path]) -> None:
     ends = in_first_row(share="1::double", share_low="0::double", share_high="1::double")
-    found = verdict(poison(SHARES, ends), "VALUE_RANGE")
+    found = asked_of(poison(SHARES, ends), "VALUE_RANGE")
     assert found.passed, found.rows
 
 
 def test_every_rule_has_a_poison_and_every_limit_an_edge() -> None:
     beside = {"LEVEL_STEP"}
     assert {p[0] for p in [*POISON, *EDGES]} | beside == set(SEVERITIES) == set(rule_titles())
+    assert [r.code for r in rules() if r.header.judges == "source"] == OF_SOURCES
     with_limits = {r.code for r in rules() if r.header.limits}
     # A day is there or not, and so is a second `other`.
     no_edge = {"MISSING_DAY", "OTHER_ROWS_PER_DAY"}
@@ -639,7 +639,7 @@ def accept(monkeypatch: pytest.MonkeyPatch, rule: str, day: str) -> None:
         {"rule": rule, "usage_date": day, "reason": "r", "evidence": "https://example.org"}
     )
     with_it = LIMITS.model_copy(update={"accepted": (entry,)})
-    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: with_it)
+    monkeypatch.setattr("orchestration.gate.rules.limits", lambda: with_it)
 
 
 ACCEPTABLE = [r.code for r in rules() if r.header.accepts_days]
@@ -712,7 +712,7 @@ def test_a_rule_that_cannot_be_judged_fails(
     )
     rule = read_rule(path)
     found = gate.judge(rule, opened[False])
-    assert found.verdict == (FAILS[severity] if said else "pass")
+    assert found.outcome == (FAILS[severity] if said else "pass")
     assert said in "".join(found.rows)
     if "Error" not in said:
         assert len(rule.failing_rows(opened[False].cursor())) == found.failing
@@ -729,6 +729,11 @@ def test_a_rule_that_cannot_be_judged_fails(
         ("max: 1", "one_of: [1]\n-- max: 1", "expected one_of, or min or max or both"),
         ("rows: any", "rows: any\n-- accepts_days: true\n-- verified: true", "without limits only"),
         ("title: a", "title: [a", "the header is not YAML"),
+        (
+            "severity: blocker",
+            "severity: warning\n-- judges: source",
+            "a warning withholds no source",
+        ),
     ],
 )
 def test_a_header_that_is_wrong_is_named_with_its_file(
@@ -819,6 +824,35 @@ def test_a_landed_dump_that_restates_a_settled_day_is_refused_by_the_run(
     assert small.latest_path.read_bytes() == before
 
 
+OF_SOURCES = [
+    "TOP_LABS", "UNMAPPED_SHARE", "DAY_TOTAL", "MISSING_DAY", "RESTATEMENT", "ROWS_DROP",
+    "TAIL_MISSING", "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", OF_SOURCES)
+def test_a_failing_row_names_the_source_that_it_judges(ask: Spoil, rule: str) -> None:
+    """The same fault in another source beside the healthy one."""
+    spoilt = {e[0]: (e[1], e[2](e[3])) for e in reversed(EDGES)} | {p[0]: p[1:3] for p in POISON}
+    table, sql = spoilt[rule]
+    beside = "from t union all from (select * replace ('x' as source) from {})"
+    both = {}
+    if rule in WITH_PREVIOUS and table == USAGE:
+        both["previous_usage_daily"] = beside.format("t")
+    spoiled = beside.format(f"({sql})")
+    has_source = rule != "CATALOGUE_SHRANK"
+    found = ask(rule, rule in WITH_PREVIOUS, **{table: spoiled if has_source else sql}, **both)
+    assert list(found.sources) == (["x"] if has_source else ["openrouter_models"])
+    assert [row for rows in found.sources.values() for row in rows] == found.rows
+
+
+def test_a_withheld_source_is_not_restated(healthy: Path) -> None:
+    for absent, rows in (((), 42 * 8), (("openrouter_rankings",), 0)):
+        with gate.connect(healthy, healthy, absent) as connection:
+            ((found,),) = connection.execute("select count(*) from previous_usage_daily").fetchall()
+        assert found == rows
+
+
 # First new day of the small feed, whose last day is 2026-02-11, factor, and whether it warns.
 STEP = LIMITS.level_step
 LEVELS = [
@@ -844,7 +878,7 @@ def test_new_days_on_another_level_warn(
     now = f"{FROM} '{first_day}' then tokens * {factor} {TO}"
     before = f"select * from t where usage_date < date '{first_day}'"
     found = ask("LEVEL_STEP", True, usage_daily=now, previous_usage_daily=before)
-    assert found.verdict == ("warn" if warns else "pass"), found.rows
+    assert found.outcome == ("warn" if warns else "pass"), found.rows
     assert [row[:10] for row in found.rows] == ([first_day] if warns else [])
     # Every day for itself is within the factor that a day may differ by.
     assert ask("DAY_TOTAL", usage_daily=now).passed == (factor < FACTOR)
@@ -868,7 +902,7 @@ def test_a_filtered_answer_that_replaces_unsettled_days_is_a_step_and_of_settled
     assert [row[:10] for row in found.rows] == ["2026-02-09"]
     assert ask("RESTATEMENT", True, usage_daily=unsettled).passed
     settled = f"{FROM} '{DAY}' then tokens * 0.95 {TO}"
-    assert ask("RESTATEMENT", True, usage_daily=settled).verdict == "fail"
+    assert ask("RESTATEMENT", True, usage_daily=settled).outcome == "fail"
 
 
 def test_a_settled_day_that_keeps_its_total_but_not_its_models_is_a_restatement(
@@ -916,7 +950,7 @@ def test_a_missing_table_is_a_schema_failure(
 ) -> None:
     folder = poison("headline", "select * from t")
     (folder / "headline.parquet").unlink()
-    assert any("headline" in row for row in verdict(folder, "SCHEMA").rows)
+    assert any("headline" in row for row in asked_of(folder, "SCHEMA").rows)
 
 
 def test_a_grain_that_changes_mid_series_names_the_first_days(ask: Spoil) -> None:
@@ -930,7 +964,7 @@ def test_thresholds_hold_on_the_shipped_history_with_room(
 ) -> None:
     """The factor must not sit next to what real data does: a quarter of it stays free."""
     _, vintage = shipped
-    ratios = next(v for v in vintage.verdicts if v.rule == "DAY_TOTAL").observed
+    ratios = next(v for v in vintage.gate_results if v.rule == "DAY_TOTAL").observed
     low, high = float(ratios.split()[2]), float(ratios.split()[4])
     factor = LIMITS.day_total.max_factor
     assert high < 0.75 * factor

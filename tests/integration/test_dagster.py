@@ -13,7 +13,8 @@ import pytest
 
 from orchestration.assets.common import WRITER_POOL
 from orchestration.contracts.odcs import tables
-from orchestration.quality.gate import rule_titles
+from orchestration.gate.run import rule_titles
+from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
 
@@ -272,3 +273,36 @@ def test_a_refusal_fails_the_run_and_shows_the_rule(
     (failure,) = [e for e in result.all_events if e.is_step_failure]
     assert failure.step_key == "vintage"
     assert not [e for e in result.all_events if e.is_step_up_for_retry]
+
+
+# Without prices the gate refuses; gpt-oss at another price on 2025-11-14 is a correction that is
+# not needed, at which dbt stops.
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("2026-09-02.json", builders.CUT_CATALOGUE, "CATALOGUE_SHRANK"),
+        (
+            "2025-11-14.json",
+            builders.catalogue({"openai/gpt-oss-120b": ("0.00000005", "0.0000004")}),
+            "NOT_BUILT",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_published_is_withheld_and_said(
+    small: Settings, instance: dg.DagsterInstance, name: str, content: bytes, rule: str
+) -> None:
+    small.inbox_dir.mkdir()
+    builders.write(small.inbox_dir, name, content)
+    result = of(small).resolve_job_def("publish_vintage").execute_in_process(
+        instance=instance, raise_on_error=False
+    )  # fmt: skip
+    assert result.success
+    failed = {c.check_name: c for c in result.get_asset_check_evaluations() if not c.passed}
+    said = failed["no_source_withheld"].metadata["openrouter_models"].value
+    assert rule in str(said)
+    assert failed["no_source_withheld"].severity == dg.AssetCheckSeverity.ERROR
+    vintage = latest_vintage(small)
+    assert vintage is not None
+    assert [(w.source, [r.rule for r in w.rules]) for w in vintage.withheld] == [
+        ("openrouter_models", [rule])
+    ]

@@ -6,18 +6,27 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from markupsafe import escape
+from typer.testing import CliRunner
 
 from orchestration import pipeline
+from orchestration.cli import app
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
-from orchestration.errors import GateRefusedError, TokenshareError, VerificationError
+from orchestration.diff.usage import compare_vintages
+from orchestration.errors import (
+    GateRefusedError,
+    SourceWithheldError,
+    TokenshareError,
+    VerificationError,
+)
 from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
@@ -28,7 +37,10 @@ from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
+from tests.conftest import vintage_of
 
+# After the last catalogue of the seeds.
+PRICED = datetime(2026, 9, 2, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
 FIRST, COUNT = "2026-01-01", 42
 
@@ -85,8 +97,8 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "tokenshare.duckdb",
         "report/index.html",
         "report/preview.png",
-        "quality/index.html",
-        "quality/gate.json",
+        "gate/index.html",
+        "gate/results.json",
         *(f"tables/{name}.parquet" for name in tables("published")),
     }
     pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
@@ -214,14 +226,14 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert len(list(small.vintages_dir.iterdir())) == 1
     (kept,) = small.candidates_dir.iterdir()
     assert str(kept) in message
-    assert named in (kept / "quality" / "index.html").read_text(encoding="utf-8")
+    assert named in (kept / "gate" / "index.html").read_text(encoding="utf-8")
     assert (kept / "tables" / "usage_daily.parquet").exists()
     with pytest.raises(GateRefusedError):
         pipeline.publish_newest(small)
 
     day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
     wider = limits().model_copy(update={"day_total": day_total})
-    monkeypatch.setattr("orchestration.quality.rules.limits", lambda: wider)
+    monkeypatch.setattr("orchestration.gate.rules.limits", lambda: wider)
     assert pipeline.publish_newest(small).is_new
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
@@ -253,7 +265,9 @@ def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
             f"select usage_date::varchar, field, value, code from '{folder}/quarantine.parquet'"
         ).fetchall()
     assert rows == [("2026-02-10", "total_tokens", "-1", "too_small")]
-    assert "QUARANTINED_ROWS" in {v.rule for v in result.vintage.verdicts if v.verdict == "warn"}
+    assert "QUARANTINED_ROWS" in {
+        v.rule for v in result.vintage.gate_results if v.outcome == "warn"
+    }
 
 
 def test_verify_accepts_a_copy_under_another_name(small: Settings, tmp_path: Path) -> None:
@@ -784,3 +798,67 @@ def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
     land(drop("2026-08-23.json", content), settings)
     records, _ = pipeline.land_waiting(settings)
     assert {r.source for r in records} == {"openrouter_models", "openrouter_rankings"}
+
+
+def test_a_cut_catalogue_is_withheld_and_returns_when_it_is_mended(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    """The gate would refuse it; the rankings do not wait for it."""
+    runner = CliRunner()
+    before = vintage_of(small)
+    cut = land(drop("cut.json", builders.CUT_CATALOGUE), small, as_of=PRICED).record
+    result = runner.invoke(app, ["run", "--data-dir", str(small.data_dir)])
+    assert isinstance(result.exception, SourceWithheldError), result.output
+    assert result.exception.exit_code == 10
+    assert "published vintage" in result.output
+    vintage = vintage_of(small)
+    assert vintage.vintage_id != before.vintage_id
+    (withheld,) = vintage.withheld
+    assert (withheld.source, withheld.is_absent) == ("openrouter_models", True)
+    assert [(r.rule, "was a catalogue cut?" in r.rows[0]) for r in withheld.rules] == [
+        ("CATALOGUE_SHRANK", True)
+    ]
+    assert [d.sha256 for d in withheld.dumps] == [cut.sha256]
+    assert cut.sha256 not in {i["sha256"] for i in vintage.manifest["inputs"]}
+    said = withheld.describe()
+    assert said in str(result.exception)
+    for page in ("report/index.html", "gate/index.html"):
+        assert str(escape(said)) in (vintage.path / page).read_text(encoding="utf-8")
+    for table in tables("published"):
+        was, now = (
+            pq.read_table(v.path / "tables" / f"{table}.parquet") for v in (before, vintage)
+        )
+        assert now.equals(was), table
+    verify(vintage.path)
+    (kept,) = small.candidates_dir.iterdir()
+    assert "CATALOGUE_SHRANK" in (kept / "gate" / "index.html").read_text(encoding="utf-8")
+    assert compare_vintages(before.path, vintage.path).after.withheld == ("openrouter_models",)
+
+    again = pipeline.run(small).vintage
+    assert not again.is_new
+    assert again.withheld, "it is still withheld, and still said"
+
+    with duckdb.connect() as connection:
+        priced = connection.execute(
+            "select distinct model_permaslug from "
+            f"'{vintage.path}/tables/price_history.parquet' where valid_to is null"
+        ).fetchall()
+    whole = builders.catalogue({slug: ("0.000001", "0.000002") for (slug,) in priced})
+    land(drop("whole.json", whole), small, as_of=PRICED + timedelta(days=1))
+    mended = pipeline.run(small).vintage
+    assert mended.is_new
+    assert not mended.withheld
+    assert cut.sha256 in {i["sha256"] for i in mended.manifest["inputs"]}
+
+
+def test_counts_of_apps_that_cannot_be_added_up_do_not_stop_the_rankings(
+    small: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    huge = builders.app_rankings({1: 2**62, 2: 2**61})
+    record = land(drop("apps.json", huge), small).record
+    vintage = pipeline.run(small).vintage
+    assert vintage.is_new
+    (withheld,) = vintage.withheld
+    assert (withheld.source, [r.rule for r in withheld.rules]) == (record.source, ["NOT_BUILT"])
+    assert record.path in withheld.rules[0].rows[1]
+    assert pq.read_table(vintage.path / "tables" / "app_usage.parquet").num_rows == 0

@@ -502,8 +502,8 @@ def test_it_is_small_and_self_contained(report: Path) -> None:
     assert report.stat().st_size < 3_000_000
 
 
-def test_the_quality_report_is_styled_and_offline(browser: Browser, report: Path) -> None:
-    path = report.parent.parent / "quality" / "index.html"
+def test_the_page_of_the_gate_is_styled_and_offline(browser: Browser, report: Path) -> None:
+    path = report.parent.parent / "gate" / "index.html"
     page = open_page(browser, path)
     assert not page.said
     assert page.asked == [path.as_uri()]

@@ -113,7 +113,7 @@ def real(
     # 29 tags with 10 models each and 4 macro categories.
     assert (landed.good_rows, landed.quarantined_rows) == (29 + 290 + 4, 0)
     vintage = pipeline.run(settings).vintage
-    assert not [v for v in vintage.verdicts if v.rule.startswith("TASK_") and not v.passed]
+    assert not [v for v in vintage.gate_results if v.rule.startswith("TASK_") and not v.passed]
     with open_tables(vintage.path / "tables") as connection:
         yield connection
 

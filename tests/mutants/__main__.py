@@ -21,7 +21,7 @@ TOOLS = Path(sys.prefix) / "mutants"
 ROOMS = {
     "orchestration/landing": ["tests/unit/test_landing.py", "tests/unit/test_files.py"],
     "orchestration/ingestion": ["tests/unit/test_bad_input.py", "tests/unit/test_sources.py"],
-    "orchestration/quality": ["tests/gates"],
+    "orchestration/gate": ["tests/gates"],
     "orchestration/publication": [
         "tests/integration/test_write_order.py",
         "tests/integration/test_publication.py",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.quality.gate import Verdict
+from orchestration.gate.run import RuleResult
 from orchestration.report.context import Context
 from orchestration.report.section import Column, Row, Section, Table, starred, value
 from orchestration.words import month, number, percent, spaced, tokens
@@ -17,7 +17,7 @@ class Coverage(Section):
     counts: Row
     inputs: Sequence[Row]
     passed: int
-    warnings: Sequence[Verdict]
+    warnings: Sequence[RuleResult]
     quarantined: int
     quarantined_fields: int
     kinds: Table
@@ -31,8 +31,8 @@ def section(context: Context) -> Coverage:
     return Coverage(
         counts=counts,
         inputs=context.inputs,
-        passed=sum(v.passed for v in context.verdicts),
-        warnings=[v for v in context.verdicts if v.verdict == "warn"],
+        passed=sum(v.passed for v in context.gate_results),
+        warnings=[v for v in context.gate_results if v.outcome == "warn"],
         quarantined=context.quarantined,
         quarantined_fields=context.quarantined_fields,
         kinds=Table(

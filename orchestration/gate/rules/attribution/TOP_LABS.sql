@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: every week has at least {labs.min_per_week} labs with tokens
 -- judged: labs
 -- min: limits.labs.min_per_week

@@ -50,7 +50,8 @@ class Header(BaseModel):
     a NULL or NaN fails. `limits` lists every key of gate.yml that the file uses. `rows: needed`
     makes an empty frame fail. If `accepts_days`, a row whose `usage_date` a human has accepted in
     gate.yml is left out. `verified` rules need nothing but a vintage's tables: `tokenshare verify`
-    asks them again.
+    asks them again. A rule that `judges: source` names in the column `source` whose fault a failing
+    row is: if that is not the primary source, the source is withheld and the others are published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,7 @@ class Header(BaseModel):
     rows: Literal["any", "needed"] = "any"
     accepts_days: bool = False
     verified: bool = False
+    judges: Literal["candidate", "source"] = "candidate"
     message: Text
 
     @model_validator(mode="after")
@@ -73,6 +75,8 @@ class Header(BaseModel):
             raise ValueError("expected one_of, or min or max or both")
         if self.verified and (self.limits or self.accepts_days or self.severity != "blocker"):
             raise ValueError("verify asks blockers without limits only")
+        if self.judges == "source" and self.severity != "blocker":
+            raise ValueError("a warning withholds no source")
         return self
 
 
@@ -107,7 +111,7 @@ class Rule:
         ((least, greatest),) = connection.execute(f"select {low}, {high} {relation}").fetchall()
         return least, greatest
 
-    def say(self, row: Mapping[str, Any]) -> str:
+    def describe(self, row: Mapping[str, Any]) -> str:
         """A failing row in words."""
         try:
             return self.header.message.format_map(row)
@@ -131,7 +135,7 @@ class Rule:
         )
         if not judged_rows and self.header.rows == "needed":
             return [NO_ROWS]
-        return [self.say(row) for row in judged_rows if not row.pop("rule_passed")]
+        return [self.describe(row) for row in judged_rows if not row.pop("rule_passed")]
 
 
 NO_ROWS = "no rows to judge"
@@ -184,7 +188,7 @@ def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `limits` and `configured_claims` beside the tables of a candidate."""
     sections = limits().document()
     del sections["accepted"]
-    # As DuckDB reads it from gate.json, but for no days at all, which would be no struct.
+    # As DuckDB reads it from results.json, but for no days at all, which would be no struct.
     sections["known_missing_days"] = to_json(sections["known_missing_days"]).decode()
     claims = [claim.claim_id for claim in configured()[1]]
     connection.register("limits_read", pa.Table.from_pylist([sections]))

@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: no day is missing inside the window but those that the source never published
 -- judged: explained
 -- one_of: [true]

@@ -22,15 +22,18 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
-from orchestration.quality.rules import NO_ROWS, Rule, Severity, create_scope, rules
+from orchestration.gate.rules import NO_ROWS, Rule, Severity, create_scope, rules
 from orchestration.tables import open_tables, sql_text
 
 _ROWS_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What one rule said. `rows` are the first failing rows, in words."""
+class RuleResult:
+    """What one rule found. `rows` are the first failing rows, in words.
+
+    `sources` are the same by the source that they judge; empty if the rule judges none.
+    """
 
     suite: str
     rule: str
@@ -40,37 +43,38 @@ class Verdict:
     observed: str
     failing: int
     rows: list[str] = field(default_factory=list)
+    sources: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> str:
+    def outcome(self) -> str:
         if self.passed:
             return "pass"
         return "fail" if self.severity == "blocker" else "warn"
 
     @classmethod
-    def from_entry(cls, entry: dict[str, Any]) -> "Verdict":
-        """A verdict as a manifest keeps it."""
-        return cls(**{f.name: entry[f.name] for f in fields(cls)})
+    def from_entry(cls, entry: dict[str, Any]) -> "RuleResult":
+        """A result as a manifest keeps it."""
+        return cls(**{f.name: entry[f.name] for f in fields(cls) if f.name in entry})
 
     def entry(self) -> dict[str, Any]:
-        """The form that manifest and quality report keep."""
-        return {**asdict(self), "verdict": self.verdict}
+        """The form that the manifest and `gate/results.json` keep."""
+        return {**asdict(self), "verdict": self.outcome}
 
 
 @dataclass(frozen=True)
 class _Term:
-    """One thing that a contract says of one table: `fails` is SQL over a row of it."""
+    """One thing that a contract says of one table: `fails` is SQL, true of a row that breaks it."""
 
     code: str
     table: Table
     column: str
-    says: str
+    must_be: str
     fails: str
 
 
 @dataclass(frozen=True)
 class _Question:
-    """A frame, one expectation on it, and how to speak of a failing row."""
+    """A frame, one expectation on it, and how a failing row is put into words."""
 
     suite: str
     rule: str
@@ -81,6 +85,7 @@ class _Question:
     arguments: dict[str, Any]
     message: Callable[[dict[str, Any]], str]
     needs_rows: bool = False
+    judges_source: bool = False
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
@@ -101,9 +106,10 @@ def _schema_question(tables_dir: Path) -> _Question:
         found = {f.name: f for f in pq.read_schema(path)} if path.exists() else {}
         expected = {f.name: f for f in table.arrow_schema()}
         for name in dict.fromkeys([*expected, *found]):
-            says = str(expected[name].type) if name in expected else "no such column"
-            holds = str(found[name].type) if name in found else "no such column"
-            rows.append((table.name, name, says, holds, says == holds))
+            types = [
+                str(c[name].type) if name in c else "no such column" for c in (expected, found)
+            ]
+            rows.append((table.name, name, *types, types[0] == types[1]))
     for path in sorted(tables_dir.glob("*")):
         if path.stem not in tables("published"):
             rows.append((path.stem, "*", "no such table", "a table", False))
@@ -152,8 +158,8 @@ def contract_terms(table: Table) -> Iterator[_Term]:
                 )
                 if part
             )
-            says = f"in [{'-∞' if low is None else low}, {'∞' if high is None else high}]"
-            yield _Term("VALUE_RANGE", table, name, says, f"not ({inside})")
+            must_be = f"in [{'-∞' if low is None else low}, {'∞' if high is None else high}]"
+            yield _Term("VALUE_RANGE", table, name, must_be, f"not ({inside})")
         if column.enum:
             listed = ", ".join(sql_text(value) for value in column.enum)
             yield _Term("VALUE_SET", table, name, f"one of {listed}", f"{sql} not in ({listed})")
@@ -212,13 +218,13 @@ def _contract_questions(
             for values in found.fetchall()
         ]
         return (
-            f"{term.table.name}.{term.column}: {row['failing_rows']} rows are not {term.says}: "
+            f"{term.table.name}.{term.column}: {row['failing_rows']} rows are not {term.must_be}: "
             + "; ".join(shown)
         )
 
     for code, title in _TERM_TITLES.items():
         rows = [
-            (i, t.table.name, t.column, t.says, failing[i])
+            (i, t.table.name, t.column, t.must_be, failing[i])
             for i, t in enumerate(terms)
             if t.code == code
         ]
@@ -227,15 +233,15 @@ def _contract_questions(
             code,
             "blocker",
             title,
-            pd.DataFrame(rows, columns=["term", "table_name", "column", "says", "failing_rows"]),
+            pd.DataFrame(rows, columns=["term", "table_name", "column", "must_be", "failing_rows"]),
             "ExpectColumnValuesToBeBetween",
             {"column": "failing_rows", "max_value": 0},
             message,
         )
 
 
-def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Question | Verdict:
-    """The frame of one rule, or its verdict if its query cannot be run: it has not been passed."""
+def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Question | RuleResult:
+    """The frame of one rule, or its result if its query cannot be run: it has not been passed."""
     expected = rule.header
     cursor = connection.cursor()
     try:
@@ -255,18 +261,24 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
         _pandas(frame),
         f"ExpectColumnValuesToBe{expectation}",
         {"column": expected.judged, **arguments},
-        rule.say,
+        rule.describe,
         expected.rows == "needed",
+        expected.judges == "source",
     )
 
 
-def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) -> Verdict:
+def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) -> RuleResult:
     """A rule that could not be asked has not been passed."""
-    return Verdict(suite, rule, severity, False, title, why, 1, [why])
+    return RuleResult(suite, rule, severity, False, title, why, 1, [why])
 
 
-def connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDBPyConnection:
-    """A connection with every relation that a rule may read (see `rules`)."""
+def connect(
+    tables_dir: Path, previous_tables_dir: Path | None, absent: Collection[str] = ()
+) -> duckdb.DuckDBPyConnection:
+    """A connection with every relation that a rule may read (see `rules`).
+
+    What the vintage before has of `absent` sources is left out: they are withheld, not restated.
+    """
     names = ("usage_daily", "price_history")
     paths = {n: previous_tables_dir / f"{n}.parquet" for n in names} if previous_tables_dir else {}
     previous = {f"previous_{n}": path for n, path in paths.items() if path.exists()}
@@ -274,6 +286,12 @@ def connect(tables_dir: Path, previous_tables_dir: Path | None) -> duckdb.DuckDB
     for name in names:
         if f"previous_{name}" not in previous:
             connection.execute(f"create view previous_{name} as select * from {name} where false")
+    if absent and "previous_usage_daily" in previous:
+        connection.execute("alter view previous_usage_daily rename to all_previous_usage_daily")
+        connection.execute(
+            "create view previous_usage_daily as from all_previous_usage_daily "
+            f"where source not in ({', '.join(sql_text(name) for name in sorted(absent))})"
+        )
     create_scope(connection)
     return connection
 
@@ -312,8 +330,8 @@ class _Validator:
             .add_batch_definition_whole_dataframe("frame")
         )
 
-    def ask(self, question: _Question) -> Verdict:
-        """The verdict on one question."""
+    def ask(self, question: _Question) -> RuleResult:
+        """The result of one question."""
         q = question
         if q.needs_rows and q.frame.empty:
             return _not_asked(q.suite, q.rule, q.severity, q.title, NO_ROWS)
@@ -333,7 +351,8 @@ class _Validator:
         # Expectations pass over NULL; a value that could not be computed is not a good one.
         unexpected |= {i for i, missing in enumerate(q.frame[column].isna()) if missing}
         rows = sorted(unexpected)
-        return Verdict(
+        shown = [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]]
+        return RuleResult(
             q.suite,
             q.rule,
             q.severity,
@@ -341,8 +360,17 @@ class _Validator:
             q.title,
             _observed(q.frame, column, len(rows)),
             len(rows),
-            [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]],
+            shown,
+            self._by_source(q, rows) if q.judges_source else {},
         )
+
+    def _by_source(self, q: _Question, rows: Sequence[int]) -> dict[str, list[str]]:
+        """The first failing rows of each source, in words."""
+        found: dict[str, list[str]] = {}
+        for source, own in q.frame.iloc[list(rows)].groupby("source", dropna=False):
+            shown = own.head(_ROWS_SHOWN).to_dict("records")
+            found[str(source)] = [q.message({str(k): v for k, v in r.items()}) for r in shown]
+        return found
 
 
 def _observed(frame: pd.DataFrame, column: str, failing: int) -> str:
@@ -359,30 +387,36 @@ def _ends(values: "pd.Series[Any]") -> tuple[Any, Any]:
     return values.min(), values.max()
 
 
-def judge(rule: Rule, connection: duckdb.DuckDBPyConnection) -> Verdict:
-    """The verdict of one rule on what `connect` opened."""
+def judge(rule: Rule, connection: duckdb.DuckDBPyConnection) -> RuleResult:
+    """The result of one rule on what `connect` opened."""
     return _judged(_relation_question(rule, connection))
 
 
-def _judged(asked: _Question | Verdict) -> Verdict:
-    return asked if isinstance(asked, Verdict) else _validator().ask(asked)
+def _judged(asked: _Question | RuleResult) -> RuleResult:
+    return asked if isinstance(asked, RuleResult) else _validator().ask(asked)
 
 
 def run_gate(
-    tables_dir: Path, previous_tables_dir: Path | None, only: Collection[str] | None = None
-) -> list[Verdict]:
+    tables_dir: Path,
+    previous_tables_dir: Path | None,
+    absent: Collection[str] = (),
+    *,
+    only: Collection[str] | None = None,
+) -> list[RuleResult]:
     """Judge the tables of a candidate; `previous_tables_dir` is of the vintage before, or None.
+
+    `absent` sources are withheld from the candidate (see `connect`).
 
     A candidate that does not have the tables of its contracts is judged by its schema alone.
     `only` asks these rules and the schema, to look into one of them; publishing asks all.
     """
     validator = _validator()
-    verdicts = [validator.ask(_schema_question(tables_dir))]
-    if verdicts[0].passed:
+    results = [validator.ask(_schema_question(tables_dir))]
+    if results[0].passed:
         asked = set(rule_titles()) if only is None else set(only)
         # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
         with (
-            connect(tables_dir, previous_tables_dir) as connection,
+            connect(tables_dir, previous_tables_dir, absent) as connection,
             ThreadPoolExecutor(max_workers=2) as pool,
         ):
             relations = pool.map(
@@ -390,35 +424,36 @@ def run_gate(
                 [r for r in rules() if r.code in asked],
             )
             if asked & set(_TERM_TITLES):
-                verdicts += [
+                results += [
                     validator.ask(q)
                     for q in _contract_questions(connection, pool)
                     if q.rule in asked
                 ]
-            verdicts += [_judged(q) for q in relations]
-    return verdicts
+            results += [_judged(q) for q in relations]
+    return results
 
 
-def blockers(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts that stop a publication."""
-    return [v for v in verdicts if v.verdict == "fail"]
+def blockers(results: Sequence[RuleResult]) -> list[RuleResult]:
+    """Results that stop a publication."""
+    return [r for r in results if r.outcome == "fail"]
 
 
-def warnings(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts that are published with the vintage."""
-    return [v for v in verdicts if v.verdict == "warn"]
+def warnings(results: Sequence[RuleResult]) -> list[RuleResult]:
+    """Results that are published with the vintage."""
+    return [r for r in results if r.outcome == "warn"]
 
 
-def refuse(verdicts: Sequence[Verdict], candidate: Path) -> None:
+def refuse(results: Sequence[RuleResult], candidate: Path) -> None:
     """Raise GateRefusedError where a blocker failed, with rule, rows and observed value of each."""
-    failed = blockers(verdicts)
+    failed = blockers(results)
     if failed:
         lines = [f"the gate refused the candidate: {len(failed)} blocker(s) failed"]
-        for verdict in failed:
-            lines.append(f"  {verdict.rule}: {verdict.title}")
-            lines.append(f"    observed: {verdict.observed}; {verdict.failing} failing")
-            lines += [f"    {row}" for row in verdict.rows]
-            if verdict.failing > len(verdict.rows):
-                lines.append(f"    … and {verdict.failing - len(verdict.rows)} more")
+        for result in failed:
+            lines.append(f"  {result.rule}: {result.title}")
+            lines.append(f"    observed: {result.observed}; {result.failing} failing")
+            by_source = [f"{s}: {row}" for s, rows in result.sources.items() for row in rows]
+            lines += [f"    {row}" for row in (by_source or result.rows)]
+            if result.failing > len(result.rows):
+                lines.append(f"    … and {result.failing - len(result.rows)} more")
         lines.append(f"nothing of it was published; the candidate is kept in {candidate}")
-        raise GateRefusedError("\n".join(lines), tuple(verdicts))
+        raise GateRefusedError("\n".join(lines), tuple(results))

@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: >-
 --   no complete day has less than {day_shape.min_rows_ratio:.0%} of the rows of the days before it
 -- judged: rows_ratio

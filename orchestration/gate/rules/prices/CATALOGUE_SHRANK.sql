@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: >-
 --   at least {catalogue.min_open_ratio:.0%} as many models have a price that holds as in the
 --   previous vintage
@@ -15,6 +16,6 @@ now as (
     select count(distinct model_permaslug) as models from price_history
     where valid_to is null and price_kind = 'prompt'
 )
-select before.models as models_before, now.models as models_now,
+select 'openrouter_models' as source, before.models as models_before, now.models as models_now,
     now.models / before.models as ratio
 from before cross join now where before.models > 0;

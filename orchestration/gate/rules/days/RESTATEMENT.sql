@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: >-
 --   days settled for {restatement.settled_after_days} days moved by at most
 --   {restatement.max_relative_change:.1%} since the previous vintage, model by model

@@ -2,7 +2,7 @@
 -- the folder of the vintage; then any rule: docs/operations.md, "Running a rule by hand".
 
 -- The limits by which this vintage was judged.
-create or replace temp view limits as select unnest(thresholds) from read_json('quality/gate.json');
+create or replace temp view limits as select unnest(limits) from read_json('gate/results.json');
 
 -- The vintage before: none. To compare with one, attach its database and name its tables here.
 create or replace temp view previous_usage_daily as select * from usage_daily where false;

@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: unmapped authors hold at most {unmapped.max_weekly_share:.0%} of a week
 -- judged: unmapped_share
 -- max: limits.unmapped.max_weekly_share

@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: no complete day lacks the row `other` where the days before it have it
 -- judged: ok
 -- one_of: [true]

@@ -1,4 +1,5 @@
 -- severity: blocker
+-- judges: source
 -- title: >-
 --   at least {price_coverage.min_monthly_share:.0%} of the attributed tokens of a complete month
 --   before the newest catalogue have a price on their day

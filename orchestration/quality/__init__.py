@@ -1,1 +1,0 @@
-"""Is this candidate fit to publish? Rules, the gate that runs them, and the quality report."""
