@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import tables
 from orchestration.files import BUILDING_PREFIX, fingerprint
-from orchestration.ingestion.checks import count_scopes, split_rows
 from orchestration.landing.store import DumpRecord
 from orchestration.settings import CONTRACTS_DIR, PROJECT_ROOT, Settings
 from orchestration.sources import SOURCES, Dump, parse
+from orchestration.sources.checks import count_scopes, split_rows
 
 _PACKAGE = PROJECT_ROOT / "orchestration"
 

@@ -32,11 +32,11 @@ from orchestration.files import (
     sha256_file,
     to_json,
 )
-from orchestration.ingestion.checks import count_scopes, split_rows
 from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
 from orchestration.settings import SHIPPED_LANDING_DIR, Settings
 from orchestration.sources import SOURCES, Dump, ParsedDump, Source, find_source, parse
 from orchestration.sources.base import Limits, parse_time
+from orchestration.sources.checks import count_scopes, split_rows
 
 SIDECAR = "sidecar.json"
 _SEAL = "sidecar_sha256"

@@ -13,12 +13,12 @@ import pyarrow as pa
 from orchestration.claims.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
-from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.vintage import Vintage
 from orchestration.quality.limits import limits
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
+from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
 from orchestration.transformation.corrections import read_corrections
 

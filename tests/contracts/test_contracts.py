@@ -7,13 +7,13 @@ import pytest
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration.contracts.odcs import Table, contract_versions, tables
-from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.quality.gate import contract_terms
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.sources import SOURCES
+from orchestration.sources.checks import QUARANTINE_SCHEMA
 
 FILES = sorted(CONTRACTS_DIR.rglob("*.odcs.yaml"))
 PUBLISHED = tables("published")
