@@ -84,7 +84,10 @@ def tidy_up(settings: Settings) -> list[str]:
 def land_waiting(
     settings: Settings, progress: Progress = lambda _: None
 ) -> tuple[list[DumpRecord], InboxResult]:
-    """Land the shipped history where nothing is landed yet, then what has settled in the inbox."""
+    """Land the shipped history, then what has settled in the inbox.
+
+    Every dump is hashed again here, and nowhere else in a run.
+    """
     land_shipped(settings)
     result = take_inbox(settings, progress)
     return list_dumps(settings), result

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Refused candidates kept for inspection."
     )
 
+    shipped_history: bool = Field(
+        default=True,
+        description="Land the shipped dumps of each source of which nothing else is landed.",
+    )
     inbox_quiet_seconds: float = Field(
         default=20.0,
         ge=0,
