@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from orchestration.errors import TokenshareError
-from orchestration.settings import CONTRACTS_DIR
+from orchestration.settings import CONTRACTS_DIR, DEFAULT_SOURCE
 
 RULE_SETS_FILE = CONTRACTS_DIR / "rule_sets.yml"
 CLAIMS_DIR = CONTRACTS_DIR / "claims"
@@ -206,7 +206,7 @@ class Claim(_Strict):
     published_by: Text
     published_on: date | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    source: Name = "openrouter_rankings"
+    source: Name = DEFAULT_SOURCE
     metric: Metric
     group: str | None = None
     over: str | None = None

@@ -207,7 +207,7 @@ def _judge(
     source = find_source(dump, source_name)
     parsed = parse(dump, source)
     found = None
-    if source.name == "openrouter_rankings" and parsed.layout.startswith("csv/"):
+    if source.has_manifest and parsed.layout.startswith("csv/"):
         found = find_manifest(path, dump)
     if found:
         check_manifest(*found, dump, parsed)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import TokenshareError, VerificationError, plain
-from orchestration.registry import DEFAULT_SOURCE, opinions
+from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.judgements import outdated, read_judgements
 from orchestration.registry.opinions import rows
@@ -16,7 +16,7 @@ from orchestration.registry.registry import (
     latest_tables,
     load,
 )
-from orchestration.settings import Settings
+from orchestration.settings import DEFAULT_SOURCE, Settings
 from orchestration.tables import close_doors, parquet
 
 if TYPE_CHECKING:

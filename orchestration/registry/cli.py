@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.errors import RegistryFindingsError, TokenshareError
-from orchestration.registry import DEFAULT_SOURCE, View
+from orchestration.registry import View
+from orchestration.settings import DEFAULT_SOURCE
 from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_json, settings_of
 
 registry_app = typer.Typer(

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from orchestration.registry import DEFAULT_SOURCE, View
+from orchestration.registry import View
 from orchestration.registry.attribution import CUTS, attribute
 from orchestration.registry.check import read_usage
 from orchestration.registry.opinions import rows
@@ -15,7 +15,7 @@ from orchestration.registry.registry import (
     latest_tables,
     load,
 )
-from orchestration.settings import Settings
+from orchestration.settings import DEFAULT_SOURCE, Settings
 from orchestration.tables import close_doors
 
 if TYPE_CHECKING:

@@ -1,5 +1,7 @@
-"""One module per raw dump format. A source reads bytes into rows of strings and judges nothing
-but the form of the file; values are judged against the contract in `ingestion/`."""
+"""Reading a dump. One module per raw format reads bytes into rows of strings and judges nothing but
+the form of the file; `checks` judges values against the raw contract, `kept` keeps the result.
+
+`SOURCES` is the one list of sources: help, landing, raw tables and error messages follow it."""
 
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources import (

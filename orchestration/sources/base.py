@@ -356,6 +356,8 @@ class Source:
     layouts: str
     recognizes: Callable[[Dump], bool]
     parse: Callable[[Dump], ParsedDump]
+    # Whether its CSV is published with a manifest beside it (see landing/manifest.py).
+    has_manifest: bool = False
 
 
 def parse_time(value: object, where: str) -> datetime:

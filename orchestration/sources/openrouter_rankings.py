@@ -63,4 +63,5 @@ SOURCE = Source(
     ),
     recognizes=_recognizes,
     parse=_parse,
+    has_manifest=True,
 )

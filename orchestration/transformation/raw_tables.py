@@ -26,9 +26,6 @@ from orchestration.transformation.corrections import read_corrections
 # All tokens of the shipped history are 0.002 of it.
 _MOST_TOKENS = 10**18
 
-# Tables that count tokens, and by what: the models add up days and windows.
-_COUNTED_BY = {"openrouter_rankings": "usage_date", "openrouter_app_rankings": "window_end"}
-
 _DUMPS_SCHEMA = pa.schema(
     [
         ("dump_sha256", pa.string()),
@@ -95,13 +92,22 @@ def _previous_usage(connection: duckdb.DuckDBPyConnection, previous: Vintage | N
         ) from error
 
 
+def _counted_by() -> dict[str, str]:
+    """Tables that count tokens, and by what day: the models add up days and windows."""
+    return {
+        table.name: [f.name for f in table.fields if f.primary_key and f.sql_type == "date"][-1]
+        for table in tables("raw").values()
+        if any(f.name == "total_tokens" for f in table.fields)
+    }
+
+
 def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
     """Raise TransformError if the newest dumps of all days hold more tokens than sums can.
 
     Each count may be as large as its contract says. The message names the dumps and days that have
     most; `files` are the landed files by hash.
     """
-    for table, day in _COUNTED_BY.items():
+    for table, day in _counted_by().items():
         found = connection.execute(
             f"""
             with days as (
