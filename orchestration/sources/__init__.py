@@ -10,6 +10,7 @@ from orchestration.sources import (
     openrouter_providers,
     openrouter_rankings,
     openrouter_task_classifications,
+    vercel_leaderboard,
 )
 from orchestration.sources.base import Dump, ParsedDump, Source
 
@@ -21,6 +22,7 @@ SOURCES: dict[str, Source] = {
         openrouter_providers.SOURCE,
         openrouter_app_rankings.SOURCE,
         openrouter_task_classifications.SOURCE,
+        vercel_leaderboard.SOURCE,
     )
 }
 

@@ -1,0 +1,23 @@
+select
+    source,
+    dataset,
+    modality,
+    metric,
+    usage_date,
+    name,
+    share_percent,
+    cast(share_percent / 100 as double) as share,
+    -- What is not listed has no place among what is.
+    case
+        when name <> 'Other'
+            then
+                cast(
+                    rank() over (
+                        partition by source, dataset, modality, metric, usage_date, name = 'Other'
+                        order by share_percent desc
+                    ) as integer
+                )
+    end as rank,
+    seen_on,
+    dump_sha256
+from {{ ref('stg_vercel_leaderboard') }}
