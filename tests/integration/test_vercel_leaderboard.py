@@ -129,7 +129,7 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     (later,) = [r for r in list_dumps(restated_base) if r.sha256 not in known]
     land(restated_base.landing_dir / later.path, small, as_of=later.as_of)
     small.inbox_dir.mkdir()
-    shares = {"A": 50, "B": 25, "C": 15, "Other": 10}
+    shares = {"A": 50, "B": 25, "C": 20.1276, "Other": 4.8724}
     builders.write(small.inbox_dir, "2026-03-03T06-00-00Z.json", answer(shares))
     labs = answer({"spacexai": 60, "zai": 40}, dataset="labs")
     builders.write(small.inbox_dir, "2026-03-03T06-00-01Z.json.gz", labs)
@@ -148,8 +148,9 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     rows = pq.read_table(made / "gateway_shares_daily.parquet").to_pylist()
     assert [(r["dataset"], r["name"], r["share_percent"], r["share"], r["rank"]) for r in rows] == [
         ("labs", "spacexai", 60, 0.6, 1), ("labs", "zai", 40, 0.4, 2),
-        ("models", "A", 50, 0.5, 1), ("models", "B", 25, 0.25, 2), ("models", "C", 15, 0.15, 3),
-        ("models", "Other", 10, 0.1, None),
+        ("models", "A", 50, 0.5, 1), ("models", "B", 25, 0.25, 2),
+        ("models", "C", Decimal("20.1276"), 0.201276, 3),
+        ("models", "Other", Decimal("4.8724"), 0.048724, None),
     ]  # fmt: skip
     manifest = vintage_of(small).manifest
     (stated,) = [i for i in manifest["inputs"] if i["layout"] == "json/api"]

@@ -6,7 +6,8 @@ select
     usage_date,
     name,
     share_percent,
-    cast(share_percent / 100 as double) as share,
+    -- Exact as a decimal: 4.8724 % is the number nearest to 0.048724.
+    cast(share_percent * 0.01 as double) as share,
     -- What is not listed has no place among what is.
     case
         when name <> 'Other'
