@@ -13,6 +13,12 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
+# What of it is shipped: by default runs of this checkout land their own dumps beside these.
+SHIPPED_DUMPS = (
+    SHIPPED_LANDING_DIR
+    / "openrouter_rankings"
+    / "b5b4ca5fe121f9576d662f413836bf903aefe8af8dfa51274d177b6945916799",
+)
 # Whose usage is meant if nobody says.
 DEFAULT_SOURCE = "openrouter_rankings"
 

@@ -33,7 +33,7 @@ from orchestration.files import (
     to_json,
 )
 from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
-from orchestration.settings import SHIPPED_LANDING_DIR, Settings
+from orchestration.settings import SHIPPED_DUMPS, SHIPPED_LANDING_DIR, Settings
 from orchestration.sources import SOURCES, Dump, ParsedDump, Source, find_source, parse
 from orchestration.sources.base import Limits, parse_time
 from orchestration.sources.checks import count_scopes, split_rows
@@ -515,13 +515,12 @@ def land_shipped(settings: Settings) -> None:
     """
     if not settings.shipped_history or settings.landing_dir == SHIPPED_LANDING_DIR:
         return
-    landed = {(f.parent.name, f.name) for f in _landed_folders(settings)}
-    for name in SOURCES:
-        shipped = {(name, f.name): f for f in sorted((SHIPPED_LANDING_DIR / name).glob("*"))}
-        if any(source == name for source, _ in landed - shipped.keys()):
-            continue
-        for key in shipped.keys() - landed:
-            final = settings.landing_dir / name / key[1]
-            building = fresh_folder(final.parent, f"{os.getpid()}-{final.name}")
-            shutil.copytree(shipped[key], building, dirs_exist_ok=True)
+    shipped = {(folder.parent.name, folder.name): folder for folder in SHIPPED_DUMPS}
+    landed = {(folder.parent.name, folder.name) for folder in _landed_folders(settings)}
+    in_use = {source for source, _ in landed - shipped.keys()}
+    for source, sha256 in sorted(shipped.keys() - landed):
+        if source not in in_use:
+            final = settings.landing_dir / source / sha256
+            building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+            shutil.copytree(shipped[source, sha256], building, dirs_exist_ok=True)
             _settle(building, final)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +32,12 @@ from orchestration.landing.store import (
     seal_older,
     time_in_name,
 )
-from orchestration.settings import PROJECT_ROOT, SHIPPED_LANDING_DIR, Settings
+from orchestration.settings import (
+    PROJECT_ROOT,
+    SHIPPED_DUMPS,
+    SHIPPED_LANDING_DIR,
+    Settings,
+)
 from orchestration.sources import SOURCES, Dump, ParsedDump
 from tests import builders
 
@@ -760,6 +766,16 @@ def test_a_dump_that_changed_is_not_ingested(settings: Settings, drop: Drop) -> 
 # The shipped history.
 
 
+def test_what_is_shipped_is_what_git_knows() -> None:
+    """Not what somebody landed beside it with the default data folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "data/landing"],
+        cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    tracked = {(PROJECT_ROOT / line).parent for line in listed.stdout.splitlines()}
+    assert tracked == set(SHIPPED_DUMPS)
+
+
 def test_the_shipped_history_lands_in_an_empty_landing_zone(settings: Settings) -> None:
     land_shipped(settings)
     shipped = list_dumps(settings)
@@ -780,8 +796,7 @@ def test_a_dump_of_another_source_does_not_keep_the_shipped_history_out(
 ) -> None:
     mine = land(drop("2026-08-23.json", content), settings).record
     records, _ = pipeline.land_waiting(settings)
-    shipped = {p.name for p in SHIPPED_LANDING_DIR.glob("openrouter_rankings/*")}
-    assert {r.sha256 for r in records} == {mine.sha256, *shipped}
+    assert {r.sha256 for r in records} == {mine.sha256, *(p.name for p in SHIPPED_DUMPS)}
 
 
 def test_shipped_dumps_land_source_by_source(
@@ -791,7 +806,8 @@ def test_shipped_dumps_land_source_by_source(
     others = Settings(data_dir=tmp_path / "shipped")
     apps = [land(drop(f"{n}.json", builders.app_rankings({n: 1})), others).record for n in (1, 2)]
     land(drop("theirs.csv", CSV), others, as_of=builders.AS_OF)
-    monkeypatch.setattr("orchestration.landing.store.SHIPPED_LANDING_DIR", others.landing_dir)
+    shipped = tuple(others.landing_dir.glob("*/*"))
+    monkeypatch.setattr("orchestration.landing.store.SHIPPED_DUMPS", shipped)
     mine = land(drop("mine.csv", CSV[:-1]), settings, as_of=builders.AS_OF).record
     land_shipped(settings)
     assert {r.sha256 for r in list_dumps(settings)} == {mine.sha256, *(r.sha256 for r in apps)}
