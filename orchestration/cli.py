@@ -5,11 +5,12 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
 
 from orchestration import __version__
 from orchestration.cli_registry import registry_app
@@ -108,7 +109,8 @@ def run(
 ) -> None:
     """Land, ingest, build, gate and publish: the whole graph.
 
-    In an empty data folder the shipped history is landed first. Files in inbox/ are landed too.
+    The shipped history of a source is landed first, unless a dump of that source is landed already
+    or TOKENSHARE_SHIPPED_HISTORY is false. Files in inbox/ are landed too.
     A file of the inbox is taken once it has been left alone for
     TOKENSHARE_INBOX_QUIET_SECONDS; what was only just written is waited for that long, and what
     is left is named. If nothing is new, nothing is published.
@@ -160,19 +162,32 @@ def _say_landed(landed: object) -> None:
         console.print("[yellow]note[/]", Text(notice))
 
 
+class _NamesSources(TyperCommand):
+    """A command whose help ends with the sources; they are imported only if somebody asks."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from orchestration.sources import SOURCES
+
+        listed = "\n\n".join(f"[bold]{s.name}[/]: {s.layouts}." for s in SOURCES.values())
+        own = self.help
+        self.help = f"{own}\n\nSources, each plain or gzip:\n\n{listed}"
+        super().format_help(ctx, formatter)
+        self.help = own
+
+
 @app.command(
+    cls=_NamesSources,
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
     "tokenshare land models.json --source openrouter_models · "
-    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES
+    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES,
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
     source: Annotated[
         str | None,
         typer.Option(
-            help="openrouter_rankings, openrouter_models, openrouter_providers, "
-            "openrouter_app_rankings or openrouter_task_classifications.",
+            help="One of the sources above.",
             show_default="recognized by its content",
         ),
     ] = None,

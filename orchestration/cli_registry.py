@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.errors import RegistryFindingsError, TokenshareError
-from orchestration.registry import DEFAULT_SOURCE, View
+from orchestration.registry import View
+from orchestration.settings import PRIMARY_SOURCE
 from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_json, settings_of
 
 registry_app = typer.Typer(
@@ -267,7 +268,7 @@ def check(
     everything: Annotated[
         bool, typer.Option("--all", help="Judged contradictions and whole lists too.")
     ] = False,
-    source: Annotated[str, typer.Option(help="Whose usage is looked at.")] = DEFAULT_SOURCE,
+    source: Annotated[str, typer.Option(help="Whose usage is looked at.")] = PRIMARY_SOURCE,
     registry: WhichRegistry = "working",
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -392,7 +393,7 @@ def diff(
             "publishes where it was not told otherwise.",
         ),
     ] = "now",
-    source: Annotated[str, typer.Option(help="Whose usage is moved.")] = DEFAULT_SOURCE,
+    source: Annotated[str, typer.Option(help="Whose usage is moved.")] = PRIMARY_SOURCE,
     everything: Annotated[bool, typer.Option("--all", help="Whole lists.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,

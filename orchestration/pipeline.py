@@ -17,7 +17,13 @@ from orchestration.errors import (
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
-from orchestration.landing.store import DumpRecord, land_shipped, list_dumps, seal_older
+from orchestration.landing.store import (
+    DumpRecord,
+    land_shipped,
+    list_dumps,
+    read_records,
+    seal_older,
+)
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
@@ -92,7 +98,10 @@ def tidy_up(settings: Settings) -> list[str]:
 def land_waiting(
     settings: Settings, progress: Progress = lambda _: None
 ) -> tuple[list[DumpRecord], InboxResult]:
-    """Land the shipped history where nothing is landed yet, then what has settled in the inbox."""
+    """Land the shipped history, then what has settled in the inbox.
+
+    Every dump is hashed again here, and nowhere else in a run.
+    """
     land_shipped(settings)
     result = take_inbox(settings, progress)
     return list_dumps(settings), result
@@ -166,7 +175,7 @@ def publish_or_withhold(
     try:
         return publish(candidate, settings, progress=progress)
     except GateRefusedError as refused:
-        ingested = ingest_all(list_dumps(settings), settings)
+        ingested = ingest_all(read_records(settings), settings)
         records = [i.record for i in ingested]
         withheld = withhold(refused, candidate.withheld, records, _known_dumps(settings))
         if not withheld:

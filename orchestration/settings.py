@@ -14,6 +14,14 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 CONFIGURATION_DIR = PROJECT_ROOT / "configuration"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
+# What of it is shipped: by default runs of this checkout land their own dumps beside these.
+SHIPPED_DUMPS = (
+    SHIPPED_LANDING_DIR
+    / "openrouter_rankings"
+    / "b5b4ca5fe121f9576d662f413836bf903aefe8af8dfa51274d177b6945916799",
+)
+# Whose usage is meant if nobody says; only its faults stop a publication.
+PRIMARY_SOURCE = "openrouter_rankings"
 
 
 def _is_utf8(path: Path) -> bool:
@@ -53,6 +61,10 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Refused candidates kept for inspection."
     )
 
+    shipped_history: bool = Field(
+        default=True,
+        description="Land the shipped dumps of each source of which nothing else is landed.",
+    )
     inbox_quiet_seconds: float = Field(
         default=20.0,
         ge=0,

@@ -1,10 +1,12 @@
 """Fixtures. What is expensive is made once for all workers; tests copy what they change."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from filelock import FileLock
@@ -123,6 +125,21 @@ def small(small_base: Settings, tmp_path: Path) -> Settings:
     """A copy of `small_base` to change."""
     shutil.copytree(small_base.data_dir, tmp_path / "data")
     return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the landed dumps that are hashed from now on, each as often as it is."""
+    found: list[str] = []
+    file_digest = hashlib.file_digest
+
+    def counting(stream: IO[bytes], name: str) -> Any:
+        if Path(stream.name).name.startswith("dump."):
+            found.append(stream.name)
+        return file_digest(stream, name)  # type: ignore[arg-type]  # what typeshed asks of it
+
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    return found
 
 
 @pytest.fixture

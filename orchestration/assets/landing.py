@@ -13,7 +13,7 @@ from orchestration.contracts.odcs import tables
 from orchestration.errors import plain
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
-from orchestration.landing.store import list_dumps
+from orchestration.landing.store import read_records
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
 
@@ -37,8 +37,8 @@ _CONFIGURED = {
     retry_policy=RETRY,
     pool=WRITER_POOL,
     description=(
-        "Raw dumps by content hash, with provenance. Lands the shipped history where nothing is "
-        "landed yet, then every file that has settled in the inbox."
+        "Raw dumps by content hash, with provenance. Lands the shipped history of each source of "
+        "which nothing else is landed, then every file that has settled in the inbox."
     ),
     check_specs=[
         dg.AssetCheckSpec(
@@ -130,7 +130,7 @@ def raw_tables(
     """Typed rows of every landed dump, in a new working database."""
     settings = installation.settings()
     with errors_as_failures(), pipeline.writer_lock(settings):
-        ingested = ingest_all(list_dumps(settings), settings)
+        ingested = ingest_all(read_records(settings), settings)
         pipeline.build_or_withhold(
             lambda withheld: pipeline.load(ingested, settings, withheld), ingested, settings
         )

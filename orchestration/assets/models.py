@@ -21,7 +21,7 @@ from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import ingest_all
-from orchestration.landing.store import list_dumps
+from orchestration.landing.store import read_records
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.manifest import Withheld
 from orchestration.resources.installation import Installation
@@ -125,7 +125,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
                 results[:] = run_dbt(settings)
                 raise_on_failure(results)
 
-            ingested = ingest_all(list_dumps(settings), settings)
+            ingested = ingest_all(read_records(settings), settings)
             try:
                 pipeline.build_or_withhold(build, ingested, settings)
             except TransformError as error:

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 
 from orchestration.configuration.files import Strict, Text, read
 from orchestration.errors import TokenshareError
-from orchestration.settings import CONFIGURATION_DIR
+from orchestration.settings import CONFIGURATION_DIR, PRIMARY_SOURCE
 
 RULE_SETS_FILE = CONFIGURATION_DIR / "rule_sets.yml"
 CLAIMS_DIR = CONFIGURATION_DIR / "claims"
@@ -194,7 +194,7 @@ class Claim(Strict):
     published_by: Text
     published_on: date | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    source: Name = "openrouter_rankings"
+    source: Name = PRIMARY_SOURCE
     metric: Metric
     group: str | None = None
     over: str | None = None

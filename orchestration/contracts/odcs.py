@@ -1,6 +1,6 @@
 """Read the ODCS files of `data_contracts/` and turn them into typed tables.
 
-pyarrow schemas are made here; quarantine checks in `ingestion/`, the strict comparison at the
+pyarrow schemas are made here; quarantine checks in `sources/`, the strict comparison at the
 export in `publication/candidate.py`, the expectation suite in `gate/` and what Dagster shows of
 columns in `assets/` start from these tables.
 What does not belong here: rules across tables or days (see `gate/`).

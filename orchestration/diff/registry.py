@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from orchestration.registry import DEFAULT_SOURCE, View
+from orchestration.registry import View
 from orchestration.registry.attribution import CUTS, attribute
 from orchestration.registry.check import read_usage
 from orchestration.registry.registry import (
@@ -14,7 +14,7 @@ from orchestration.registry.registry import (
     latest_tables,
     load,
 )
-from orchestration.settings import Settings
+from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.tables import close_doors, rows
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def diff(
     settings: Settings,
     today: date,
     view: View = "now",
-    source: str = DEFAULT_SOURCE,
+    source: str = PRIMARY_SOURCE,
 ) -> dict[str, Any]:
     """Rows that differ, and what the difference moves on the usage of the newest vintage.
 

@@ -32,11 +32,12 @@ from orchestration.files import (
     sha256_file,
     to_json,
 )
-from orchestration.ingestion.checks import count_scopes, split_rows
 from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
-from orchestration.settings import SHIPPED_LANDING_DIR, Settings
+from orchestration.settings import SHIPPED_DUMPS, SHIPPED_LANDING_DIR, Settings
 from orchestration.sources import SOURCES, Dump, ParsedDump, Source, find_source, parse
 from orchestration.sources.base import Limits, parse_time
+from orchestration.sources.checks import count_scopes, split_rows
+from orchestration.sources.kept import kept
 
 SIDECAR = "sidecar.json"
 _SEAL = "sidecar_sha256"
@@ -206,7 +207,7 @@ def _judge(
     source = find_source(dump, source_name)
     parsed = parse(dump, source)
     found = None
-    if source.name == "openrouter_rankings" and parsed.layout.startswith("csv/"):
+    if source.has_manifest and parsed.layout.startswith("csv/"):
         found = find_manifest(path, dump)
     if found:
         check_manifest(*found, dump, parsed)
@@ -313,6 +314,7 @@ def land(
         license=read.source.license,
         citation=_citation(read),
     )
+    kept(record.source, sha256, record.as_of, settings).write(good, read.bad)
     building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
     (building / record.file).write_bytes(read.dump.content)
     (building / SIDECAR).write_bytes(to_json(record.sidecar()))
@@ -338,7 +340,7 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
     rank, before = _BEST_FIRST.index(read.origin), _BEST_FIRST.index(record.as_of_origin)
     notices = []
     is_better = False
-    counts = (read.good.num_rows, *count_scopes(read.bad))
+    good, bad = read.good, read.bad
     if read.origin == "flag" and rank > before and record.as_of != read.as_of:
         raise RefusedDumpError(
             f"{read.dump.name}: --as-of says {format_time(read.as_of)}; it was landed before with "
@@ -368,7 +370,10 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
             f"(from {record.as_of_origin}), which stays"
         )
         good, bad = split_rows(read.parsed, tables("raw")[read.source.contract], record.as_of)
-        counts = (good.num_rows, *count_scopes(bad))
+    rows = kept(record.source, record.sha256, record.as_of, settings)
+    if not rows.is_there:
+        rows.write(good, bad)
+    counts = (good.num_rows, *count_scopes(bad))
     return Landed(record, False, *counts, tuple(notices), read.manifest, is_better)
 
 
@@ -422,18 +427,32 @@ def read_record(folder: Path) -> DumpRecord:
     return record
 
 
-def check_content(settings: Settings, record: DumpRecord) -> None:
-    """Hash a landed dump again.
-
-    Raises CorruptLandingError where its bytes are not those that its name states.
-    """
-    path = settings.landing_dir / record.path
-    found = sha256_file(path) if path.exists() else "no file"
+def _refuse_changed(path: Path, record: DumpRecord, found: str) -> None:
     if found != record.sha256:
         raise CorruptLandingError(
             f"{path}: landed as {record.sha256} but now has {found}. Landed dumps never change: "
             "restore the file from its source or a backup, or remove its folder to leave it out."
         )
+
+
+def check_content(settings: Settings, record: DumpRecord) -> None:
+    """Hash a landed dump again.
+
+    Raises CorruptLandingError if its bytes are not those that its name states.
+    """
+    path = settings.landing_dir / record.path
+    _refuse_changed(path, record, sha256_file(path) if path.exists() else "no file")
+
+
+def read_dump(record: DumpRecord, settings: Settings) -> Dump:
+    """A landed dump in memory. Without limits: it was within those of the day of its landing.
+
+    Raises CorruptLandingError if its bytes are not those that its name states.
+    """
+    path = settings.landing_dir / record.path
+    dump = Dump.read(path, not_after=record.as_of)
+    _refuse_changed(path, record, sha256_bytes(dump.content))
+    return dump
 
 
 def _landed_folders(settings: Settings) -> Iterator[Path]:
@@ -443,10 +462,10 @@ def _landed_folders(settings: Settings) -> Iterator[Path]:
                 yield folder
 
 
-def list_dumps(settings: Settings) -> list[DumpRecord]:
-    """Every landed dump, oldest as_of first, each with its content checked.
+def read_records(settings: Settings) -> list[DumpRecord]:
+    """The sidecar of every landed dump, oldest as_of first; the dumps themselves are not read.
 
-    Raises CorruptLandingError for a dump that changed or has no readable sidecar.
+    Raises CorruptLandingError for a dump without a readable sidecar of its own.
     """
     records = []
     for folder in _landed_folders(settings):
@@ -456,9 +475,19 @@ def list_dumps(settings: Settings) -> list[DumpRecord]:
                 f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
                 "which is not the folder that it lies in"
             )
-        check_content(settings, record)
         records.append(record)
     return sorted(records, key=lambda r: (r.source, r.as_of, r.pulled_at, r.sha256))
+
+
+def list_dumps(settings: Settings) -> list[DumpRecord]:
+    """Like `read_records`, with the content of each dump hashed again: once per run is enough.
+
+    Raises CorruptLandingError for a dump that changed or has no readable sidecar.
+    """
+    records = read_records(settings)
+    for record in records:
+        check_content(settings, record)
+    return records
 
 
 def seal_older(settings: Settings) -> list[str]:
@@ -478,16 +507,20 @@ def seal_older(settings: Settings) -> list[str]:
     return notices
 
 
-def land_shipped(settings: Settings) -> list[DumpRecord]:
-    """Copy the shipped dumps into a landing zone without usage; a no-op where any is landed."""
-    has_usage = any(SOURCES[r.source].kind == "usage" for r in list_dumps(settings))
-    if settings.landing_dir != SHIPPED_LANDING_DIR and not has_usage:
-        for name in SOURCES:
-            for shipped in sorted((SHIPPED_LANDING_DIR / name).glob("*")):
-                final = settings.landing_dir / name / shipped.name
-                if final.exists():
-                    continue
-                building = fresh_folder(final.parent, f"{os.getpid()}-{shipped.name}")
-                shutil.copytree(shipped, building, dirs_exist_ok=True)
-                _settle(building, final)
-    return list_dumps(settings)
+def land_shipped(settings: Settings) -> None:
+    """Copy the shipped dumps of every source of which nothing else is landed.
+
+    Does nothing if the setting `shipped_history` says so, or in the folder that they are shipped
+    in.
+    """
+    if not settings.shipped_history or settings.landing_dir == SHIPPED_LANDING_DIR:
+        return
+    shipped = {(folder.parent.name, folder.name): folder for folder in SHIPPED_DUMPS}
+    landed = {(folder.parent.name, folder.name) for folder in _landed_folders(settings)}
+    in_use = {source for source, _ in landed - shipped.keys()}
+    for source, sha256 in sorted(shipped.keys() - landed):
+        if source not in in_use:
+            final = settings.landing_dir / source / sha256
+            building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+            shutil.copytree(shipped[source, sha256], building, dirs_exist_ok=True)
+            _settle(building, final)

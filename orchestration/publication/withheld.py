@@ -15,7 +15,7 @@ from orchestration.errors import GateRefusedError, TransformError, resource_prob
 from orchestration.gate.run import blockers
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import FailedRule, Withheld, WithheldDump
-from orchestration.sources import PRIMARY_SOURCE
+from orchestration.settings import PRIMARY_SOURCE
 
 NOT_BUILT = "NOT_BUILT"
 

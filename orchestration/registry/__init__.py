@@ -6,6 +6,5 @@ model on other registries and other days than a run of the pipeline does.
 
 from typing import Literal
 
-DEFAULT_SOURCE = "openrouter_rankings"
 # As known today, or as known on each day of use.
 View = Literal["now", "then"]

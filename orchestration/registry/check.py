@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import TokenshareError, VerificationError, plain
-from orchestration.registry import DEFAULT_SOURCE, opinions
+from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
     TABLES,
@@ -14,7 +14,7 @@ from orchestration.registry.registry import (
     latest_tables,
     load,
 )
-from orchestration.settings import Settings
+from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.tables import close_doors, parquet, rows
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def check(
     settings: Settings,
     today: date,
     max_age_days: int,
-    source: str = DEFAULT_SOURCE,
+    source: str = PRIMARY_SOURCE,
     version: Version = WORKING,
 ) -> dict[str, Any]:
     """Everything that a keeper of the registry should look at; lists are heaviest first.

@@ -22,16 +22,11 @@ from orchestration.report.section import Row, Section
 from orchestration.report.sections import SECTIONS
 from orchestration.report.sections.headline import Preview
 from orchestration.report.sections.headline import preview as make_preview
-from orchestration.settings import Settings
+from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.tables import open_tables, rows, sql_text
 
 QUERIES_DIR = Path(__file__).parent / "queries"
 PREVIEW_NAME = "preview.png"
-_DEFAULT_SOURCE = "openrouter_rankings"
-# Their `source` names who says what models are used for, not whose usage is counted.
-_OTHER_SOURCES = {
-    "app_usage", "task_usage", "task_usage_by_origin", "use_coverage", "quarantine",
-}  # fmt: skip
 
 
 def query_text(name: str) -> str:
@@ -61,20 +56,21 @@ def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     """
     ranked = connection.sql(
         "select source from usage_daily group by source "
-        f"order by source <> {sql_text(_DEFAULT_SOURCE)}, sum(tokens) desc, source"
+        f"order by source <> {sql_text(PRIMARY_SOURCE)}, sum(tokens) desc, source"
     ).fetchall()
-    names = [name for (name,) in ranked] or [_DEFAULT_SOURCE]
+    names = [name for (name,) in ranked] or [PRIMARY_SOURCE]
     tables = connection.sql(
-        "select table_name from information_schema.columns "
-        "where table_schema = 'main' and column_name = 'source' order by table_name"
+        "select table_name from information_schema.columns where table_schema = 'main' "
+        "and column_name = 'source' and table_name <> 'quarantine' order by table_name"
     ).fetchall()
     connection.execute("create schema one_source")
+    # Sources that count no usage, such as what models are used for, are nobody's rivals.
+    others = ", ".join(map(sql_text, names[1:])) or "null"
     for (table,) in tables:
-        if table not in _OTHER_SOURCES:
-            connection.execute(
-                f"create view one_source.{table} as "
-                f"select * from main.{table} where source = {sql_text(names[0])}"
-            )
+        connection.execute(
+            f"create view one_source.{table} as "
+            f"select * from main.{table} where (source in ({others})) is not true"
+        )
     connection.execute("set search_path = 'one_source,main'")
     return names[0], names[1:]
 

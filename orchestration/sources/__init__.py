@@ -1,5 +1,7 @@
-"""One module per raw dump format. A source reads bytes into rows of strings and judges nothing
-but the form of the file; values are judged against the contract in `ingestion/`."""
+"""Reading a dump. One module per raw format reads bytes into rows of strings and judges nothing but
+the form of the file; `checks` judges values against the raw contract, `kept` keeps the result.
+
+`SOURCES` is the one list of sources: help, landing, raw tables and error messages follow it."""
 
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources import (
@@ -8,6 +10,7 @@ from orchestration.sources import (
     openrouter_providers,
     openrouter_rankings,
     openrouter_task_classifications,
+    vercel_leaderboard,
 )
 from orchestration.sources.base import Dump, ParsedDump, Source
 
@@ -19,11 +22,11 @@ SOURCES: dict[str, Source] = {
         openrouter_providers.SOURCE,
         openrouter_app_rankings.SOURCE,
         openrouter_task_classifications.SOURCE,
+        vercel_leaderboard.SOURCE,
     )
 }
 
 # Whose numbers the report and the claims are about: only its own faults stop a publication.
-PRIMARY_SOURCE = openrouter_rankings.SOURCE.name
 
 
 def find_source(dump: Dump, name: str | None = None) -> Source:
@@ -59,4 +62,4 @@ def parse(dump: Dump, source: Source) -> ParsedDump:
     return parsed
 
 
-__all__ = ["PRIMARY_SOURCE", "SOURCES", "Dump", "ParsedDump", "Source", "find_source", "parse"]
+__all__ = ["SOURCES", "Dump", "ParsedDump", "Source", "find_source", "parse"]

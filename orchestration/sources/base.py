@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -28,6 +28,7 @@ _MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body")
 _CHUNK_BYTES = 1024 * 1024
 _HEAD_LENGTH = 4096
 _ROWS_PER_BATCH = 10_000
+_META_VERSION = "v1"
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,14 @@ class Dump:
             )
         return found
 
+    @property
+    def first_entry(self) -> dict[str, Any]:
+        """The first object under `data` of a JSON document; empty if there is none."""
+        document = self.json if self.looks_like_json else None
+        data = document.get("data") if isinstance(document, dict) else None
+        first = data[0] if isinstance(data, list) and data else None
+        return first if isinstance(first, dict) else {}
+
     def json_data(self) -> list[Any]:
         """The list under `data` of an API answer.
 
@@ -247,6 +256,28 @@ class Dump:
             raise RefusedDumpError(f"{self.name}: field `data` is {got}; expected a list of rows")
         self.limits.check(self.name, "max_dump_rows", len(data), "rows")
         return data
+
+    def json_meta(self) -> tuple[datetime, tuple[date, date]]:
+        """`as_of` and window (first and last day) of the `meta` of an OpenRouter data set.
+
+        Raises RefusedDumpError if there is none, or it is not of the version that is known here.
+        """
+        meta = self.json.get("meta")
+        if not isinstance(meta, dict):
+            raise RefusedDumpError(
+                f"{self.name}: has no `meta`; expected the API's answer with its as_of, version "
+                "and window"
+            )
+        if meta.get("version") != _META_VERSION:
+            raise RefusedDumpError(
+                f"{self.name}: meta.version is {quoted(meta.get('version'))}; "
+                f"expected {_META_VERSION!r}"
+            )
+        as_of, start, end = (
+            parse_time(meta.get(name), f"{self.name}: meta.{name}")
+            for name in ("as_of", "start_date", "end_date")
+        )
+        return as_of, (start.date(), end.date())
 
 
 class Rows:
@@ -296,7 +327,7 @@ class ParsedDump:
 
     layout: str
     fields: Sequence[str]
-    rows: Rows | list[tuple[str | None, ...]]
+    rows: Rows
     row_numbers: list[int]
     malformed: dict[int, str] = field(default_factory=dict)
     as_of: datetime | None = None
@@ -306,14 +337,10 @@ class ParsedDump:
 
     def table(self) -> pa.Table:
         """`row_number`, the fields as strings, and `malformed`: one row per row of the dump."""
-        rows = self.rows
-        if isinstance(rows, list):
-            rows = Rows(self.fields)
-            for row in self.rows:
-                rows.append(row)
         wrong = pa.array([self.malformed.get(n) for n in self.row_numbers], pa.string())
         numbers = pa.array(self.row_numbers, pa.int64())
-        return rows.table().add_column(0, "row_number", numbers).append_column("malformed", wrong)
+        rows = self.rows.table().add_column(0, "row_number", numbers)
+        return rows.append_column("malformed", wrong)
 
 
 @dataclass(frozen=True)
@@ -329,6 +356,8 @@ class Source:
     layouts: str
     recognizes: Callable[[Dump], bool]
     parse: Callable[[Dump], ParsedDump]
+    # Whether its CSV is published with a manifest beside it (see landing/manifest.py).
+    has_manifest: bool = False
 
 
 def parse_time(value: object, where: str) -> datetime:
@@ -350,26 +379,50 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def json_cells(
-    fields: Sequence[str], values: Iterable[object]
-) -> tuple[list[str | None], dict[str, str]]:
-    """A row of a JSON dump as text, and by field what stands in place of a text or number.
+@dataclass(frozen=True)
+class Unreadable:
+    """In place of a value of a JSON dump that cannot be a cell; `why` is what it is instead."""
 
-    `values` come from `Dump.json`, where numbers are text already.
+    why: str
+
+
+def _json_cell(value: object) -> str | Unreadable | None:
+    """A value of `Dump.json`, where numbers are text already, as a cell."""
+    if value is None or isinstance(value, Unreadable):
+        return value
+    if not isinstance(value, str):
+        return Unreadable(f"a {type(value).__name__}")
+    return value if _printable(value) == value else Unreadable(f"not Unicode: {quoted(value)}")
+
+
+def parse_json(
+    layout: str,
+    fields: Sequence[str],
+    entries: Iterable[tuple[Mapping[str, object], str]],
+    **stated: Any,
+) -> ParsedDump:
+    """Rows of a JSON dump, one for each of `entries`: its values by field, and what is wrong with
+    it as a whole, or nothing. Rows are numbered from 1; `stated` is what else the dump says.
     """
-    cells: list[str | None] = []
-    unreadable: dict[str, str] = {}
-    for name, value in zip(fields, values, strict=True):
-        if value is None or isinstance(value, str):
-            cell = value
-            if value is not None and _printable(value) != value:
-                cell = None
-                unreadable[name] = f"not Unicode: {quoted(value)}"
-        else:
-            cell = None
-            unreadable[name] = f"a {type(value).__name__}"
-        cells.append(cell)
-    return cells, unreadable
+    parsed = ParsedDump(layout, fields, Rows(fields), [], **stated)
+    for number, (values, wrong) in enumerate(entries, start=1):
+        cells = {name: _json_cell(values.get(name)) for name in fields}
+        unreadable = {n: c.why for n, c in cells.items() if isinstance(c, Unreadable)}
+        if wrong:
+            parsed.malformed[number] = wrong
+        if unreadable:
+            parsed.unreadable[number] = unreadable
+        parsed.rows.append(
+            tuple([None if isinstance(c, Unreadable) else c for c in cells.values()])
+        )
+        parsed.row_numbers.append(number)
+    return parsed
+
+
+def as_object(entry: object) -> tuple[dict[str, Any], str]:
+    """An entry of a JSON list and nothing wrong with it; or nothing, and what it is in place of an
+    object."""
+    return (entry, "") if isinstance(entry, dict) else ({}, f"a {type(entry).__name__}")
 
 
 def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) -> ParsedDump:

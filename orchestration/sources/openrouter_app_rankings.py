@@ -12,15 +12,22 @@ from itertools import pairwise
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import RefusedDumpError, quoted
-from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
+from orchestration.errors import RefusedDumpError
+from orchestration.sources.base import (
+    Dump,
+    ParsedDump,
+    Source,
+    as_object,
+    parse_csv,
+    parse_json,
+    parse_time,
+)
 
 _CONTRACT = tables("raw")["openrouter_app_rankings"]
 _CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
 _JSON_FIELDS: list[str] = _CONTRACT.properties["jsonFields"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
 _FIRST_DAY = str(next(f.minimum for f in _CONTRACT.fields if f.source_name == "start_date"))
-_SUPPORTED_VERSION = "v1"
 # What an answer of the API is taken to be: it repeats none of its parameters.
 _JSON_LIST = "popular"
 _TIME = re.compile(next(f.pattern or "" for f in _CONTRACT.fields if f.source_name == "fetched_at"))
@@ -30,9 +37,7 @@ _MAX_FETCH_DELAY = timedelta(days=1)
 
 def _recognizes(dump: Dump) -> bool:
     if dump.looks_like_json:
-        data = dump.json.get("data") if isinstance(dump.json, dict) else None
-        first = data[0] if isinstance(data, list) and data else None
-        return isinstance(first, dict) and "app_id" in first
+        return "app_id" in dump.first_entry
     return "app_id" in dump.first_line.split(",")
 
 
@@ -72,19 +77,7 @@ def _check_order(dump: Dump, data: list[Any]) -> None:
 
 def _parse_json(dump: Dump) -> ParsedDump:
     data = dump.json_data()
-    meta = dump.json.get("meta")
-    if not isinstance(meta, dict):
-        raise RefusedDumpError(
-            f"{dump.name}: has no `meta`; expected the API's answer with its as_of and window"
-        )
-    if meta.get("version") != _SUPPORTED_VERSION:
-        raise RefusedDumpError(
-            f"{dump.name}: meta.version is {quoted(meta.get('version'))}; "
-            f"expected {_SUPPORTED_VERSION!r}"
-        )
-    as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
-    start = parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date()
-    end = parse_time(meta.get("end_date"), f"{dump.name}: meta.end_date").date()
+    as_of, (start, end) = dump.json_meta()
     if start > end:
         raise RefusedDumpError(
             f"{dump.name}: meta.start_date {start} lies after meta.end_date {end}"
@@ -97,17 +90,11 @@ def _parse_json(dump: Dump) -> ParsedDump:
         "start_date": start.isoformat(),
         "end_date": end.isoformat(),
     }
-    parsed = ParsedDump("json/api", _FIELDS, [], [], {}, as_of, (start, end))
-    for number, row in enumerate(data, start=1):
-        known = {f: row.get(f) for f in _JSON_FIELDS} if isinstance(row, dict) else {}
-        cells, unreadable = json_cells(_FIELDS, [{**said, **known}.get(f) for f in _FIELDS])
-        if not isinstance(row, dict):
-            parsed.malformed[number] = f"a {type(row).__name__}"
-        if unreadable:
-            parsed.unreadable[number] = unreadable
-        parsed.rows.append(tuple(cells))
-        parsed.row_numbers.append(number)
-    return parsed
+    entries = (
+        ({**said, **{f: known.get(f) for f in _JSON_FIELDS}}, wrong)
+        for known, wrong in map(as_object, data)
+    )
+    return parse_json("json/api", _FIELDS, entries, as_of=as_of, window=(start, end))
 
 
 def _impossible_time(dump: Dump, made: str, fetched: str) -> str:

@@ -2,10 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.sources.base import Dump, ParsedDump, Source, json_cells
+from orchestration.sources.base import Dump, ParsedDump, Source, Unreadable, as_object, parse_json
 
 _FIELDS = [f.source_name for f in tables("raw")["openrouter_models"].fields]
 _OVERRIDES = "pricing.overrides"
@@ -16,11 +17,7 @@ _PRICE = re.compile(r"(0|1)(\.[0-9]{1,30})?|[0-9](\.[0-9]{1,12})?[eE]-[0-9]{1,2}
 
 
 def _recognizes(dump: Dump) -> bool:
-    if not dump.looks_like_json or not isinstance(dump.json, dict):
-        return False
-    data = dump.json.get("data")
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and "pricing" in first
+    return "pricing" in dump.first_entry
 
 
 def _value(row: dict[str, Any], path: str) -> Any:
@@ -61,25 +58,20 @@ def _is_clock_time(text: str) -> bool:
     return known and int(text) <= 2400 and int(text) % 100 < 60
 
 
-def _parse(dump: Dump) -> ParsedDump:
-    parsed = ParsedDump("json/models", _FIELDS, [], [])
-    for number, row in enumerate(dump.json_data(), start=1):
-        known = row if isinstance(row, dict) else {}
+def _entries(dump: Dump) -> Iterator[tuple[dict[str, object], str]]:
+    for entry in dump.json_data():
+        known, _ = as_object(entry)
         values = {f: _value(known, f) for f in _FIELDS}
-        overrides = values[_OVERRIDES]
-        problem = None if overrides is None else _overrides_problem(overrides)
-        # A nested list travels as JSON text
-        values[_OVERRIDES] = None if overrides is None or problem else json.dumps(overrides)
-        cells, unreadable = json_cells(_FIELDS, values.values())
-        if problem:
-            unreadable[_OVERRIDES] = problem
-        if not isinstance(known.get("pricing"), dict):
-            parsed.malformed[number] = "an entry without `pricing`"
-        if unreadable:
-            parsed.unreadable[number] = unreadable
-        parsed.rows.append(tuple(cells))
-        parsed.row_numbers.append(number)
-    return parsed
+        if (overrides := values[_OVERRIDES]) is not None:
+            problem = _overrides_problem(overrides)
+            # A nested list travels as JSON text
+            values[_OVERRIDES] = Unreadable(problem) if problem else json.dumps(overrides)
+        priced = isinstance(known.get("pricing"), dict)
+        yield values, "" if priced else "an entry without `pricing`"
+
+
+def _parse(dump: Dump) -> ParsedDump:
+    return parse_json("json/models", _FIELDS, _entries(dump))
 
 
 SOURCE = Source(

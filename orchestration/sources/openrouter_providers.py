@@ -1,19 +1,16 @@
 """OpenRouter's providers (`/api/v1/providers`): who serves, and where that company sits."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from orchestration.contracts.odcs import tables
-from orchestration.sources.base import Dump, ParsedDump, Source, json_cells
+from orchestration.sources.base import Dump, ParsedDump, Source, as_object, parse_json
 
 _FIELDS = [f.source_name for f in tables("raw")["openrouter_providers"].fields]
 
 
 def _recognizes(dump: Dump) -> bool:
-    if not dump.looks_like_json or not isinstance(dump.json, dict):
-        return False
-    data = dump.json.get("data")
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and {"slug", "headquarters"} <= first.keys()
+    return {"slug", "headquarters"} <= dump.first_entry.keys()
 
 
 def _value(row: dict[str, Any], name: str) -> Any:
@@ -24,19 +21,16 @@ def _value(row: dict[str, Any], name: str) -> Any:
     return None if value == "" else value
 
 
-def _parse(dump: Dump) -> ParsedDump:
-    parsed = ParsedDump("json/providers", _FIELDS, [], [])
-    for number, row in enumerate(dump.json_data(), start=1):
-        known = row if isinstance(row, dict) else {}
-        cells, unreadable = json_cells(_FIELDS, [_value(known, f) for f in _FIELDS])
+def _entries(dump: Dump) -> Iterator[tuple[dict[str, object], str]]:
+    for entry in dump.json_data():
+        known, _ = as_object(entry)
         # null says that it is not known; a missing field says that the format has changed.
-        if "headquarters" not in known:
-            parsed.malformed[number] = "an entry without `headquarters`"
-        if unreadable:
-            parsed.unreadable[number] = unreadable
-        parsed.rows.append(tuple(cells))
-        parsed.row_numbers.append(number)
-    return parsed
+        wrong = "" if "headquarters" in known else "an entry without `headquarters`"
+        yield {f: _value(known, f) for f in _FIELDS}, wrong
+
+
+def _parse(dump: Dump) -> ParsedDump:
+    return parse_json("json/providers", _FIELDS, _entries(dump))
 
 
 SOURCE = Source(

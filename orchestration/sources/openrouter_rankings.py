@@ -6,21 +6,16 @@ columns, CRLF); the three-column CSV of archived pulls.
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError, quoted
-from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_csv, parse_time
+from orchestration.sources.base import Dump, ParsedDump, Source, as_object, parse_csv, parse_json
 
 _CONTRACT = tables("raw")["openrouter_rankings"]
 _CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
-_SUPPORTED_VERSION = "v1"
 
 
 def _recognizes(dump: Dump) -> bool:
     if dump.looks_like_json:
-        if _is_twin(dump):
-            return True
-        data = dump.json.get("data") if isinstance(dump.json, dict) else None
-        first = data[0] if isinstance(data, list) and data else None
-        return isinstance(first, dict) and "model_permaslug" in first
+        return _is_twin(dump) or "model_permaslug" in dump.first_entry
     return "model_permaslug" in dump.first_line[:60]
 
 
@@ -43,32 +38,8 @@ def _parse_json(dump: Dump) -> ParsedDump:
             "beside it: it holds the same rows"
         )
     data = dump.json_data()
-    meta = dump.json.get("meta")
-    if not isinstance(meta, dict):
-        raise RefusedDumpError(
-            f"{dump.name}: has no `meta`; expected the API's answer with its as_of and version"
-        )
-    if meta.get("version") != _SUPPORTED_VERSION:
-        raise RefusedDumpError(
-            f"{dump.name}: meta.version is {quoted(meta.get('version'))}; "
-            f"expected {_SUPPORTED_VERSION!r}"
-        )
-    as_of = parse_time(meta.get("as_of"), f"{dump.name}: meta.as_of")
-    window = (
-        parse_time(meta.get("start_date"), f"{dump.name}: meta.start_date").date(),
-        parse_time(meta.get("end_date"), f"{dump.name}: meta.end_date").date(),
-    )
-    parsed = ParsedDump("json/api", _FIELDS, [], [], {}, as_of, window)
-    for number, row in enumerate(data, start=1):
-        known = row if isinstance(row, dict) else {}
-        cells, unreadable = json_cells(_FIELDS, [known.get(f) for f in _FIELDS])
-        if row is not known:
-            parsed.malformed[number] = f"a {type(row).__name__}"
-        if unreadable:
-            parsed.unreadable[number] = unreadable
-        parsed.rows.append(tuple(cells))
-        parsed.row_numbers.append(number)
-    return parsed
+    as_of, window = dump.json_meta()
+    return parse_json("json/api", _FIELDS, map(as_object, data), as_of=as_of, window=window)
 
 
 def _parse(dump: Dump) -> ParsedDump:
@@ -92,4 +63,5 @@ SOURCE = Source(
     ),
     recognizes=_recognizes,
     parse=_parse,
+    has_manifest=True,
 )

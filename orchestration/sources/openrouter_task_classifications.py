@@ -7,11 +7,12 @@ categories are rows too. Shares arrive rounded, in the answer of 2026-09-21 to t
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import starmap
 from typing import Any
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError, quoted
-from orchestration.sources.base import Dump, ParsedDump, Source, json_cells, parse_time
+from orchestration.sources.base import Dump, ParsedDump, Source, as_object, parse_json, parse_time
 
 _CONTRACT = tables("raw")["openrouter_task_classifications"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
@@ -43,16 +44,11 @@ def _entries(dump: Dump, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
         models = item.get("models")
         wrong = "" if isinstance(models, list) else "an entry without a list `models`"
         yield "tag", item, wrong
-        for model in models if isinstance(models, list) else []:
-            if isinstance(model, dict):
-                yield "model", {**model, "tag": item.get("tag")}, ""
-            else:
-                yield "model", {"tag": item.get("tag")}, f"a {type(model).__name__}"
+        for known, wrong in map(as_object, models if isinstance(models, list) else []):
+            yield "model", {**known, "tag": item.get("tag")}, wrong
     for item in _list(dump, data, "macro_categories"):
-        if isinstance(item, dict):
-            yield "macro_category", {**item, "tag": item.get("key")}, ""
-        else:
-            yield "macro_category", {}, f"a {type(item).__name__}"
+        known, wrong = as_object(item)
+        yield "macro_category", {**known, "tag": known.get("key")}, wrong
 
 
 def _decimals(number: Any) -> int:
@@ -96,28 +92,22 @@ def _parse(dump: Dump) -> ParsedDump:
         made = datetime.combine(window_end + timedelta(days=1), time(), UTC)
     except OverflowError as error:
         raise RefusedDumpError(f"{where}: {window_end} is no day of the data") from error
-    parsed = ParsedDump("json/task", _FIELDS, [], [], as_of=made, cited_as_of=f"{window_end}")
     entries = list(_entries(dump, data))
     said = {
         "window_start": window_start.isoformat(),
         "window_end": window_end.isoformat(),
         "share_rounding": _rounding(entries),
     }
-    for number, (kind, fields, wrong) in enumerate(entries, start=1):
-        stated = _STATED[kind]
-        known = {f: fields.get(f) for f in stated}
-        cells, unreadable = json_cells(
-            _FIELDS, [{**known, **said, "kind": kind}.get(f) for f in _FIELDS]
-        )
-        missing = [f for f in stated if known[f] is None]
+
+    def read(kind: str, fields: dict[str, Any], wrong: str) -> tuple[dict[str, object], str]:
+        stated = {f: fields.get(f) for f in _STATED[kind]}
+        missing = [f for f, value in stated.items() if value is None]
         wrong = wrong or (f"a {kind} without {missing[0]}" if missing else "")
-        if wrong:
-            parsed.malformed[number] = wrong
-        if unreadable:
-            parsed.unreadable[number] = unreadable
-        parsed.rows.append(tuple(cells))
-        parsed.row_numbers.append(number)
-    return parsed
+        return {**stated, **said, "kind": kind}, wrong
+
+    return parse_json(
+        "json/task", _FIELDS, starmap(read, entries), as_of=made, cited_as_of=f"{window_end}"
+    )
 
 
 SOURCE = Source(

@@ -17,21 +17,18 @@ from orchestration.configuration.files import read
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
-from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.manifest import Withheld
 from orchestration.publication.vintage import Vintage
 from orchestration.publication.withheld import absent_sources, left_out
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
+from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
 
 # Sums of tokens are 64-bit integers and their squares have 38 digits: this leaves a factor of 9.
 # All tokens of the shipped history are 0.002 of it.
 _MOST_TOKENS = 10**18
-
-# Tables that count tokens, and by what: the models add up days and windows.
-_COUNTED_BY = {"openrouter_rankings": "usage_date", "openrouter_app_rankings": "window_end"}
 
 _DUMPS_SCHEMA = pa.schema(
     [
@@ -109,13 +106,22 @@ def _previous_usage(
         ) from error
 
 
+def _counted_by() -> dict[str, str]:
+    """Tables that count tokens, and by what day: the models add up days and windows."""
+    return {
+        table.name: [f.name for f in table.fields if f.primary_key and f.sql_type == "date"][-1]
+        for table in tables("raw").values()
+        if any(f.name == "total_tokens" for f in table.fields)
+    }
+
+
 def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
     """Raise TransformError if the newest dumps of all days hold more tokens than sums can.
 
     Each count may be as large as its contract says. The message names the dumps and days that have
     most; `files` are the landed files by hash.
     """
-    for table, day in _COUNTED_BY.items():
+    for table, day in _counted_by().items():
         found = connection.execute(
             f"""
             with days as (

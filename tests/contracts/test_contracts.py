@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration.contracts.odcs import Table, contract_versions, tables
 from orchestration.gate.run import contract_terms
-from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.vintage import latest_vintage
-from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.settings import (
+    CONTRACTS_DIR,
+    DBT_PROJECT_DIR,
+    PRIMARY_SOURCE,
+    PROJECT_ROOT,
+    Settings,
+)
 from orchestration.sources import SOURCES
+from orchestration.sources.checks import QUARANTINE_SCHEMA
 
 FILES = sorted(CONTRACTS_DIR.rglob("*.odcs.yaml"))
 PUBLISHED = tables("published")
@@ -97,6 +105,22 @@ def test_raw_files_have_exactly_the_columns_of_their_contracts(small_base: Setti
 
 def test_every_source_has_a_raw_contract_and_the_other_way_round() -> None:
     assert {s.contract for s in SOURCES.values()} == set(tables("raw"))
+    assert SOURCES[PRIMARY_SOURCE].kind == "usage"
+
+
+def test_dbt_knows_the_table_of_every_source_and_no_other(small_base: Settings) -> None:
+    """What the working database holds is made from `SOURCES`."""
+    declared = [
+        table["name"]
+        for path in (DBT_PROJECT_DIR / "models").rglob("*.yml")
+        for source in yaml.safe_load(path.read_text(encoding="utf-8")).get("sources", ())
+        for table in source["tables"]
+    ]
+    with duckdb.connect(str(small_base.database_path), read_only=True) as connection:
+        made = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'raw'"
+        ).fetchall()
+    assert sorted(declared) == sorted(name for (name,) in made)
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)

@@ -14,6 +14,7 @@ import pytest
 from orchestration.assets.common import WRITER_POOL
 from orchestration.contracts.odcs import tables
 from orchestration.gate.run import rule_titles
+from orchestration.landing.store import land, list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
@@ -156,9 +157,23 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(
     assert changed.run_key != first.run_key
 
 
-def test_the_job_publishes_what_waits_in_the_inbox(
-    small: Settings, instance: dg.DagsterInstance
+def test_landing_keeps_no_shipped_history_out_for_another_source(
+    settings: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
+    from orchestration.assets.landing import landed_dumps
+    from orchestration.resources.installation import Installation
+
+    land(drop("2026-08-23.json", builders.catalogue({"a/b": ("0", "0")})), settings)
+    installation = Installation(data_dir=str(settings.data_dir))
+    assert dg.materialize([landed_dumps], resources={"installation": installation}).success
+    assert {r.source for r in list_dumps(settings)} == {"openrouter_models", "openrouter_rankings"}
+
+
+def test_the_job_publishes_what_waits_in_the_inbox(
+    small: Settings, instance: dg.DagsterInstance, hashed: list[str]
+) -> None:
+    (landed_before,) = list_dumps(small)
+    hashed.clear()
     small.inbox_dir.mkdir()
     rows = builders.feed(builders.days("2026-01-01", 43))
     builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv.gz", builders.csv3(rows))
@@ -168,6 +183,7 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     job = of(small).resolve_job_def("publish_vintage")
     result = job.execute_in_process(instance=instance)
     assert result.success
+    assert hashed.count(str(small.landing_dir / landed_before.path)) == 1
     assert small.latest_path.read_bytes() != before
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
     assert not checks["inbox_accepted"].passed

@@ -20,7 +20,7 @@ TOOLS = Path(sys.prefix) / "mutants"
 # What is mutated, and the tests that know it best: a full suite per mistake would take days.
 ROOMS = {
     "orchestration/landing": ["tests/unit/test_landing.py", "tests/unit/test_files.py"],
-    "orchestration/ingestion": ["tests/unit/test_bad_input.py", "tests/unit/test_sources.py"],
+    "orchestration/sources": ["tests/unit/test_bad_input.py", "tests/unit/test_sources.py"],
     "orchestration/gate": ["tests/gates"],
     "orchestration/publication": [
         "tests/integration/test_write_order.py",

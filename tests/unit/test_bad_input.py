@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError, TransformError
-from orchestration.ingestion.checks import split_rows
 from orchestration.ingestion.ingest import ingest, ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.settings import Settings
 from orchestration.sources import Dump, find_source, parse
+from orchestration.sources.checks import split_rows
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
 

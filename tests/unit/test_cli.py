@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import point_to, read_latest, seal_manifest
 from orchestration.settings import Settings
+from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
 from tests import builders
 
@@ -432,3 +434,15 @@ def test_headline_figures_of_another_version_are_said(
     point_to(small.published_dir, json.loads(sealed))
     assert call(monkeypatch, "show", "--data-dir", small.data_dir) == 6
     assert "are not those of this version: 'period_start'" in capsys.readouterr().err
+
+
+def test_the_help_of_land_names_every_source_and_its_layouts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    invented = replace(SOURCES["openrouter_models"], name="a_new_one", layouts="a new layout")
+    monkeypatch.setitem(SOURCES, invented.name, invented)
+    for _ in range(2):
+        said = CliRunner().invoke(app, ["land", "--help"]).output
+        for source in SOURCES.values():
+            assert said.count(f"{source.name}: {source.layouts}.") == 1

@@ -1,6 +1,7 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -155,6 +156,16 @@ def test_no_tracked_file_is_above_two_mebibytes() -> None:
         if name and (PROJECT_ROOT / name).exists()
     }
     assert not {n: s for n, s in sizes.items() if s > 2 * 1024 * 1024}
+
+
+def test_the_recipe_for_a_source_names_at_most_ten_files_that_are_there() -> None:
+    recipe = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"^\| \d+ \| `([^`]+)` \|", recipe, re.MULTILINE)
+    assert 5 < len(paths) <= 10
+    names = {"<source>": "vercel_leaderboard", "<subject>": "*", "<table>": "gateway_shares*"}
+    for path in paths:
+        pattern = re.sub("<[a-z]+>", lambda found: names[found[0]], path)
+        assert list(PROJECT_ROOT.glob(pattern)), path
 
 
 def test_one_variable_moves_everything_that_a_run_writes(

@@ -5,14 +5,19 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from orchestration import pipeline
 from orchestration.errors import CorruptLandingError, RefusedDumpError
 from orchestration.files import sha256_bytes
 from orchestration.ingestion.ingest import ingest, ingest_all
@@ -27,7 +32,13 @@ from orchestration.landing.store import (
     seal_older,
     time_in_name,
 )
-from orchestration.settings import PROJECT_ROOT, SHIPPED_LANDING_DIR, Settings
+from orchestration.settings import (
+    PROJECT_ROOT,
+    SHIPPED_DUMPS,
+    SHIPPED_LANDING_DIR,
+    Settings,
+)
+from orchestration.sources import SOURCES, Dump, ParsedDump
 from tests import builders
 
 Drop = Callable[[str, bytes], Path]
@@ -679,32 +690,154 @@ def test_a_changed_landed_dump_keeps_its_copy_in_the_inbox(settings: Settings, d
     assert copy.read_bytes() == CSV
 
 
+# What landing has read and hashed is neither read nor hashed again.
+
+
+def test_a_dump_is_parsed_once(
+    settings: Settings, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rankings = SOURCES["openrouter_rankings"]
+    parsed = []
+
+    def parse(dump: Dump) -> ParsedDump:
+        parsed.append(dump.name)
+        return rankings.parse(dump)
+
+    monkeypatch.setitem(SOURCES, rankings.name, replace(rankings, parse=parse))
+    path = drop("2026-01-02.csv", CSV)  # one of its two days is not over
+    land(path, settings)
+    (landed,) = ingest_all(list_dumps(settings), settings)
+    assert landed.good_rows == landed.quarantined_rows == len(ROWS) // 2
+    assert parsed == ["2026-01-02.csv"]
+    # Another as_of judges other rows, and another reader reads other ones.
+    land(path, settings, as_of=builders.AS_OF)
+    (better,) = ingest_all(list_dumps(settings), settings)
+    assert (better.good_rows, better.quarantined_rows) == (len(ROWS), 0)
+    assert len(parsed) == 2
+    monkeypatch.setattr("orchestration.sources.kept.fingerprint", lambda _: "another reader")
+    (again,) = ingest_all(list_dumps(settings), settings)
+    assert len(parsed) == 3
+    assert not better.rows_path.exists()
+    assert pq.read_table(again.rows_path).num_rows == len(ROWS)
+
+
+def test_what_landing_keeps_is_what_ingestion_would_read(settings: Settings, drop: Drop) -> None:
+    archive = builders.app_archive([{}, {"app_id": "2", "rank": "0"}, {"app_id": "x"}])
+    for name, content in {
+        "2026-01-02.csv": CSV,
+        "apps.csv": archive,
+        "2026-08-23.json": builders.catalogue({"a/b": ("0.1", "-3"), "a/c": ("0", "0")}),
+    }.items():
+        land(drop(name, content), settings)
+
+    def read() -> list[tuple[pa.Table, pa.Table]]:
+        return [
+            (pq.read_table(i.rows_path), pq.read_table(i.quarantine_path))
+            for i in ingest_all(list_dumps(settings), settings)
+        ]
+
+    kept = read()
+    shutil.rmtree(settings.warehouse_dir)
+    assert read() == kept
+    assert sum(bad.num_rows for _, bad in kept) > 2
+
+
+def test_a_run_hashes_each_landed_dump_once(
+    settings: Settings, drop: Drop, hashed: list[str]
+) -> None:
+    records = [
+        land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record,
+        land(drop("2026-08-23.json", builders.catalogue({"a/b": ("0", "0")})), settings).record,
+    ]
+    hashed.clear()
+    listed, _ = pipeline.land_waiting(settings)
+    ingest_all(listed, settings)
+    assert sorted(hashed) == sorted(str(settings.landing_dir / r.path) for r in records)
+
+
+def test_a_dump_that_changed_is_not_ingested(settings: Settings, drop: Drop) -> None:
+    record = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
+    shutil.rmtree(settings.warehouse_dir)
+    (settings.landing_dir / record.path).write_bytes(CSV + b"2026-01-03,a/b,5\n")
+    with pytest.raises(CorruptLandingError, match=record.sha256):
+        ingest(record, settings)
+
+
 # The shipped history.
 
 
+def test_what_is_shipped_is_what_git_knows() -> None:
+    """Not what somebody landed beside it with the default data folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "data/landing"],
+        cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    tracked = {(PROJECT_ROOT / line).parent for line in listed.stdout.splitlines()}
+    assert tracked == set(SHIPPED_DUMPS)
+
+
 def test_the_shipped_history_lands_in_an_empty_landing_zone(settings: Settings) -> None:
-    shipped = land_shipped(settings)
+    land_shipped(settings)
+    shipped = list_dumps(settings)
     assert shipped
     for record in shipped:
         theirs = SHIPPED_LANDING_DIR / record.path
         assert (settings.landing_dir / record.path).read_bytes() == theirs.read_bytes()
     before = stamps(settings)
-    assert land_shipped(settings) == shipped
+    land_shipped(settings)
     assert stamps(settings) == before
+
+
+@pytest.mark.parametrize(
+    "content", [builders.catalogue({"a/b": ("0", "0")}), builders.app_rankings({7: 1})]
+)
+def test_a_dump_of_another_source_does_not_keep_the_shipped_history_out(
+    settings: Settings, drop: Drop, content: bytes
+) -> None:
+    mine = land(drop("2026-08-23.json", content), settings).record
+    records, _ = pipeline.land_waiting(settings)
+    assert {r.sha256 for r in records} == {mine.sha256, *(p.name for p in SHIPPED_DUMPS)}
+
+
+def test_shipped_dumps_land_source_by_source(
+    settings: Settings, drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump of my own keeps the shipped ones of its source out, not those of another usage."""
+    others = Settings(data_dir=tmp_path / "shipped")
+    apps = [land(drop(f"{n}.json", builders.app_rankings({n: 1})), others).record for n in (1, 2)]
+    land(drop("theirs.csv", CSV), others, as_of=builders.AS_OF)
+    shipped = tuple(others.landing_dir.glob("*/*"))
+    monkeypatch.setattr("orchestration.landing.store.SHIPPED_DUMPS", shipped)
+    mine = land(drop("mine.csv", CSV[:-1]), settings, as_of=builders.AS_OF).record
+    land_shipped(settings)
+    assert {r.sha256 for r in list_dumps(settings)} == {mine.sha256, *(r.sha256 for r in apps)}
+    # As if the first landing had been killed between two dumps.
+    shutil.rmtree(settings.landing_dir / apps[0].source / apps[0].sha256)
+    land_shipped(settings)
+    assert len(list_dumps(settings)) == 3
 
 
 def test_the_shipped_history_stays_out_of_a_landing_zone_in_use(
     settings: Settings, drop: Drop
 ) -> None:
     mine = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
-    assert land_shipped(settings) == [mine]
+    land_shipped(settings)
+    assert list_dumps(settings) == [mine]
+
+
+def test_the_shipped_history_stays_out_if_nobody_wants_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENSHARE_SHIPPED_HISTORY", "false")
+    records, _ = pipeline.land_waiting(Settings(data_dir=settings.data_dir))
+    assert records == []
 
 
 def test_a_changed_shipped_dump_is_not_replaced_silently(settings: Settings) -> None:
-    (record, *_) = land_shipped(settings)
+    (record, *_), _ = pipeline.land_waiting(settings)
     (settings.landing_dir / record.path).write_bytes(gzip.compress(CSV))
     with pytest.raises(CorruptLandingError, match=record.sha256):
-        land_shipped(settings)
+        pipeline.land_waiting(settings)
 
 
 def test_a_removed_folder_leaves_the_dump_out(settings: Settings, drop: Drop) -> None:

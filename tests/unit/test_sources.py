@@ -12,10 +12,10 @@ import pytest
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
-from orchestration.ingestion.checks import split_rows
 from orchestration.landing.store import time_in_name
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 from orchestration.sources import Dump, find_source, parse
+from orchestration.sources.checks import split_rows
 from tests import builders
 
 REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "openrouter"

@@ -1,0 +1,30 @@
+with shares as (
+
+    select * from {{ source('raw', 'vercel_leaderboard') }}
+
+),
+
+dumps as (
+
+    select * from {{ source('raw', 'dumps') }}
+
+)
+
+select
+    dumps.source,
+    shares.dump_sha256,
+    cast(dumps.as_of as date) as seen_on,
+    shares.dataset,
+    shares.modality,
+    shares.metric,
+    shares.usage_date,
+    shares.name,
+    shares.share_percent
+from shares
+inner join dumps on shares.dump_sha256 = dumps.dump_sha256
+-- Of several answers for a day the newest counts whole: each lists models of its own.
+qualify
+    rank() over (
+        partition by shares.dataset, shares.modality, shares.usage_date
+        order by dumps.as_of desc, dumps.pulled_at desc, dumps.dump_sha256 desc
+    ) = 1
