@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import duckdb
 
-from orchestration.contracts.odcs import tables
+from orchestration.contracts.odcs import published_by_model, tables
 from orchestration.gate import run as gate
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
@@ -89,11 +89,13 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
                 connection.execute(f"create {kind} {node['schema']}.{node['name']} as {sql}")
                 done.add(unique_id)
         located = {n["name"]: n["schema"] for n in nodes.values()}
-        for name in sorted(tables("published").keys() & located.keys()):  # crossover is Python's
-            schema = located[name]
-            connection.execute(
-                f"copy {schema}.{name} to '{target / name}.parquet' (format parquet)"
-            )
+        for table in tables("published").values():
+            if table.made_by_dbt:  # crossover is Python's
+                rows = f"where grain = '{table.grain}'" if table.grain else ""
+                connection.execute(
+                    f"copy (from {located[table.model]}.{table.model} {rows}) "
+                    f"to '{target / table.name}.parquet' (format parquet)"
+                )
 
 
 def serving_only(folders: tuple[str, ...], settings: Settings) -> set[str]:
@@ -117,7 +119,7 @@ def serving_only(folders: tuple[str, ...], settings: Settings) -> set[str]:
                 serves_only = of_whom in found
             else:
                 serves_only = bool(users) and users <= found
-            if serves_only and node["name"] not in tables("published"):
+            if serves_only and node["name"] not in published_by_model():
                 found.add(node["name"])
     return found
 
@@ -126,7 +128,7 @@ def layer_cost(folders: tuple[str, ...], settings: Settings) -> float:
     """Seconds that these models add to a warm run before its report: with them less without."""
     nodes = serving_only(folders, settings)
     published = tables("published")
-    unmade = {n for n in published if n in nodes or not published[n].made_by_dbt}
+    unmade = {n for n, t in published.items() if t.model in nodes or not t.made_by_dbt}
     ingested = ingest_all(list_dumps(settings), settings)
     rules = gate.rules()
     folder = candidate.build_candidate(ingested, settings).path
@@ -134,6 +136,7 @@ def layer_cost(folders: tuple[str, ...], settings: Settings) -> float:
     def steps(left_out: Collection[str]) -> list[float]:
         excluded = ["--exclude", *sorted(nodes)] if left_out else []
         kept = {n: t for n, t in published.items() if n not in left_out}
+        models = {m: f for m, f in published_by_model().items() if f[0].name in kept}
         asked = [r for r in rules if not any(re.search(rf"\b{n}\b", r.sql) for n in left_out)]
         some = Path(tempfile.mkdtemp(dir=folder))
         for name in kept:
@@ -141,6 +144,7 @@ def layer_cost(folders: tuple[str, ...], settings: Settings) -> float:
         seconds = []
         with (
             patch.object(candidate, "tables", lambda _: kept),
+            patch.object(candidate, "published_by_model", lambda: models),
             patch.object(gate, "tables", lambda _: kept),
             patch.object(gate, "rules", lambda: asked),
         ):

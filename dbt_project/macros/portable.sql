@@ -12,12 +12,6 @@
     cast(date_trunc('{{ {"daily": "day", "weekly": "week", "monthly": "month"}[grain] }}', {{ day }}) as date)
 {%- endmacro %}
 
-{% macro days_in_period(period_start, grain) -%}
-    {%- if grain == 'monthly' -%} day(last_day({{ period_start }}))
-    {%- else -%} {{ {'daily': 1, 'weekly': 7}[grain] }}
-    {%- endif -%}
-{%- endmacro %}
-
 {% macro fraction(numerator, denominator) -%}
     {#- A share of exact integers. A period without tokens has share 0; the gate stops it. -#}
     coalesce(cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0), 0)

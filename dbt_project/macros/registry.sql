@@ -36,3 +36,24 @@
         'serving_hq': ('serving_headquarters', 'provider_id', 'provider_name'),
     }) }}
 {%- endmacro %}
+
+{% macro by_lens(relation, columns, has_providers=true) -%}
+    {#-
+        `columns` of a relation once per lens, with origin, lab_id and lab_name as the lens reads
+        them. serving_hq exists only for sources that name who served the tokens.
+    -#}
+    {%- for lens, (origin, lab_id, lab_name) in lenses().items()
+            if has_providers or lens != 'serving_hq' %}
+    select
+        {{ columns | join(',\n        ') }},
+        '{{ lens }}' as lens,
+        coalesce({{ origin }}, 'unidentified') as origin,
+        coalesce({{ lab_id }}, 'unidentified') as lab_id,
+        coalesce({{ lab_name }}, 'Unidentified') as lab_name
+    from {{ relation }}
+    {% if lens == 'serving_hq' -%}
+    where source in (select source from {{ relation }} where provider_name is not null)
+    {% endif -%}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

@@ -102,25 +102,3 @@
     {#- By how many per cent a mean price lies below another one. -#}
     100 - 100 * {{ fraction(cost, tokens) }} / {{ fraction(rival_cost, rival_tokens) }}
 {%- endmacro %}
-
-{% macro share_by_rule_set(kinds) %}
-select
-    source,
-    rule_set,
-    window_kind,
-    group_name,
-    window_start as period_start,
-    days_present,
-    is_complete,
-    tokens,
-    total_tokens,
-    share,
-    share_low,
-    share_high,
-    universe,
-    denominator,
-    lens,
-    registry_view
-from {{ ref('int_rule_set_shares') }}
-where window_kind in ('{{ kinds | join("', '") }}')
-{% endmacro %}

@@ -1,8 +1,7 @@
 {#-
-    One share table: tokens, shares and sharp bounds by period and lens.
+    Tokens, shares and sharp bounds by period and lens, for all grains.
 
     relation: one row per source, usage_date, lens and columns, with tokens
-    grain:    daily | weekly | monthly
     columns:  what the shares are of: the first is the key, the others describe it, as on the
               key's last day in the period
     unknown:  value of the key that stands for what is not identified
@@ -10,46 +9,40 @@
     With K tokens known to belong to a key, U unknown tokens and T all tokens of the period, the
     share lies between K/T and (K+U)/T, and either end can be reached (Manski bounds).
 -#}
-{% macro share_by(relation, grain, columns, unknown) %}
+{% macro share_by(relation, columns, unknown) %}
 {%- set key = columns[0] -%}
-{%- set attributes = columns[1:] -%}
 with usage as (
 
-    select
-        source,
-        usage_date,
-        {{ period_start('usage_date', grain) }} as period_start,
-        lens,
-        {{ columns | join(',\n        ') }},
-        tokens
-    from {{ relation }}
+    select * from {{ relation }}
 
 ),
 
 periods as (
 
-    select
-        source,
-        {{ period_start('usage_date', grain) }} as period_start,
-        cast(count(*) as integer) as days_present,
-        bool_and(is_complete) as lost_nothing
-    from {{ ref('int_days') }}
-    group by all
+    select * from {{ ref('int_periods') }}
 
 ),
 
 known as (
 
     select
-        source,
-        period_start,
-        lens,
-        {{ key }},
-        {% for attribute in attributes -%}
-        max_by({{ attribute }}, usage_date) as {{ attribute }},
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        periods.days_present,
+        periods.is_complete,
+        usage.lens,
+        usage.{{ key }},
+        {% for attribute in columns[1:] -%}
+        max_by(usage.{{ attribute }}, usage.usage_date) as {{ attribute }},
         {% endfor -%}
-        cast(sum(tokens) as bigint) as tokens
+        usage.{{ key }} = '{{ unknown }}' as is_unknown,
+        cast(sum(usage.tokens) as bigint) as tokens
     from usage
+    inner join periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
     group by all
 
 ),
@@ -57,50 +50,38 @@ known as (
 with_totals as (
 
     select
-        known.*,
-        cast(sum(tokens) over (partition by source, period_start, lens) as bigint) as total_tokens,
+        *,
         cast(
-            sum(case when {{ key }} = '{{ unknown }}' then tokens else 0 end)
-                over (partition by source, period_start, lens)
-            as bigint
+            sum(tokens) over (partition by grain, source, period_start, lens) as bigint
+        ) as total_tokens,
+        sum(case when is_unknown then tokens else 0 end) over (
+            partition by grain, source, period_start, lens
         ) as unknown_tokens,
-        case when {{ key }} <> '{{ unknown }}' then
-            cast(
-                rank() over (
-                    partition by source, period_start, lens, {{ key }} = '{{ unknown }}'
-                    order by tokens desc
-                )
-                as integer
-            )
-        end as rank
+        rank() over (
+            partition by grain, source, period_start, lens, is_unknown
+            order by tokens desc
+        ) as place
     from known
 
 )
 
 select
-    with_totals.source,
-    with_totals.period_start,
-    periods.days_present,
-    periods.lost_nothing
-    and periods.days_present
-    = {{ days_in_period('periods.period_start', grain) }} as is_complete,
-    with_totals.lens,
+    grain,
+    source,
+    period_start,
+    days_present,
+    is_complete,
+    lens,
     {% for column in columns -%}
-    with_totals.{{ column }},
+    {{ column }},
     {% endfor -%}
-    with_totals.tokens,
-    with_totals.total_tokens,
-    {{ fraction('with_totals.tokens', 'with_totals.total_tokens') }} as share,
-    {{ fraction('with_totals.tokens', 'with_totals.total_tokens') }} as share_low,
+    tokens,
+    total_tokens,
+    {{ fraction('tokens', 'total_tokens') }} as share,
+    {{ fraction('tokens', 'total_tokens') }} as share_low,
     {{ fraction(
-        "with_totals.tokens + case when with_totals." ~ key ~ " = '" ~ unknown
-        ~ "' then 0 else with_totals.unknown_tokens end",
-        'with_totals.total_tokens'
+        'tokens + case when is_unknown then 0 else unknown_tokens end', 'total_tokens'
     ) }} as share_high,
-    with_totals.rank
+    case when not is_unknown then cast(place as integer) end as rank
 from with_totals
-inner join periods
-    on
-        with_totals.source = periods.source
-        and with_totals.period_start = periods.period_start
 {% endmacro %}

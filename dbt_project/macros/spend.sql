@@ -15,31 +15,21 @@
 {%- endmacro %}
 
 {#-
-    One spend table: tokens, list spend and its band, and token-weighted prices by period and lens.
+    Tokens, list spend and its band, and token-weighted prices by period and lens, for all grains.
 
-    grain, columns, unknown: as in share_by
+    columns, unknown: as in share_by
 
     A model's tokens cost between all of them as prompt and all as completion tokens. A key's share
     of the list spend is lowest where its own models sit at their cheaper end and all others at
     their dearer one, and the other way round; unknown tokens with a price may be the key's. Either
     end can be reached. Tokens without a price are outside of all of it.
 -#}
-{% macro spend_by(grain, columns, unknown) %}
+{% macro spend_by(columns, unknown) %}
 {%- set key = columns[0] -%}
-{%- set attributes = columns[1:] -%}
-{%- set is_unknown = key ~ " = '" ~ unknown ~ "'" -%}
 with spend as (
 
     select
-        source,
-        usage_date,
-        {{ period_start('usage_date', grain) }} as period_start,
-        lens,
-        {{ columns | join(',\n        ') }},
-        tokens,
-        priced_tokens,
-        free_tokens,
-        blend_by_4_e18,
+        *,
         least(prompt_e18, completion_e18) as low_e18,
         greatest(prompt_e18, completion_e18) as high_e18
     from {{ ref('int_spend_by_lens') }}
@@ -48,33 +38,35 @@ with spend as (
 
 periods as (
 
-    select
-        source,
-        {{ period_start('usage_date', grain) }} as period_start,
-        cast(count(*) as integer) as days_present,
-        bool_and(is_complete) as lost_nothing
-    from {{ ref('int_days') }}
-    group by all
+    select * from {{ ref('int_periods') }}
 
 ),
 
 known as (
 
     select
-        source,
-        period_start,
-        lens,
-        {{ key }},
-        {% for attribute in attributes -%}
-        max_by({{ attribute }}, usage_date) as {{ attribute }},
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        periods.days_present,
+        periods.is_complete,
+        spend.lens,
+        spend.{{ key }},
+        {% for attribute in columns[1:] -%}
+        max_by(spend.{{ attribute }}, spend.usage_date) as {{ attribute }},
         {% endfor -%}
-        cast(sum(tokens) as bigint) as tokens,
-        cast(sum(priced_tokens) as bigint) as priced_tokens,
-        cast(sum(free_tokens) as bigint) as free_tokens,
-        sum(blend_by_4_e18) as blend_by_4_e18,
-        sum(low_e18) as low_e18,
-        sum(high_e18) as high_e18
+        spend.{{ key }} = '{{ unknown }}' as is_unknown,
+        cast(sum(spend.tokens) as bigint) as tokens,
+        cast(sum(spend.priced_tokens) as bigint) as priced_tokens,
+        cast(sum(spend.free_tokens) as bigint) as free_tokens,
+        sum(spend.blend_by_4_e18) as blend_by_4_e18,
+        sum(spend.low_e18) as low_e18,
+        sum(spend.high_e18) as high_e18
     from spend
+    inner join periods
+        on
+            spend.source = periods.source
+            and spend.usage_date = periods.usage_date
     group by all
 
 ),
@@ -82,6 +74,7 @@ known as (
 totals as (
 
     select
+        grain,
         source,
         period_start,
         lens,
@@ -89,8 +82,8 @@ totals as (
         sum(blend_by_4_e18) as blend_by_4_e18,
         sum(low_e18) as low_e18,
         sum(high_e18) as high_e18,
-        sum(case when {{ is_unknown }} then low_e18 else 0 end) as unknown_low_e18,
-        sum(case when {{ is_unknown }} then high_e18 else 0 end) as unknown_high_e18
+        sum(case when is_unknown then low_e18 else 0 end) as unknown_low_e18,
+        sum(case when is_unknown then high_e18 else 0 end) as unknown_high_e18
     from known
     group by all
 
@@ -104,78 +97,61 @@ with_totals as (
         totals.blend_by_4_e18 as total_blend_by_4_e18,
         totals.low_e18 as total_low_e18,
         totals.high_e18 as total_high_e18,
-        {{ usd('totals.blend_by_4_e18', 4) }} as total_list_spend_usd,
         -- what is unknown cannot be the unknown's
-        case when known.{{ is_unknown }} then 0 else totals.unknown_low_e18 end as unknown_low_e18,
-        case when known.{{ is_unknown }} then 0 else totals.unknown_high_e18 end as unknown_high_e18
+        case when known.is_unknown then 0 else totals.unknown_low_e18 end as unknown_low_e18,
+        case when known.is_unknown then 0 else totals.unknown_high_e18 end as unknown_high_e18,
+        rank() over (
+            partition by
+                known.grain,
+                known.source,
+                known.period_start,
+                known.lens,
+                known.is_unknown
+            order by known.blend_by_4_e18 desc
+        ) as place
     from known
     inner join totals
         on
-            known.source = totals.source
+            known.grain = totals.grain
+            and known.source = totals.source
             and known.period_start = totals.period_start
             and known.lens = totals.lens
-
-),
-
-ranked as (
-
-    select
-        *,
-        case when {{ key }} <> '{{ unknown }}' then
-            cast(
-                rank() over (
-                    partition by source, period_start, lens, {{ is_unknown }}
-                    order by blend_by_4_e18 desc
-                )
-                as integer
-            )
-        end as rank
-    from with_totals
 
 )
 
 select
-    ranked.source,
-    ranked.period_start,
-    periods.days_present,
-    periods.lost_nothing
-    and periods.days_present
-    = {{ days_in_period('periods.period_start', grain) }} as is_complete,
-    ranked.lens,
+    grain,
+    source,
+    period_start,
+    days_present,
+    is_complete,
+    lens,
     {% for column in columns -%}
-    ranked.{{ column }},
+    {{ column }},
     {% endfor -%}
-    ranked.tokens,
-    ranked.total_tokens,
-    {{ fraction('ranked.tokens', 'ranked.total_tokens') }} as token_share,
-    ranked.priced_tokens,
-    {{ fraction('ranked.priced_tokens', 'ranked.tokens') }} as priced_token_share,
-    ranked.free_tokens,
-    {{ usd('ranked.blend_by_4_e18', 4) }} as list_spend_usd,
-    {{ usd('ranked.low_e18') }} as list_spend_low_usd,
-    {{ usd('ranked.high_e18') }} as list_spend_high_usd,
-    ranked.total_list_spend_usd,
-    {{ fraction('ranked.blend_by_4_e18', 'ranked.total_blend_by_4_e18') }} as share,
+    tokens,
+    total_tokens,
+    {{ fraction('tokens', 'total_tokens') }} as token_share,
+    priced_tokens,
+    {{ fraction('priced_tokens', 'tokens') }} as priced_token_share,
+    free_tokens,
+    {{ usd('blend_by_4_e18', 4) }} as list_spend_usd,
+    {{ usd('low_e18') }} as list_spend_low_usd,
+    {{ usd('high_e18') }} as list_spend_high_usd,
+    {{ usd('total_blend_by_4_e18', 4) }} as total_list_spend_usd,
+    {{ fraction('blend_by_4_e18', 'total_blend_by_4_e18') }} as share,
+    {{ fraction('low_e18', 'low_e18 + total_high_e18 - high_e18') }} as share_low,
     {{ fraction(
-        'ranked.low_e18',
-        'ranked.low_e18 + ranked.total_high_e18 - ranked.high_e18'
-    ) }} as share_low,
-    {{ fraction(
-        'ranked.high_e18 + ranked.unknown_high_e18',
-        'ranked.high_e18 + ranked.unknown_high_e18'
-        ~ ' + ranked.total_low_e18 - ranked.low_e18 - ranked.unknown_low_e18'
+        'high_e18 + unknown_high_e18',
+        'high_e18 + unknown_high_e18 + total_low_e18 - low_e18 - unknown_low_e18'
     ) }} as share_high,
-    {{ fraction('ranked.low_e18', 'ranked.total_low_e18') }} as share_at_low,
-    {{ fraction('ranked.high_e18', 'ranked.total_high_e18') }} as share_at_high,
-    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens', 4) }} as usd_per_million_tokens,
-    {{ per_million('ranked.low_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_low,
-    {{ per_million('ranked.high_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_high,
-    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens - ranked.free_tokens', 4) }}
+    {{ fraction('low_e18', 'total_low_e18') }} as share_at_low,
+    {{ fraction('high_e18', 'total_high_e18') }} as share_at_high,
+    {{ per_million('blend_by_4_e18', 'priced_tokens', 4) }} as usd_per_million_tokens,
+    {{ per_million('low_e18', 'priced_tokens') }} as usd_per_million_tokens_low,
+    {{ per_million('high_e18', 'priced_tokens') }} as usd_per_million_tokens_high,
+    {{ per_million('blend_by_4_e18', 'priced_tokens - free_tokens', 4) }}
         as paid_usd_per_million_tokens,
-    ranked.rank
-from ranked
-inner join periods
-    on
-        ranked.source = periods.source
-        and ranked.period_start = periods.period_start
+    case when not is_unknown then cast(place as integer) end as rank
+from with_totals
 {% endmacro %}

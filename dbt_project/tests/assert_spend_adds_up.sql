@@ -1,82 +1,55 @@
 -- Every spend table holds the list spend of all priced usage under every lens, exactly. Returns
 -- the periods in which it does not, also those that a table lacks. That its shares add up to 1 is
 -- judged by the gate (SPEND_CONSERVED).
-{{ config(meta={'dagster': {'ref': {'name': 'spend_by_origin_monthly'}}}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'spend_by_origin'}}}) }}
 
-{% set grains = ['daily', 'weekly', 'monthly'] %}
-
-with usage as (
+with expected as (
 
     select
-        source,
-        usage_date,
-        sum(
-            case
-                when is_priced and variant <> 'free'
-                    then tokens * (3 * prompt_e18 + completion_e18)
-                else 0
-            end
-        ) as blend_by_4_e18
-    from {{ ref('int_usage_priced') }}
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        {{ usd(
+            "sum(case when usage.is_priced and usage.variant <> 'free'"
+            ~ " then usage.tokens * (3 * usage.prompt_e18 + usage.completion_e18) else 0 end)", 4
+        ) }} as list_spend_usd
+    from {{ ref('int_usage_priced') }} as usage
+    inner join {{ ref('int_periods') }} as periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
     group by all
 
-),
-
-expected as (
-    {% for grain in grains %}
-    select
-        source,
-        '{{ grain }}' as grain,
-        {{ period_start('usage_date', grain) }} as period_start,
-        {{ usd('sum(blend_by_4_e18)', 4) }} as list_spend_usd
-    from usage
-    group by all
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-),
-
-tables as (
-    {% for subject in ['origin', 'lab'] %}
-    {% for lens in ['author_hq', 'base_lineage'] %}
-    select
-        '{{ subject }}' as subject,
-        '{{ lens }}' as lens
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
 ),
 
 counted as (
     {% for subject in ['origin', 'lab'] %}
-    {% for grain in grains %}
     select
         '{{ subject }}' as subject,
         lens,
+        grain,
         source,
-        '{{ grain }}' as grain,
         period_start,
         sum(list_spend_usd) as list_spend_usd
-    from {{ ref('spend_by_' ~ subject ~ '_' ~ grain) }}
+    from {{ ref('spend_by_' ~ subject) }}
     group by all
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-    {% if not loop.last %}union all{% endif %}
+    {{ 'union all' if not loop.last }}
     {% endfor %}
 )
 
 select
-    tables.subject,
-    tables.lens,
+    subjects.subject,
+    lenses.lens,
     expected.*,
     counted.list_spend_usd as counted_usd
 from expected
-cross join tables
+cross join (values ('origin'), ('lab')) as subjects (subject)
+cross join (values ('author_hq'), ('base_lineage')) as lenses (lens)
 left join counted
     on
-        tables.subject = counted.subject
-        and tables.lens = counted.lens
-        and expected.source = counted.source
+        subjects.subject = counted.subject
+        and lenses.lens = counted.lens
         and expected.grain = counted.grain
+        and expected.source = counted.source
         and expected.period_start = counted.period_start
 where expected.list_spend_usd is distinct from counted.list_spend_usd

@@ -18,7 +18,7 @@ from orchestration.assets.common import (
     markdown_table,
 )
 from orchestration.assets.registry import CHANGES, newest_changes
-from orchestration.contracts.odcs import Table, tables
+from orchestration.contracts.odcs import Table, published_by_model, tables
 from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import read_records
@@ -29,14 +29,19 @@ from orchestration.settings import Settings
 from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
-_PREVIEWED = ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_price_band_monthly")
+# Model: the grain whose newest period is shown
+_PREVIEWED = {
+    "share_by_origin": "weekly",
+    "share_by_lab": "weekly",
+    "share_by_price_band": "monthly",
+}
 _PREVIEW_ROWS = 12
 
 
-def _contract(dbt_resource_props: Mapping[str, Any]) -> Table | None:
-    """The contract of a published model; None for all other nodes."""
+def _published(dbt_resource_props: Mapping[str, Any]) -> list[Table]:
+    """The published tables that a model holds; none for all other nodes."""
     is_model = dbt_resource_props["resource_type"] == "model"
-    return tables("published").get(dbt_resource_props["name"]) if is_model else None
+    return published_by_model().get(dbt_resource_props["name"], []) if is_model else []
 
 
 class Translator(DagsterDbtTranslator):
@@ -47,13 +52,25 @@ class Translator(DagsterDbtTranslator):
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         # dagster-dbt's own adds the SQL of the model, with its Jinja.
-        contract = _contract(dbt_resource_props)
-        return contract.description if contract else str(dbt_resource_props["description"])
+        published = _published(dbt_resource_props)
+        if not published:
+            return str(dbt_resource_props["description"])
+        if not published[0].grain:
+            return published[0].description
+        return "\n\n".join(
+            [
+                "One model with the rows of every grain (column `grain`). Published as:",
+                *(f"- `{table.name}`: {table.description}" for table in published),
+            ]
+        )
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = super().get_metadata(dbt_resource_props)
-        contract = _contract(dbt_resource_props)
-        return {**metadata, **column_schema(contract)} if contract else metadata
+        published = _published(dbt_resource_props)
+        if not published:
+            return metadata
+        names = ", ".join(table.name for table in published)
+        return {**metadata, **column_schema(published[0]), "published_tables": names}
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         if dbt_resource_props["resource_type"] == "seed":
@@ -70,11 +87,12 @@ class Translator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["name"]])
 
 
-def _preview(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    """The newest complete period as a Markdown table."""
+def _preview(connection: duckdb.DuckDBPyConnection, table: str, grain: str) -> str:
+    """The newest complete period of a grain as a Markdown table."""
     relation = connection.sql(
-        f"select * exclude (source) from {table} "
-        f"where period_start = (select max(period_start) from {table} where is_complete) "
+        f"with rows as (select * exclude (source, grain) from {table} where grain = '{grain}') "
+        "select * from rows "
+        "where period_start = (select max(period_start) from rows where is_complete) "
         f"order by tokens desc limit {_PREVIEW_ROWS}"
     )
     rows = [
@@ -88,13 +106,15 @@ def _preview(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> dict[str, Any]:
     table = f"{schema}.{name}"
     columns = {c[0] for c in connection.sql(f"describe {table}").fetchall()}
-    totals = ", sum(tokens)" if "tokens" in columns else ", null"
+    # Grains are never added up.
+    totals = ", sum(tokens)" if "tokens" in columns and "grain" not in columns else ", null"
     ((rows, tokens),) = connection.execute(f"select count(*){totals} from {table}").fetchall()
     metadata: dict[str, Any] = {"dagster/row_count": rows}
     if tokens is not None:
         metadata["tokens"] = str(tokens)  # as text: the UI rounds integers above 2^53
-    if name in _PREVIEWED:
-        metadata["newest_complete_period"] = dg.MetadataValue.md(_preview(connection, table))
+    if grain := _PREVIEWED.get(name):
+        preview = dg.MetadataValue.md(_preview(connection, table, grain))
+        metadata["newest_complete_period"] = preview
     if name in CHANGES:
         metadata["newest_changes"] = dg.MetadataValue.md(newest_changes(connection, CHANGES[name]))
     return metadata

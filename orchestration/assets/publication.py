@@ -14,7 +14,7 @@ from orchestration.assets.common import (
     markdown_table,
     markdown_text,
 )
-from orchestration.contracts.odcs import tables
+from orchestration.contracts.odcs import published_by_model, tables
 from orchestration.errors import GateRefusedError, plain
 from orchestration.files import format_time
 from orchestration.gate.run import RuleResult, rule_titles
@@ -32,7 +32,7 @@ _STALE_AFTER = timedelta(days=2)
     group_name="publication",
     kinds={"parquet", "duckdb"},
     owners=OWNERS,
-    deps=list(tables("published")),
+    deps=list(published_by_model()),
     retry_policy=RETRY,
     pool=WRITER_POOL,
     description="Every published table, written aside: what the gate will judge.",

@@ -102,6 +102,16 @@ class Table:
         """False for tables whose contract names another maker, such as a library's statistics."""
         return "madeBy" not in self.properties
 
+    @property
+    def grain(self) -> str | None:
+        """`daily`, `weekly` or `monthly` for one of the tables of a family, else None."""
+        return self.properties.get("grain")
+
+    @property
+    def model(self) -> str:
+        """The dbt model that holds the rows: of a family one model has those of every grain."""
+        return self.name.removesuffix(f"_{self.grain}")
+
     def arrow_schema(self) -> pa.Schema:
         """pyarrow schema with types and nullability of the contract."""
         return pa.schema(
@@ -132,7 +142,6 @@ def _field(prop: SchemaProperty) -> Field:
 def read_contract(path: Path) -> list[Table]:
     """All tables of one ODCS file, in file order."""
     contract = OpenDataContractStandard.from_file(str(path))
-    properties = {p.property: p.value for p in contract.customProperties or () if p.property}
     tables = []
     for schema in contract.schema_ or ():
         limits = [
@@ -147,7 +156,12 @@ def read_contract(path: Path) -> list[Table]:
                 contract_id=str(contract.id),
                 contract_version=str(contract.version),
                 fields=tuple(_field(p) for p in schema.properties or ()),
-                properties=properties,
+                properties={
+                    p.property: p.value
+                    for owner in (contract, schema)
+                    for p in owner.customProperties or ()
+                    if p.property
+                },
                 max_rows_per_group=limits[0] if limits else None,
             )
         )
@@ -161,6 +175,14 @@ def tables(stage: Stage) -> dict[str, Table]:
         t for p in sorted((CONTRACTS_DIR / stage).glob("*.odcs.yaml")) for t in read_contract(p)
     ]
     return {t.name: t for t in sorted(found, key=lambda t: t.name)}
+
+
+def published_by_model() -> dict[str, list[Table]]:
+    """The published tables of each model, by its name: one, or one per grain."""
+    found: dict[str, list[Table]] = {}
+    for table in tables("published").values():
+        found.setdefault(table.model, []).append(table)
+    return found
 
 
 def contract_versions() -> dict[str, str]:

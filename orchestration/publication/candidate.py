@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.configuration.limits import limits
-from orchestration.contracts.odcs import Table, tables
+from orchestration.contracts.odcs import Table, published_by_model, tables
 from orchestration.errors import TokenshareError, TransformError, plain
 from orchestration.files import (
     BUILDING_PREFIX,
@@ -107,18 +107,18 @@ def citations(records: Sequence[DumpRecord]) -> list[str]:
     return [newest[source].citation for source in sorted(newest)]
 
 
-def _locate_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Schema of every published table, by its name.
+def _locate_models(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Schema of every model that holds published rows, by its name.
 
-    Raises TokenshareError where one was not built, or twice.
+    Raises TokenshareError if one was not built, or twice.
     """
-    built: dict[str, list[str]] = {name: [] for name in tables("published")}
+    built: dict[str, list[str]] = {name: [] for name in published_by_model()}
     for schema, name in connection.execute(
         "select table_schema, table_name from information_schema.tables "
         "where table_schema in ('marts', 'metrics')"
     ).fetchall():
         built.setdefault(name, []).append(schema)
-    for name in tables("published"):
+    for name in published_by_model():
         if len(built[name]) != 1:
             raise TokenshareError(f"table {name} was built {len(built[name])} times; expected once")
     return {name: schemas[0] for name, schemas in built.items()}
@@ -140,29 +140,45 @@ def _refuse(wrong: Sequence[tuple[Table, str, str, str]]) -> None:
 def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
     """Compare names and types of all built columns with the contracts; their order is free.
 
+    A model of several grains has a column `grain` besides, and no rows of a grain without a table.
     Raises TransformError, which names every column that is missing, too many or of another type.
     """
     wrong = []
-    for table in tables("published").values():
-        relation = connection.sql(f"select * from {schemas[table.name]}.{table.name} limit 0")
+    for model, family in published_by_model().items():
+        relation = connection.sql(f"select * from {schemas[model]}.{model} limit 0")
         found = {f.name: str(f.type) for f in relation.to_arrow_table().schema}
-        expected = {f.name: str(f.type) for f in table.arrow_schema()}
-        for name in dict.fromkeys([*expected, *found]):
-            says = [columns.get(name, "no such column") for columns in (found, expected)]
-            if says[0] != says[1]:
-                wrong.append((table, name, *says))
+        grains = [table.grain for table in family if table.grain]
+        for table in family:
+            expected = {f.name: str(f.type) for f in table.arrow_schema()}
+            if grains:
+                expected["grain"] = "string"
+            for name in dict.fromkeys([*expected, *found]):
+                says = [columns.get(name, "no such column") for columns in (found, expected)]
+                if says[0] != says[1]:
+                    wrong.append((table, name, *says))
+        if grains and found.get("grain") == "string":
+            wrong += [
+                (family[0], "grain", plain(grain), f"one of {', '.join(grains)}")
+                for (grain,) in connection.execute(
+                    f"select distinct grain from {schemas[model]}.{model} order by grain"
+                ).fetchall()
+                if grain not in grains
+            ]
     _refuse(wrong)
 
 
 def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table) -> pa.Table:
-    """The rows of a built table, sorted by key, with columns as the contract orders them.
+    """The rows of a published table, sorted by key, with columns as the contract orders them.
+
+    Of a model that holds several grains, those of the table's own.
 
     Raises TransformError for NULL in a required column.
     """
     columns = ", ".join(f.sql_name for f in table.fields)
+    rows = f"where grain = {sql_text(table.grain)}" if table.grain else ""
     order = ", ".join(table.key)
     content = connection.sql(
-        f"select {columns} from {schema}.{table.name} order by {order}"
+        f"select {columns} from {schema}.{table.model} {rows} order by {order}"
     ).to_arrow_table()
     empty = [f.name for f in table.fields if f.required and content.column(f.name).null_count]
     _refuse([(table, name, _nulls(content, name, table.key), "a value") for name in empty])
@@ -251,11 +267,11 @@ def build_candidate(
         records = [i.record for i in ingested]
         cited = citations(records)
         previous = _check_provenance(connection, records)
-        schemas = _locate_tables(connection)
+        schemas = _locate_models(connection)
         _check_columns(connection, schemas)
 
         def export(table: Table) -> Table:
-            content = _read_table(connection.cursor(), schemas[table.name], table)
+            content = _read_table(connection.cursor(), schemas[table.model], table)
             content = content.replace_schema_metadata(
                 {"description": table.description, "citation": "\n".join(cited)}
             )

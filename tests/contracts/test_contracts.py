@@ -8,7 +8,7 @@ import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from orchestration.contracts.odcs import Table, contract_versions, tables
+from orchestration.contracts.odcs import Table, contract_versions, published_by_model, tables
 from orchestration.gate.run import contract_terms
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
@@ -78,7 +78,20 @@ def test_every_public_model_has_a_contract_and_the_other_way_round() -> None:
     }
     assert made_elsewhere == {"crossover": "orchestration/metrics/crossover.py"}
     assert all((PROJECT_ROOT / module).exists() for module in made_elsewhere.values())
-    assert models == set(PUBLISHED) - set(made_elsewhere)
+    assert models == set(published_by_model()) - set(made_elsewhere)
+
+
+def test_a_family_is_one_model_with_a_table_per_grain() -> None:
+    families = {m: [t.grain for t in ts] for m, ts in published_by_model().items() if len(ts) > 1}
+    assert len(families) == 9
+    assert families.pop("share_by_rule_set") == ["monthly", "weekly"]
+    assert all(grains == ["daily", "monthly", "weekly"] for grains in families.values())
+    for model, family in published_by_model().items():
+        assert all(t.fields == family[0].fields for t in family), model
+        assert {t.name for t in family} == (
+            {f"{model}_{t.grain}" for t in family} if model in families or len(family) > 1
+            else {model}
+        )  # fmt: skip
 
 
 def test_published_files_have_exactly_the_columns_of_their_contracts(small_base: Settings) -> None:

@@ -272,7 +272,7 @@ def test_both_readings_are_the_same_whichever_the_run_was_asked_for(
             ).fetchall()
             return int(rows)
 
-        assert differing("marts.share_by_origin_weekly") > 100
+        assert differing("marts.share_by_origin") > 100
         assert differing("metrics.headline") == 0
         assert differing("intermediate.int_crossover_points") == 0
 

@@ -30,16 +30,8 @@ SLUGS: dict[str, tuple[str, str | None, str | None]] = {
     "other": ("tail", None, None),
 }
 Usage = list[tuple[date, str, int]]
-GRAINS = ("daily", "weekly", "monthly")
-SHARES = [
-    "int_usage_by_lens",
-    *(f"share_by_{subject}_{grain}" for subject in ("lab", "origin") for grain in GRAINS),
-]
-CHAIN = [
-    *SHARES,
-    *(f"concentration_{grain}" for grain in GRAINS),
-    "share_change",
-]
+SHARES = ["int_periods", "int_usage_by_lens", "share_by_lab", "share_by_origin"]
+CHAIN = [*SHARES, "concentration", "share_change"]
 EXAMPLES = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -183,7 +175,7 @@ def measures(tokens: Iterable[int]) -> tuple[Fraction, Fraction]:
 def bounds(warehouse: Warehouse, grain: str, unit: str) -> tuple[float, ...]:
     (row,) = warehouse.rows(
         f"select hhi_low, hhi, hhi_high, top_5_share_low, top_5_share, top_5_share_high "
-        f"from metrics.concentration_{grain} where unit = '{unit}' "
+        f"from metrics.concentration where grain = '{grain}' and unit = '{unit}' "
         "and lens in ('none', 'author_hq')"
     )
     return row
@@ -203,12 +195,12 @@ def assert_contained(found: tuple[float, ...], tokens: dict[str, int]) -> None:
 def test_model_bounds_contain_every_completion(
     warehouse: Warehouse, usage: Usage, seed: int
 ) -> None:
-    warehouse.build(usage, "concentration_weekly")
+    warehouse.build(usage, "concentration")
     chance = random.Random(seed)
     for _ in range(5):
         assert_contained(bounds(warehouse, "weekly", "model"), model_completion(usage, chance))
     first = [row for row in usage if row[0] == MONDAY]
-    warehouse.build(first, "concentration_daily")
+    warehouse.build(first, "concentration")
     for _ in range(5):
         assert_contained(bounds(warehouse, "daily", "model"), model_completion(first, chance))
 
@@ -238,7 +230,7 @@ def _by_owner(usage: Usage, position: int) -> tuple[dict[str, int], dict[str, in
 def test_lab_and_origin_bounds_contain_every_completion(
     warehouse: Warehouse, usage: Usage, seed: int
 ) -> None:
-    warehouse.build(usage, "concentration_monthly")
+    warehouse.build(usage, "concentration")
     chance = random.Random(seed)
     for unit, position in (("lab", 1), ("origin", 2)):
         found = bounds(warehouse, "monthly", unit)
@@ -276,7 +268,7 @@ def test_the_upper_bound_of_a_day_is_reached(warehouse: Warehouse, usage: Usage)
         tokens[f"tail/{i}"] = max(min(smallest, tail - i * smallest), 0)
     largest = max(tokens, key=lambda k: tokens[k])
     tokens[largest] += sum(c for s, c in named.items() if SLUGS[s][0] == "router")
-    warehouse.build(usage, "concentration_daily")
+    warehouse.build(usage, "concentration")
     found = bounds(warehouse, "daily", "model")
     hhi, top_5 = measures(tokens.values())
     assert found[2] == pytest.approx(float(hhi), abs=1e-12)

@@ -21,7 +21,7 @@ from orchestration.settings import Settings
 Usage = tuple[int, int, str, str, int, Decimal | None, Decimal | None]
 Query = Callable[[str, Sequence[Usage]], list[dict[str, Any]]]
 
-MODELS = ("spend_by_origin_monthly", "spend_by_lab_monthly", "price_index_monthly")
+MODELS = ("spend_by_origin", "spend_by_lab", "price_index_monthly")
 INPUTS = """
     create schema {database}.intermediate;
     create table {database}.intermediate.int_spend_by_lens (
@@ -30,8 +30,9 @@ INPUTS = """
         free_tokens bigint, prompt_e18 decimal(38, 0), completion_e18 decimal(38, 0),
         blend_by_4_e18 decimal(38, 0)
     );
-    create table {database}.intermediate.int_days (
-        source varchar, usage_date date, is_complete boolean
+    create table {database}.intermediate.int_periods (
+        grain varchar, source varchar, usage_date date, period_start date, days_present integer,
+        is_complete boolean
     );
 """
 FAST = hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
@@ -64,7 +65,12 @@ def query(small_base: Settings) -> Query:
             )  # fmt: skip
         for table, rows in (
             ("int_spend_by_lens", columns),
-            ("int_days", sorted({("s", row[1], True) for row in columns})),
+            (
+                "int_periods",
+                sorted(
+                    {("monthly", "s", row[1], row[1].replace(day=1), 1, True) for row in columns}
+                ),
+            ),
         ):
             name = f"{database}.intermediate.{table}"
             connection.execute(f"delete from {name}")
@@ -123,7 +129,7 @@ def test_spend_bounds_hold_under_every_split_and_every_owner(
             usd = tokens * (share * float(prompt) + (1 - share) * float(completion))
             key = (month, owner if origin == "unidentified" else origin)
             spend[key] = spend.get(key, 0.0) + usd
-    for row in query("spend_by_origin_monthly", usage):
+    for row in query("spend_by_origin", usage):
         month = row["period_start"].month
         total = sum(usd for (m, _), usd in spend.items() if m == month)
         if row["origin"] != "unidentified" and total > 0:
@@ -141,7 +147,7 @@ def test_spend_is_exact_and_labs_add_up_to_origins(query: Query, usage: list[Usa
         priced = prompt is not None and completion is not None
         usd = tokens * (3 * prompt + completion) / 4_000_000 if priced else Decimal(0)
         exact[month, origin] = exact.get((month, origin), Decimal(0)) + usd
-    for model in ("spend_by_origin_monthly", "spend_by_lab_monthly"):
+    for model in ("spend_by_origin", "spend_by_lab"):
         found = {
             (r["period_start"].month, r["origin"]): r["list_spend_usd"] for r in query(model, usage)
         }
@@ -155,7 +161,7 @@ def test_two_days_with_equal_tokens_and_price_count_twice(query: Query) -> None:
         (1, day, origin, slug, 10**6, *price)
         for day in (1, 2) for origin in ("CN", "US") for slug in ("a", "b")
     ]  # fmt: skip
-    for row in query("spend_by_origin_monthly", usage):
+    for row in query("spend_by_origin", usage):
         assert (row["tokens"], row["list_spend_usd"]) == (4 * 10**6, 8)
         assert (row["share"], row["token_share"]) == (0.5, 0.5)
 

@@ -79,6 +79,32 @@ MUTANTS: list[SqlMutant] = [
         "(\n\n    select\n        *,\n        rank() over (",
         "(\n\n    select\n        *,\n        row_number() over (",
     ),
+    SqlMutant(
+        MODELS / "intermediate/int_periods.sql",
+        "lost_nothing and days_present", "days_present",
+    ),
+    SqlMutant(
+        MACROS / "share_by.sql",
+        "partition by grain, source, period_start, lens, is_unknown",
+        "partition by source, period_start, lens, is_unknown",
+    ),
+    SqlMutant(
+        MACROS / "spend.sql",
+        "known.grain = totals.grain\n            and known.source", "known.source",
+    ),
+    SqlMutant(
+        MODELS / "metrics/concentration.sql",
+        "count(*) < days_present as is_in_tail", "count(*) <= days_present as is_in_tail",
+    ),
+    SqlMutant(
+        MODELS / "metrics/concentration.sql",
+        "models_ranked.grain = slot_tokens.grain\n            and models_ranked.source",
+        "models_ranked.source",
+    ),
+    SqlMutant(
+        MODELS / "marts/origin/restated_by_origin.sql",
+        "summed.grain = because.grain\n            and summed.source", "summed.source",
+    ),
 ]  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 -- Origins under both views of the registry, whichever of the two the share tables hold. Where the
--- views differ, restated_by_origin_* has both; everywhere else one figure answers for both.
+-- views differ, restated_by_origin has both; everywhere else one figure answers for both.
 with published as (
-    {% for grain in ['daily', 'weekly', 'monthly'] %}
+
     select
-        '{{ grain }}' as grain,
+        coalesce(published.grain, restated.grain) as grain,
         coalesce(published.source, restated.source) as source,
         coalesce(published.period_start, restated.period_start) as period_start,
         coalesce(published.is_complete, restated.is_complete) as is_complete,
@@ -12,32 +12,35 @@ with published as (
         coalesce(restated.tokens_then, published.tokens) as tokens_then,
         coalesce(restated.tokens_now, published.tokens) as tokens_now,
         coalesce(published.total_tokens, restated.total_tokens) as total_tokens
-    from {{ ref('share_by_origin_' ~ grain) }} as published
-    full outer join {{ ref('restated_by_origin_' ~ grain) }} as restated
+    from {{ ref('share_by_origin') }} as published
+    full outer join {{ ref('restated_by_origin') }} as restated
         on
-            published.source = restated.source
+            published.grain = restated.grain
+            and published.source = restated.source
             and published.period_start = restated.period_start
             and published.lens = restated.lens
             and published.origin = restated.origin
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+
 ),
 
 views as (
-    {% for view in ['then', 'now'] %}
+
     select
-        grain,
-        source,
-        period_start,
-        is_complete,
-        lens,
-        '{{ view }}' as registry_view,
-        origin,
-        tokens_{{ view }} as tokens,
-        total_tokens
+        published.grain,
+        published.source,
+        published.period_start,
+        published.is_complete,
+        published.lens,
+        registry_views.registry_view,
+        published.origin,
+        case registry_views.registry_view
+            when 'then' then published.tokens_then
+            else published.tokens_now
+        end as tokens,
+        published.total_tokens
     from published
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    cross join (values ('then'), ('now')) as registry_views (registry_view)
+
 )
 
 select

@@ -3,13 +3,7 @@
 -- from further away than a month would compare what happens to be left.
 {% set max_days_apart = 31 %}
 
-with days as (
-
-    select * from {{ ref('int_days') }}
-
-),
-
-readings as (
+with readings as (
 
     select
         read_on,
@@ -23,11 +17,12 @@ months as (
 
     select
         source,
-        {{ period_start('usage_date', 'monthly') }} as period_start,
-        max(usage_date) as priced_on,
-        cast(count(*) as integer) as days_present,
-        bool_and(is_complete) as lost_nothing
-    from days
+        period_start,
+        days_present,
+        is_complete,
+        max(usage_date) as priced_on
+    from {{ ref('int_periods') }}
+    where grain = 'monthly'
     group by all
 
 )
@@ -36,9 +31,7 @@ select
     months.source,
     months.period_start,
     months.days_present,
-    months.lost_nothing
-    and months.days_present
-    = {{ days_in_period('months.period_start', 'monthly') }} as is_complete,
+    months.is_complete,
     months.priced_on,
     readings.read_on as index_read_on,
     cast(readings.indexed_models as integer) as indexed_models

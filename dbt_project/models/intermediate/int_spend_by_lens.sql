@@ -13,35 +13,11 @@ with priced as (
 
 ),
 
-sources_with_providers as (
-
-    select distinct source
-    from priced
-    where provider_name is not null
-
-),
-
 lenses as (
-    {% for lens, (origin, lab_id, lab_name) in lenses().items() %}
-    select
-        priced.source,
-        priced.usage_date,
-        '{{ lens }}' as lens,
-        coalesce(priced.{{ origin }}, 'unidentified') as origin,
-        coalesce(priced.{{ lab_id }}, 'unidentified') as lab_id,
-        coalesce(priced.{{ lab_name }}, 'Unidentified') as lab_name,
-        priced.model_permaslug,
-        priced.tokens,
-        priced.is_priced,
-        priced.charged_prompt,
-        priced.charged_completion,
-        priced.charged_blend_by_4
-    from priced
-    {% if lens == 'serving_hq' -%}
-    inner join sources_with_providers on priced.source = sources_with_providers.source
-    {% endif -%}
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ by_lens('priced', [
+        'source', 'usage_date', 'model_permaslug', 'tokens', 'is_priced',
+        'charged_prompt', 'charged_completion', 'charged_blend_by_4',
+    ]) }}
 )
 
 select

@@ -6,24 +6,12 @@ with usage as (
 
 ),
 
-attribution as (
-
-    select * from {{ ref('int_attribution') }}
-
-),
-
 origins as (
-    {% for lens, (origin, lab_id, lab_name) in lenses().items() if lens != 'serving_hq' %}
-    select
-        usage_date,
-        base_slug,
-        registry_view,
-        '{{ lens }}' as lens,
-        coalesce({{ origin }}, 'unidentified') as origin,
-        revealed_as
-    from attribution
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ by_lens(
+        ref('int_attribution'),
+        ['usage_date', 'base_slug', 'registry_view', 'revealed_as'],
+        has_providers=false
+    ) }}
 ),
 
 moved as (

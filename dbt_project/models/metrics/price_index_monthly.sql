@@ -24,21 +24,15 @@ with models as (
 
 ),
 
-days as (
-
-    select * from {{ ref('int_days') }}
-
-),
-
 periods as (
 
-    select
+    select distinct
         source,
-        {{ period_start('usage_date', 'monthly') }} as period_start,
-        cast(count(*) as integer) as days_present,
-        bool_and(is_complete) as lost_nothing
-    from days
-    group by all
+        period_start,
+        days_present,
+        is_complete
+    from {{ ref('int_periods') }}
+    where grain = 'monthly'
 
 ),
 
@@ -239,9 +233,7 @@ select
     chained.source,
     chained.period_start,
     periods.days_present,
-    periods.lost_nothing
-    and periods.days_present
-    = {{ days_in_period('periods.period_start', 'monthly') }} as is_complete,
+    periods.is_complete,
     chained.lens,
     chained.origin,
     chained.base_period,

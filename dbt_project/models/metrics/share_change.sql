@@ -1,18 +1,23 @@
 -- What moved an origin's share between two periods, by lab. Models are base slugs, variants merged.
 -- A model counts as entering or leaving by what the source names: it may have been in `other`.
-{% set grains = ['weekly', 'monthly'] %}
-
 with usage as (
 
     select
-        source,
-        usage_date,
-        coalesce(headquarters, 'unidentified') as origin,
-        coalesce(lab_id, 'unidentified') as lab_id,
-        coalesce(lab_name, 'Unidentified') as lab_name,
-        base_slug,
-        tokens
-    from {{ ref('int_usage_identified') }}
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        periods.is_complete,
+        coalesce(usage.headquarters, 'unidentified') as origin,
+        coalesce(usage.lab_id, 'unidentified') as lab_id,
+        coalesce(usage.lab_name, 'Unidentified') as lab_name,
+        usage.base_slug,
+        usage.tokens
+    from {{ ref('int_usage_identified') }} as usage
+    inner join {{ ref('int_periods') }} as periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
+    where periods.grain in ('weekly', 'monthly')
 
 ),
 
@@ -23,18 +28,16 @@ configured as (
 ),
 
 periods as (
-    {% for grain in grains %}
+
     select
-        '{{ grain }}' as grain,
+        grain,
         source,
         period_start,
-        bool_and(is_complete) as is_complete,
-        max(total_tokens) as total_tokens
-    from {{ ref('share_by_origin_' ~ grain) }}
-    where lens = 'author_hq'
+        is_complete,
+        cast(sum(tokens) as bigint) as total_tokens
+    from usage
     group by all
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+
 ),
 
 sources as (
@@ -121,11 +124,11 @@ pairs as (
 ),
 
 model_periods as (
-    {% for grain in grains %}
+
     select
-        '{{ grain }}' as grain,
+        grain,
         source,
-        {{ period_start('usage_date', grain) }} as period_start,
+        period_start,
         origin,
         lab_id,
         lab_name,
@@ -133,8 +136,7 @@ model_periods as (
         sum(tokens) as tokens
     from usage
     group by all
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+
 ),
 
 sides as (

@@ -11,12 +11,6 @@ with usage as (
 
 ),
 
-attribution as (
-
-    select * from {{ ref('int_attribution') }}
-
-),
-
 readings as (
 
     select distinct
@@ -26,26 +20,35 @@ readings as (
 
 ),
 
+attribution as (
+    {{ by_lens(
+        ref('int_attribution'),
+        [
+            'usage_date', 'base_slug', 'registry_view', 'identification', 'license',
+            'revealed_as',
+        ],
+        has_providers=false
+    ) }}
+),
+
 attributed as (
-    {% for lens, (origin, lab_id, lab_name) in lenses().items() if lens != 'serving_hq' %}
+
     select
         attribution.base_slug,
-        readings.lens,
-        readings.registry_view,
+        attribution.lens,
+        attribution.registry_view,
         attribution.identification,
-        coalesce(attribution.{{ origin }}, 'unidentified') as origin,
-        coalesce(attribution.{{ lab_id }}, 'unidentified') as lab_id,
+        attribution.origin,
+        attribution.lab_id,
         attribution.license,
         attribution.revealed_as,
         min(attribution.usage_date) as first_day
     from attribution
     inner join readings
         on
-            attribution.registry_view = readings.registry_view
-            and readings.lens = '{{ lens }}'
+            attribution.lens = readings.lens
+            and attribution.registry_view = readings.registry_view
     group by all
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
 
 ),
 

@@ -6,9 +6,14 @@ with usage as (
 ),
 
 attribution as (
-
-    select * from {{ ref('int_attribution') }}
-
+    {{ by_lens(
+        ref('int_attribution'),
+        [
+            'usage_date', 'base_slug', 'registry_view', 'identification', 'license',
+            'revealed_as',
+        ],
+        has_providers=false
+    ) }}
 ),
 
 kinds as (
@@ -25,7 +30,7 @@ windows as (
 ),
 
 daily as (
-    {% for lens, (origin, lab_id, lab_name) in lenses().items() if lens != 'serving_hq' %}
+
     select
         usage.source,
         usage.usage_date,
@@ -42,14 +47,13 @@ daily as (
             and usage.base_slug = kinds.base_slug
             and {{ made_by('attribution.revealed_as', 'usage.author') }} = kinds.author
             and (usage.variant = 'free') = kinds.is_free
-            and kinds.lens = '{{ lens }}'
+            and attribution.lens = kinds.lens
             and attribution.registry_view = kinds.registry_view
             and attribution.identification = kinds.identification
-            and coalesce(attribution.{{ origin }}, 'unidentified') = kinds.origin
-            and coalesce(attribution.{{ lab_id }}, 'unidentified') = kinds.lab_id
+            and attribution.origin = kinds.origin
+            and attribution.lab_id = kinds.lab_id
             and attribution.license = kinds.license
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+
 ),
 
 window_days as (

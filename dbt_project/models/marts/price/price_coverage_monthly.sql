@@ -4,12 +4,6 @@ with usage as (
 
 ),
 
-days as (
-
-    select * from {{ ref('int_days') }}
-
-),
-
 run_settings as (
 
     select * from {{ source('raw', 'run_settings') }}
@@ -35,6 +29,9 @@ priced as (
 
     select
         usage.*,
+        periods.period_start,
+        periods.days_present,
+        periods.is_complete,
         usage.is_priced
         and coalesce(
             overrides.tiered_from <= usage.usage_date
@@ -50,20 +47,13 @@ priced as (
             false
         ) as is_by_hour
     from usage
+    inner join {{ ref('int_periods') }} as periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
+            and periods.grain = 'monthly'
     cross join run_settings
     left join overrides on usage.model_permaslug = overrides.model_permaslug
-
-),
-
-periods as (
-
-    select
-        source,
-        {{ period_start('usage_date', 'monthly') }} as period_start,
-        cast(count(*) as integer) as days_present,
-        bool_and(is_complete) as lost_nothing
-    from days
-    group by all
 
 ),
 
@@ -71,7 +61,9 @@ covered as (
 
     select
         source,
-        {{ period_start('usage_date', 'monthly') }} as period_start,
+        period_start,
+        days_present,
+        is_complete,
         cast(sum(tokens) as bigint) as tokens,
         cast(
             coalesce(sum(tokens) filter (where identification = 'attributed'), 0) as bigint
@@ -96,28 +88,22 @@ covered as (
 )
 
 select
-    covered.source,
-    covered.period_start,
-    periods.days_present,
-    periods.lost_nothing
-    and periods.days_present
-    = {{ days_in_period('periods.period_start', 'monthly') }} as is_complete,
-    covered.tokens,
-    covered.attributed_tokens,
-    covered.priced_tokens,
-    covered.priced_attributed_tokens,
-    {{ fraction('covered.priced_tokens', 'covered.tokens') }} as priced_share,
+    source,
+    period_start,
+    days_present,
+    is_complete,
+    tokens,
+    attributed_tokens,
+    priced_tokens,
+    priced_attributed_tokens,
+    {{ fraction('priced_tokens', 'tokens') }} as priced_share,
     -- NULL where nothing is attributed: that says nothing about prices
-    cast(covered.priced_attributed_tokens as double)
-    / nullif(cast(covered.attributed_tokens as double), 0) as priced_attributed_share,
-    covered.priced_fresh_tokens,
-    covered.priced_stale_tokens,
-    {{ fraction('covered.priced_fresh_tokens', 'covered.tokens') }} as priced_fresh_share,
-    {{ fraction('covered.priced_stale_tokens', 'covered.tokens') }} as priced_stale_share,
-    covered.tiered_tokens,
-    covered.time_of_day_tokens
+    cast(priced_attributed_tokens as double)
+    / nullif(cast(attributed_tokens as double), 0) as priced_attributed_share,
+    priced_fresh_tokens,
+    priced_stale_tokens,
+    {{ fraction('priced_fresh_tokens', 'tokens') }} as priced_fresh_share,
+    {{ fraction('priced_stale_tokens', 'tokens') }} as priced_stale_share,
+    tiered_tokens,
+    time_of_day_tokens
 from covered
-inner join periods
-    on
-        covered.source = periods.source
-        and covered.period_start = periods.period_start

@@ -1,21 +1,15 @@
 with usage as (
 
     select
-        *,
-        {{ period_start('usage_date', 'monthly') }} as period_start
-    from {{ ref('int_usage_identified') }}
-
-),
-
-days as (
-
-    select
-        source,
-        period_start,
-        is_complete
-    from {{ ref('share_by_origin_monthly') }}
-    where lens = 'author_hq'
-    group by all
+        usage.*,
+        periods.period_start,
+        periods.is_complete as month_is_complete
+    from {{ ref('int_usage_identified') }} as usage
+    inner join {{ ref('int_periods') }} as periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
+    where periods.grain = 'monthly'
 
 ),
 
@@ -24,6 +18,7 @@ monthly as (
     select
         source,
         period_start,
+        month_is_complete as is_complete,
         cast(sum(tokens) as bigint) as total_tokens,
         cast(
             sum(
@@ -54,21 +49,17 @@ monthly as (
 )
 
 select
-    monthly.source,
-    monthly.period_start,
-    days.is_complete,
-    monthly.total_tokens,
-    monthly.named_tokens,
-    monthly.attributed_tokens,
-    monthly.located_tokens,
-    monthly.base_located_tokens,
-    monthly.licensed_tokens,
-    {{ fraction('monthly.attributed_tokens', 'monthly.named_tokens') }} as attributed_share,
-    {{ fraction('monthly.located_tokens', 'monthly.named_tokens') }} as located_share,
-    {{ fraction('monthly.base_located_tokens', 'monthly.named_tokens') }} as base_located_share,
-    {{ fraction('monthly.licensed_tokens', 'monthly.named_tokens') }} as licensed_share
+    source,
+    period_start,
+    is_complete,
+    total_tokens,
+    named_tokens,
+    attributed_tokens,
+    located_tokens,
+    base_located_tokens,
+    licensed_tokens,
+    {{ fraction('attributed_tokens', 'named_tokens') }} as attributed_share,
+    {{ fraction('located_tokens', 'named_tokens') }} as located_share,
+    {{ fraction('base_located_tokens', 'named_tokens') }} as base_located_share,
+    {{ fraction('licensed_tokens', 'named_tokens') }} as licensed_share
 from monthly
-inner join days
-    on
-        monthly.source = days.source
-        and monthly.period_start = days.period_start

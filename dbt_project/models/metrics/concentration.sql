@@ -1,77 +1,60 @@
-{#-
-    Concentration of one grain: Herfindahl-Hirschman index (HHI), effective number, top-5 share.
+-- Concentration: Herfindahl-Hirschman index (HHI), effective number, top-5 share.
+--
+-- Bounds over every way to complete what is unidentified (docs/method.md, Concentration):
+-- - low: tail and routers are spread thinly over units that are not named, and add nothing; what
+--   must be of one unit (`undivided`), such as a stealth model of its lab, is a unit of its own;
+-- - high: each unit has the most that it can have (`most_tokens`), and the tokens that may belong
+--   to anyone (`free_tokens`) go to the largest.
+-- Labs and origins: everything unidentified is free. Models: the tail of a day belongs to models
+-- that are not named on that day, none larger than the smallest named one; only router tokens
+-- are free.
+{% set slots = 100 %}
 
-    Bounds over every way to complete what is unidentified (docs/method.md, Concentration):
-    - low: tail and routers are spread thinly over units that are not named, and add nothing; what
-      must be of one unit (`undivided`), such as a stealth model of its lab, is a unit of its own;
-    - high: each unit has the most that it can have (`most_tokens`), and the tokens that may belong
-      to anyone (`free_tokens`) go to the largest.
-    Labs and origins: everything unidentified is free. Models: the tail of a day belongs to models
-    that are not named on that day, none larger than the smallest named one; only router tokens
-    are free.
--#}
-{% macro undivided_owner(lens) -%}
-    {#-
-        What of an unidentified row must be of one lab, NULL where it may be of many: a model, or
-        under author_hq all models of an unmapped author. Who served a model is not told by it.
-    -#}
-    {%- if lens == 'serving_hq' -%} cast(null as string)
-    {%- else -%}
-        case
-            when identification in ('tail', 'router') then null
-            {% if lens == 'author_hq' -%}
-            when identification = 'unmapped' then split_part(base_slug, '/', 1)
-            {% endif -%}
-            else base_slug
-        end
-    {%- endif -%}
-{%- endmacro %}
+with periods as (
 
-{% macro concentration(grain) %}
-{%- set slots = 100 -%}
-with usage as (
-
-    select
-        source,
-        usage_date,
-        {{ period_start('usage_date', grain) }} as period_start,
-        model_permaslug,
-        identification,
-        cast(sum(tokens) as bigint) as tokens
-    from {{ ref('int_usage_identified') }}
-    group by all
+    select * from {{ ref('int_periods') }}
 
 ),
 
-labs as (
-
-    select * from {{ ref('share_by_lab_' ~ grain) }}
-
-),
-
-origins as (
-
-    select * from {{ ref('share_by_origin_' ~ grain) }}
-
-),
-
-periods as (
+known_periods as (
 
     select distinct
+        grain,
         source,
         period_start,
         days_present,
         is_complete
-    from origins
+    from periods
+
+),
+
+usage as (
+
+    select
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        periods.days_present,
+        usage.usage_date,
+        usage.model_permaslug,
+        usage.identification,
+        cast(sum(usage.tokens) as bigint) as tokens
+    from {{ ref('int_usage_identified') }} as usage
+    inner join periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
+    group by all
 
 ),
 
 model_days as (
 
     select
+        grain,
         source,
-        usage_date,
         period_start,
+        usage_date,
         sum(tokens) as total_tokens,
         sum(case when identification = 'tail' then tokens else 0 end) as tail_tokens,
         sum(case when identification = 'router' then tokens else 0 end) as router_tokens,
@@ -81,21 +64,27 @@ model_days as (
 
 ),
 
--- Slot 1 stands for the largest model of the tail, slot 2 for the second …; the last takes all
+digits as (
+
+    select listed.digit
+    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as listed (digit)
+
+),
+
+-- Slot 1 is for the largest model of the tail, slot 2 for the second …; the last takes all
 -- that is left. Without a named model nothing limits the first.
 slots as (
 
     select 10 * tens.digit + ones.digit + 1 as slot
-    from (values {% for i in range(10) %}({{ i }}){{ ', ' if not loop.last }}{% endfor %})
-        as tens (digit)
-    cross join (values {% for i in range(10) %}({{ i }}){{ ', ' if not loop.last }}{% endfor %})
-        as ones (digit)
+    from digits as tens
+    cross join digits as ones
 
 ),
 
 slot_tokens as (
 
     select
+        model_days.grain,
         model_days.source,
         model_days.period_start,
         slots.slot,
@@ -121,82 +110,119 @@ slot_tokens as (
 
 ),
 
+-- A model that is named on every day has no part in the tail; the others may.
 models as (
 
     select
-        usage.source,
-        usage.period_start,
-        usage.model_permaslug,
-        cast(sum(usage.tokens) as bigint) as tokens,
-        count(*) as days_named
+        grain,
+        source,
+        period_start,
+        model_permaslug,
+        count(*) < days_present as is_in_tail,
+        cast(sum(tokens) as bigint) as tokens
     from usage
-    where usage.identification not in ('tail', 'router')
-    group by all
+    where identification not in ('tail', 'router')
+    group by grain, source, period_start, days_present, model_permaslug
 
 ),
 
--- A model that is named on every day has no part in the tail; the others may.
 models_ranked as (
 
     select
-        models.source,
-        models.period_start,
-        models.tokens,
-        models.days_named < periods.days_present as is_in_tail,
+        *,
         row_number() over (
-            partition by
-                models.source,
-                models.period_start,
-                models.days_named < periods.days_present
-            order by models.tokens desc, models.model_permaslug asc
+            partition by grain, source, period_start, is_in_tail
+            order by tokens desc, model_permaslug asc
         ) as slot
     from models
-    inner join periods
-        on
-            models.source = periods.source
-            and models.period_start = periods.period_start
 
 ),
 
--- Tokens without a known lab (or origin) that one lab (or origin) must have: a lab is in one country.
+usage_by_lens as (
+    {{ by_lens(
+        ref('int_usage_identified'),
+        ['source', 'usage_date', 'base_slug', 'identification', 'tokens']
+    ) }}
+),
+
+-- Tokens without a known lab (or origin) that one lab (or origin) must have: a lab is in one
+-- country, a model is of one lab, and so are under author_hq all models of an unmapped author. Who
+-- served a model is not told by it.
 owned as (
-    {% for lens, (origin, lab_id, lab_name) in lenses().items() %}
-    {% for unit, key in [('lab', lab_id), ('origin', origin)] %}
+
     select
-        source,
-        {{ period_start('usage_date', grain) }} as period_start,
-        '{{ unit }}' as unit,
-        '{{ lens }}' as lens,
-        {{ lab_id }} as lab_id,
-        case when {{ lab_id }} is null then {{ undivided_owner(lens) }} end as owner,
-        tokens
-    from {{ ref('int_usage_identified') }}
-    where {{ key }} is null
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+        *,
+        nullif(lab_id, 'unidentified') as known_lab_id,
+        case
+            when lab_id <> 'unidentified' or lens = 'serving_hq' then null
+            when identification in ('tail', 'router') then null
+            when lens = 'author_hq' and identification = 'unmapped'
+                then split_part(base_slug, '/', 1)
+            else base_slug
+        end as owner
+    from usage_by_lens
+    where origin = 'unidentified' or lab_id = 'unidentified'
+
 ),
 
 undivided as (
 
     select
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        units.unit,
+        owned.lens,
+        owned.known_lab_id,
+        owned.owner,
+        cast(sum(owned.tokens) as bigint) as tokens
+    from owned
+    inner join periods
+        on
+            owned.source = periods.source
+            and owned.usage_date = periods.usage_date
+    inner join (values ('lab'), ('origin')) as units (unit)
+        on
+            (units.unit = 'lab' and owned.lab_id = 'unidentified')
+            or (units.unit = 'origin' and owned.origin = 'unidentified')
+    where owned.known_lab_id is not null or owned.owner is not null
+    group by all
+
+),
+
+-- Known labs and origins, and what is unidentified.
+shares as (
+
+    select
+        grain,
         source,
         period_start,
-        unit,
+        'lab' as unit,
         lens,
-        lab_id,
-        owner,
-        cast(sum(tokens) as bigint) as tokens
-    from owned
-    where lab_id is not null or owner is not null
-    group by source, period_start, unit, lens, lab_id, owner
+        lab_id = 'unidentified' as is_unidentified,
+        rank,
+        tokens,
+        total_tokens
+    from {{ ref('share_by_lab') }}
+    union all
+    select
+        grain,
+        source,
+        period_start,
+        'origin' as unit,
+        lens,
+        origin = 'unidentified' as is_unidentified,
+        rank,
+        tokens,
+        total_tokens
+    from {{ ref('share_by_origin') }}
 
 ),
 
 units as (
 
     select
+        coalesce(models_ranked.grain, slot_tokens.grain) as grain,
         coalesce(models_ranked.source, slot_tokens.source) as source,
         coalesce(models_ranked.period_start, slot_tokens.period_start) as period_start,
         'model' as unit,
@@ -208,32 +234,34 @@ units as (
     from models_ranked
     full outer join slot_tokens
         on
-            models_ranked.source = slot_tokens.source
+            models_ranked.grain = slot_tokens.grain
+            and models_ranked.source = slot_tokens.source
             and models_ranked.period_start = slot_tokens.period_start
             and models_ranked.slot = slot_tokens.slot
             and models_ranked.is_in_tail
-    {% for unit, relation, key in [('lab', 'labs', 'lab_id'), ('origin', 'origins', 'origin')] %}
     union all
     select
+        grain,
         source,
         period_start,
-        '{{ unit }}' as unit,
+        unit,
         lens,
         rank as place,
         true as is_known,
         tokens as known_tokens,
         tokens as most_tokens
-    from {{ relation }}
-    where {{ key }} <> 'unidentified'
-    {% endfor %}
+    from shares
+    where not is_unidentified
     union all
     select
+        grain,
         source,
         period_start,
         unit,
         lens,
         row_number() over (
-            partition by source, period_start, unit, lens order by tokens desc, lab_id asc, owner asc
+            partition by grain, source, period_start, unit, lens
+            order by tokens desc, known_lab_id asc, owner asc
         ) as place,
         false as is_known,
         tokens as known_tokens,
@@ -246,6 +274,7 @@ units as (
 wholes as (
 
     select
+        grain,
         source,
         period_start,
         'model' as unit,
@@ -255,26 +284,26 @@ wholes as (
         cast(sum(router_tokens + tail_tokens) as bigint) as unidentified_tokens
     from model_days
     group by all
-    {% for unit, relation, key in [('lab', 'labs', 'lab_id'), ('origin', 'origins', 'origin')] %}
     union all
     select
+        grain,
         source,
         period_start,
-        '{{ unit }}' as unit,
+        unit,
         lens,
         max(total_tokens) as total_tokens,
-        cast(sum(case when {{ key }} = 'unidentified' then tokens else 0 end) as bigint)
-            as free_tokens,
-        cast(sum(case when {{ key }} = 'unidentified' then tokens else 0 end) as bigint)
+        cast(sum(case when is_unidentified then tokens else 0 end) as bigint) as free_tokens,
+        cast(sum(case when is_unidentified then tokens else 0 end) as bigint)
             as unidentified_tokens
-    from {{ relation }}
+    from shares
     group by all
-    {% endfor %}
+
 ),
 
 summed as (
 
     select
+        grain,
         source,
         period_start,
         unit,
@@ -294,6 +323,7 @@ summed as (
 first_places as (
 
     select
+        grain,
         source,
         period_start,
         unit,
@@ -301,10 +331,10 @@ first_places as (
         known_tokens,
         most_tokens,
         row_number() over (
-            partition by source, period_start, unit, lens order by known_tokens desc
+            partition by grain, source, period_start, unit, lens order by known_tokens desc
         ) as known_rank,
         row_number() over (
-            partition by source, period_start, unit, lens order by most_tokens desc
+            partition by grain, source, period_start, unit, lens order by most_tokens desc
         ) as most_rank
     from units
     where place <= 5 or place = {{ slots }}
@@ -314,6 +344,7 @@ first_places as (
 top_5 as (
 
     select
+        grain,
         source,
         period_start,
         unit,
@@ -328,6 +359,7 @@ top_5 as (
 measured as (
 
     select
+        wholes.grain,
         wholes.source,
         wholes.period_start,
         wholes.unit,
@@ -355,13 +387,15 @@ measured as (
     from wholes
     left join summed
         on
-            wholes.source = summed.source
+            wholes.grain = summed.grain
+            and wholes.source = summed.source
             and wholes.period_start = summed.period_start
             and wholes.unit = summed.unit
             and wholes.lens = summed.lens
     left join top_5
         on
-            wholes.source = top_5.source
+            wholes.grain = top_5.grain
+            and wholes.source = top_5.source
             and wholes.period_start = top_5.period_start
             and wholes.unit = top_5.unit
             and wholes.lens = top_5.lens
@@ -369,6 +403,7 @@ measured as (
 )
 
 select
+    measured.grain,
     measured.source,
     measured.period_start,
     periods.days_present,
@@ -388,8 +423,8 @@ select
     measured.top_5_share as top_5_share_low,
     measured.top_5_share_high
 from measured
-inner join periods
+inner join known_periods as periods
     on
-        measured.source = periods.source
+        measured.grain = periods.grain
+        and measured.source = periods.source
         and measured.period_start = periods.period_start
-{% endmacro %}

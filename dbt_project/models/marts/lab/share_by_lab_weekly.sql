@@ -1,3 +1,0 @@
-{{ share_by(
-    ref('int_usage_by_lens'), 'weekly', ['lab_id', 'lab_name', 'origin'], 'unidentified'
-) }}

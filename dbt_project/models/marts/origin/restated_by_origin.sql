@@ -1,0 +1,221 @@
+-- Both origin series of the periods in which they differ: with the registry as known then (on each
+-- day of use) and as known now. The share tables hold the one that the run was asked for.
+with published as (
+
+    select * from {{ ref('share_by_origin') }}
+
+),
+
+run_settings as (
+
+    select * from {{ source('raw', 'run_settings') }}
+
+),
+
+restated as (
+
+    select
+        periods.grain,
+        periods.source,
+        periods.period_start,
+        usage.lens,
+        usage.origin_then,
+        usage.origin_now,
+        usage.tokens,
+        usage.base_slug || coalesce(' is ' || usage.revealed_as, '') as reason
+    from {{ ref('int_usage_restated') }} as usage
+    inner join {{ ref('int_periods') }} as periods
+        on
+            usage.source = periods.source
+            and usage.usage_date = periods.usage_date
+
+),
+
+reasons as (
+
+    select distinct
+        grain,
+        source,
+        period_start,
+        lens,
+        reason
+    from restated
+
+),
+
+because as (
+
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        {{ joined_text('reason', '; ') }} as because
+    from reasons
+    group by all
+
+),
+
+-- Tokens leave the origin then and reach the origin now.
+moves as (
+
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin_now as origin,
+        tokens
+    from restated
+    union all
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin_then as origin,
+        -tokens as tokens
+    from restated
+
+),
+
+moved as (
+
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin,
+        sum(tokens) as tokens_moved
+    from moves
+    group by all
+
+),
+
+-- Every origin of a period that was restated, also those that did not move: their upper bound did.
+origins as (
+
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin,
+        tokens,
+        0 as tokens_moved
+    from published
+    union all
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin,
+        0 as tokens,
+        tokens_moved
+    from moved
+
+),
+
+summed as (
+
+    select
+        grain,
+        source,
+        period_start,
+        lens,
+        origin,
+        sum(tokens) as tokens,
+        sum(tokens_moved) as tokens_moved
+    from origins
+    group by all
+
+),
+
+wholes as (
+
+    select distinct
+        grain,
+        source,
+        period_start,
+        lens,
+        is_complete,
+        total_tokens
+    from published
+
+),
+
+both_views as (
+
+    select
+        summed.grain,
+        summed.source,
+        summed.period_start,
+        wholes.is_complete,
+        summed.lens,
+        summed.origin,
+        case run_settings.registry_view
+            when 'now' then summed.tokens - summed.tokens_moved
+            else summed.tokens
+        end as tokens_then,
+        case run_settings.registry_view
+            when 'now' then summed.tokens
+            else summed.tokens + summed.tokens_moved
+        end as tokens_now,
+        wholes.total_tokens,
+        because.because
+    from summed
+    cross join run_settings
+    inner join because
+        on
+            summed.grain = because.grain
+            and summed.source = because.source
+            and summed.period_start = because.period_start
+            and summed.lens = because.lens
+    inner join wholes
+        on
+            summed.grain = wholes.grain
+            and summed.source = wholes.source
+            and summed.period_start = wholes.period_start
+            and summed.lens = wholes.lens
+
+),
+
+with_unidentified as (
+
+    select
+        *,
+        sum(case when origin = 'unidentified' then tokens_then else 0 end) over (
+            partition by grain, source, period_start, lens
+        ) as unidentified_then,
+        sum(case when origin = 'unidentified' then tokens_now else 0 end) over (
+            partition by grain, source, period_start, lens
+        ) as unidentified_now
+    from both_views
+
+)
+
+select
+    grain,
+    source,
+    period_start,
+    is_complete,
+    lens,
+    origin,
+    cast(tokens_then as bigint) as tokens_then,
+    cast(tokens_now as bigint) as tokens_now,
+    cast(tokens_now - tokens_then as bigint) as tokens_moved,
+    total_tokens,
+    {{ fraction('tokens_then', 'total_tokens') }} as share_then,
+    {{ fraction(
+        "tokens_then + case when origin = 'unidentified' then 0 else unidentified_then end",
+        'total_tokens'
+    ) }} as share_high_then,
+    {{ fraction('tokens_now', 'total_tokens') }} as share_now,
+    {{ fraction(
+        "tokens_now + case when origin = 'unidentified' then 0 else unidentified_now end",
+        'total_tokens'
+    ) }} as share_high_now,
+    because
+from with_unidentified

@@ -1,1 +1,0 @@
-{{ restated_by_origin('weekly') }}

@@ -1,1 +1,0 @@
-{{ share_by(ref('int_usage_by_lens'), 'weekly', ['origin'], 'unidentified') }}

@@ -1,0 +1,1 @@
+{{ share_by(ref('int_usage_by_price_band'), ['price_band'], unknown='unpriced') }}

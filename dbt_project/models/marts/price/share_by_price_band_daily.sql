@@ -1,1 +1,0 @@
-{{ share_by(ref('int_usage_by_price_band'), 'daily', ['price_band'], 'unpriced') }}

@@ -1,1 +1,0 @@
-{{ share_by_rule_set(['iso_week']) }}

@@ -1,0 +1,1 @@
+{{ spend_by(['lab_id', 'lab_name', 'origin'], unknown='unidentified') }}

@@ -1,1 +1,0 @@
-{{ spend_by('daily', ['lab_id', 'lab_name', 'origin'], 'unidentified') }}

@@ -1,1 +1,0 @@
-{{ spend_by('monthly', ['lab_id', 'lab_name', 'origin'], 'unidentified') }}

@@ -1,0 +1,1 @@
+{{ spend_by(['origin'], unknown='unidentified') }}

@@ -1,1 +1,0 @@
-{{ spend_by('daily', ['origin'], 'unidentified') }}

@@ -1,1 +1,0 @@
-{{ spend_by('monthly', ['origin'], 'unidentified') }}

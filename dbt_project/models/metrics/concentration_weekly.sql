@@ -1,1 +1,0 @@
-{{ concentration('weekly') }}
