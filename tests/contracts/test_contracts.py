@@ -6,7 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from orchestration.contracts.odcs import Table, contract_versions, tables
+from orchestration.contracts.odcs import (
+    Table,
+    contract_versions,
+    read_contract,
+    tables,
+)
+from orchestration.errors import TokenshareError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
@@ -34,8 +40,7 @@ def test_every_contract_is_valid_odcs_v3(path: Path) -> None:
     for schema in contract.schema_ or ():
         assert (schema.description or "").startswith("One row per"), schema.name
         assert schema.properties
-        for prop in schema.properties:
-            assert prop.description, f"{schema.name}.{prop.name}"
+    assert all(f.description for table in read_contract(path) for f in table.fields)
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)
@@ -43,6 +48,51 @@ def test_every_published_table_has_a_required_key_and_types(table: Table) -> Non
     assert table.key
     assert all(f.required for f in table.fields if f.primary_key)
     assert table.arrow_schema().names == [f.name for f in table.fields]
+
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: c
+version: 1.0.0
+status: active
+schema:
+  - name: t
+    properties:
+      - {name: tokens, required: true}
+      - {name: share, description: Of this table.}
+      - {name: %s, logicalType: string}
+"""
+COLUMNS = """
+tokens: {logicalType: integer, physicalType: bigint, description: Tokens., logicalTypeOptions: {minimum: 0}}
+share: {logicalType: number, physicalType: double, description: A fraction.}
+lens: {logicalType: string, physicalType: varchar, description: Words., enum: [{value: a}]}
+"""  # noqa: E501 - a column is one line, as in the contracts
+
+
+def contract(folder: Path, name: str) -> Path:
+    (folder / "columns.yml").write_text(COLUMNS, encoding="utf-8")
+    path = folder / "t.odcs.yaml"
+    path.write_text(CONTRACT % name, encoding="utf-8")
+    return path
+
+
+def test_a_column_that_says_its_name_takes_the_rest_from_the_shared_one(tmp_path: Path) -> None:
+    (table,) = read_contract(contract(tmp_path, "lens"))
+    tokens, share, lens = table.fields
+    assert (tokens.sql_type, tokens.minimum, tokens.required) == ("bigint", 0, True)
+    assert (share.sql_type, share.required, share.description) == (
+        "double",
+        False,
+        "Of this table.",
+    )
+    assert lens.enum == ("a",)
+
+
+def test_a_misspelled_column_is_named_with_its_file_and_table(tmp_path: Path) -> None:
+    path = contract(tmp_path, "lense")
+    with pytest.raises(TokenshareError, match=f"{path}: table t, column 'lense': found no type"):
+        read_contract(path)
 
 
 def test_every_contract_has_a_version() -> None:
