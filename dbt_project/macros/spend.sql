@@ -129,7 +129,7 @@ ranked as (
                 )
                 as integer
             )
-        end as rank
+        end as spend_rank
     from with_totals
 
 )
@@ -155,24 +155,27 @@ select
     {{ usd('ranked.low_e18') }} as list_spend_low_usd,
     {{ usd('ranked.high_e18') }} as list_spend_high_usd,
     ranked.total_list_spend_usd,
-    {{ fraction('ranked.blend_by_4_e18', 'ranked.total_blend_by_4_e18') }} as share,
+    {{ fraction('ranked.blend_by_4_e18', 'ranked.total_blend_by_4_e18') }} as spend_share,
     {{ fraction(
         'ranked.low_e18',
         'ranked.low_e18 + ranked.total_high_e18 - ranked.high_e18'
-    ) }} as share_low,
+    ) }} as spend_share_low,
     {{ fraction(
         'ranked.high_e18 + ranked.unknown_high_e18',
         'ranked.high_e18 + ranked.unknown_high_e18'
         ~ ' + ranked.total_low_e18 - ranked.low_e18 - ranked.unknown_low_e18'
-    ) }} as share_high,
-    {{ fraction('ranked.low_e18', 'ranked.total_low_e18') }} as share_at_low,
-    {{ fraction('ranked.high_e18', 'ranked.total_high_e18') }} as share_at_high,
-    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens', 4) }} as usd_per_million_tokens,
-    {{ per_million('ranked.low_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_low,
-    {{ per_million('ranked.high_e18', 'ranked.priced_tokens') }} as usd_per_million_tokens_high,
+    ) }} as spend_share_high,
+    {{ fraction('ranked.low_e18', 'ranked.total_low_e18') }} as spend_share_at_low,
+    {{ fraction('ranked.high_e18', 'ranked.total_high_e18') }} as spend_share_at_high,
+    {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens', 4) }}
+        as average_usd_per_million_tokens,
+    {{ per_million('ranked.low_e18', 'ranked.priced_tokens') }}
+        as average_usd_per_million_tokens_low,
+    {{ per_million('ranked.high_e18', 'ranked.priced_tokens') }}
+        as average_usd_per_million_tokens_high,
     {{ per_million('ranked.blend_by_4_e18', 'ranked.priced_tokens - ranked.free_tokens', 4) }}
         as paid_usd_per_million_tokens,
-    ranked.rank
+    ranked.spend_rank
 from ranked
 inner join periods
     on

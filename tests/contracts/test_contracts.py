@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration.contracts.odcs import (
     Table,
     contract_versions,
     read_contract,
+    shared_columns,
     tables,
 )
 from orchestration.errors import TokenshareError
@@ -48,6 +50,37 @@ def test_every_published_table_has_a_required_key_and_types(table: Table) -> Non
     assert table.key
     assert all(f.required for f in table.fields if f.primary_key)
     assert table.arrow_schema().names == [f.name for f in table.fields]
+
+
+def test_a_column_name_means_one_thing() -> None:
+    """One logical type for each name, and one description unless a contract says a narrower one."""
+    shared = shared_columns(CONTRACTS_DIR / "published")
+    found: dict[str, set[tuple[str, str]]] = {}
+    for table in PUBLISHED.values():
+        for field in table.fields:
+            found.setdefault(field.name, set()).add((field.logical_type, field.description))
+    types = {name: {t for t, _ in said} for name, said in found.items()}
+    assert {name: t for name, t in types.items() if len(t) > 1} == {}
+    several = {name for name, said in found.items() if len(said) > 1}
+    assert several <= set(shared), "define these once in data_contracts/published/columns.yml"
+
+
+def test_what_contracts_share_is_said_once() -> None:
+    """A contract repeats nothing of a shared column, and a column that one table has is its own."""
+    shared = shared_columns(CONTRACTS_DIR / "published")
+    used: dict[str, int] = dict.fromkeys(shared, 0)
+    repeated = []
+    for path in sorted((CONTRACTS_DIR / "published").glob("*.odcs.yaml")):
+        schemas = yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]
+        # Tables of one contract that differ by their grain have the same list.
+        for columns in {id(s["properties"]): s["properties"] for s in schemas}.values():
+            for column in columns:
+                if column["name"] in shared:
+                    used[column["name"]] += 1
+                    whole = shared[column["name"]].model_dump(exclude_unset=True, exclude={"name"})
+                    repeated += [(path.name, *i) for i in column.items() if whole.get(i[0]) == i[1]]
+    assert {name for name, n in used.items() if n < 2} == set()
+    assert repeated == []
 
 
 CONTRACT = """

@@ -591,7 +591,7 @@ def test_the_two_layers_of_july_2026(shipped: Shipped) -> None:
         shipped[1],
         "select origin, round(token_share, 3), round(list_spend_usd / 1000000), "
         "round(list_spend_low_usd / 1000000), round(list_spend_high_usd / 1000000), "
-        "round(share, 3), round(share_at_low, 3), round(share_at_high, 3) "
+        "round(spend_share, 3), round(spend_share_at_low, 3), round(spend_share_at_high, 3) "
         "from spend_by_origin_monthly where period_start = date '2026-07-01' "
         "and lens = 'author_hq' and origin in ('CN', 'US') order by origin",
     )

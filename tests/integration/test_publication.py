@@ -339,8 +339,8 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
             "TOKENS_CONSERVED: every share table counts",
         ),
         (
-            "spend_by_origin_monthly: update spend_by_origin_monthly set share = share + 2e-9 "
-            "where origin = 'CN'",
+            "spend_by_origin_monthly: update spend_by_origin_monthly "
+            "set spend_share = spend_share + 2e-9 where origin = 'CN'",
             "SPEND_CONSERVED: every spend table counts",
         ),
         (

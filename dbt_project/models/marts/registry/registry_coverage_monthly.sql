@@ -24,7 +24,7 @@ monthly as (
     select
         source,
         period_start,
-        cast(sum(tokens) as bigint) as total_tokens,
+        cast(sum(tokens) as bigint) as tokens,
         cast(
             sum(
                 case when identification not in ('tail', 'router', 'stealth') then tokens else 0 end
@@ -57,7 +57,7 @@ select
     monthly.source,
     monthly.period_start,
     days.is_complete,
-    monthly.total_tokens,
+    monthly.tokens,
     monthly.named_tokens,
     monthly.attributed_tokens,
     monthly.located_tokens,
