@@ -4,11 +4,7 @@ with priced as (
 
     select
         *,
-        -- A `:free` variant costs nothing, whatever the catalogue once listed for it.
-        case when variant = 'free' then 0 else prompt_e18 end as charged_prompt,
-        case when variant = 'free' then 0 else completion_e18 end as charged_completion,
-        case when variant = 'free' then 0 else 3 * prompt_e18 + completion_e18 end
-            as charged_blend_by_4
+        3 * prompt_e18 + completion_e18 as blend_by_4_e18
     from {{ ref('int_usage_priced') }}
 
 ),
@@ -33,9 +29,9 @@ lenses as (
         priced.model_permaslug,
         priced.tokens,
         priced.is_priced,
-        priced.charged_prompt,
-        priced.charged_completion,
-        priced.charged_blend_by_4
+        priced.prompt_e18,
+        priced.completion_e18,
+        priced.blend_by_4_e18
     from priced
     {% if lens == 'serving_hq' -%}
     inner join sources_with_providers on priced.source = sources_with_providers.source
@@ -54,10 +50,10 @@ select
     model_permaslug,
     {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
     cast(
-        case when is_priced then tokens * charged_{{ price }} else 0 end as decimal(38, 0)
+        case when is_priced then tokens * {{ price }}_e18 else 0 end as decimal(38, 0)
     ) as {{ price }}_e18,
     {% endfor -%}
     tokens,
     case when is_priced then tokens else 0 end as priced_tokens,
-    case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end as free_tokens
+    case when is_priced and blend_by_4_e18 = 0 then tokens else 0 end as free_tokens
 from lenses
