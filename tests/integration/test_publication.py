@@ -757,6 +757,32 @@ def test_publish_refuses_a_candidate_of_other_code_or_another_reading(
     assert small.latest_path.read_bytes() == before
 
 
+def test_publish_refuses_a_candidate_whose_tables_are_not_as_the_export_left_them(
+    small: Settings,
+) -> None:
+    before = small.latest_path.read_bytes()
+    made = build_candidate(ingest_all(list_dumps(small), small), small)
+    path = made.tables_dir / "headline.parquet"
+    right = pq.read_table(path)
+    share = right.column_names.index("share")
+    for wrong in (
+        right.drop_columns(["origin"]),
+        right.append_column("extra", right["share"]),
+        right.set_column(share, "share", right["share"].cast("float")),
+        None,
+    ):
+        path.unlink(missing_ok=True)
+        if wrong is not None:
+            pq.write_table(wrong, path)
+        with pytest.raises(TokenshareError, match=r"other columns than .*'headline\.parquet'"):
+            pipeline.publish_newest(small)
+    pq.write_table(right, path)
+    pq.write_table(right, made.tables_dir / "stray.parquet")
+    with pytest.raises(TokenshareError, match=r"found no such file.*'stray\.parquet'"):
+        pipeline.publish_newest(small)
+    assert small.latest_path.read_bytes() == before
+
+
 def test_the_citation_of_the_newest_dump_is_cited(
     settings: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
