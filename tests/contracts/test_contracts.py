@@ -1,5 +1,7 @@
 """The data contracts are the one definition; everything derived from them agrees, both ways."""
 
+import hashlib
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ from orchestration.errors import TokenshareError
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
+from orchestration.publication.manifest import DATA_INTERFACE_VERSION
 from orchestration.publication.vintage import latest_vintage
 from orchestration.quality.gate import contract_terms
 from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
@@ -193,3 +196,29 @@ def test_everything_that_a_contract_states_of_values_is_asked_by_the_gate(table:
         if field.pattern:
             assert ("VALUE_FORM", field.name) in asked
     assert ("KEY", ", ".join(table.key)) in asked
+
+
+def test_the_version_of_the_data_interface_is_that_of_these_tables() -> None:
+    """Tables, columns, types and contract versions, held as a hash in CHANGELOG.md."""
+    lines = [
+        f"{table.name} {table.contract_version} {field.name} {field.sql_type}\n"
+        for table in PUBLISHED.values()
+        for field in table.fields
+    ]
+    now = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    newest = re.search(
+        r"^## (\S+).*\n\nsha256 of the published tables: `(\w+)`$",
+        (PROJECT_ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert newest, "the newest heading of CHANGELOG.md lacks its line `sha256 of the published …`"
+    assert newest[1] == DATA_INTERFACE_VERSION, (
+        "DATA_INTERFACE_VERSION is not the newest heading of CHANGELOG.md"
+    )
+    assert newest[2] == now, (
+        f"a table, column, type or contract version is not what CHANGELOG.md {newest[1]} was "
+        "written for. Add a row there that says what changed, with old and new name, and raise the "
+        "version of the contract. If the newest heading is released already, begin a new one and "
+        "set DATA_INTERFACE_VERSION: the first number if a name, type or meaning changed, the "
+        f"second if something was added. Then set the line to `{now}`"
+    )
