@@ -139,19 +139,19 @@ select
     {{ usd('low_e18') }} as list_spend_low_usd,
     {{ usd('high_e18') }} as list_spend_high_usd,
     {{ usd('total_blend_by_4_e18', 4) }} as total_list_spend_usd,
-    {{ fraction('blend_by_4_e18', 'total_blend_by_4_e18') }} as share,
-    {{ fraction('low_e18', 'low_e18 + total_high_e18 - high_e18') }} as share_low,
+    {{ fraction('blend_by_4_e18', 'total_blend_by_4_e18') }} as spend_share,
+    {{ fraction('low_e18', 'low_e18 + total_high_e18 - high_e18') }} as spend_share_low,
     {{ fraction(
         'high_e18 + unknown_high_e18',
         'high_e18 + unknown_high_e18 + total_low_e18 - low_e18 - unknown_low_e18'
-    ) }} as share_high,
-    {{ fraction('low_e18', 'total_low_e18') }} as share_at_low,
-    {{ fraction('high_e18', 'total_high_e18') }} as share_at_high,
-    {{ per_million('blend_by_4_e18', 'priced_tokens', 4) }} as usd_per_million_tokens,
-    {{ per_million('low_e18', 'priced_tokens') }} as usd_per_million_tokens_low,
-    {{ per_million('high_e18', 'priced_tokens') }} as usd_per_million_tokens_high,
+    ) }} as spend_share_high,
+    {{ fraction('low_e18', 'total_low_e18') }} as spend_share_at_low,
+    {{ fraction('high_e18', 'total_high_e18') }} as spend_share_at_high,
+    {{ per_million('blend_by_4_e18', 'priced_tokens', 4) }} as average_usd_per_million_tokens,
+    {{ per_million('low_e18', 'priced_tokens') }} as average_usd_per_million_tokens_low,
+    {{ per_million('high_e18', 'priced_tokens') }} as average_usd_per_million_tokens_high,
     {{ per_million('blend_by_4_e18', 'priced_tokens - free_tokens', 4) }}
         as paid_usd_per_million_tokens,
-    case when not is_unknown then cast(place as integer) end as rank
+    case when not is_unknown then cast(place as integer) end as spend_rank
 from with_totals
 {% endmacro %}

@@ -83,7 +83,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
 
 
 def _tokens(items: list[Ingested]) -> int:
-    columns = (pq.read_table(i.rows_path, columns=["total_tokens"])["total_tokens"] for i in items)
+    columns = (pq.read_table(i.rows_path, columns=["tokens"])["tokens"] for i in items)
     return sum(pc.sum(column).as_py() or 0 for column in columns)
 
 

@@ -92,22 +92,22 @@ def published(claim: Claim) -> str:
     if claim["published_value"] is None:
         return "–"
     sign = _COMPARISONS.get(claim["comparison"], "")
-    return f"{sign}{claim['published_value']:g}{_SIGNS.get(claim['unit'], '')}"
+    return f"{sign}{claim['published_value']:g}{_SIGNS.get(claim['value_unit'], '')}"
 
 
 def measured(claim: Claim) -> Measured | None:
     """What was measured, None if nothing was; `never` for a day that has not come."""
-    if claim["unit"] == "date":
+    if claim["value_unit"] == "date":
         days = (claim[f"measured_date{end}"] for end in ("", "_low", "_high"))
         found, low, high = (str(day or "never") for day in days)
         is_known = claim["measured_date"] or claim["verdict"] != "not_measurable"
         return Measured(found, low, high) if is_known else None
     if claim["measured_value"] is None:
         return None
-    digits = _DIGITS.get(claim["unit"], 2)
+    digits = _DIGITS.get(claim["value_unit"], 2)
     figures = (claim[f"measured_{end}"] for end in ("value", "low", "high"))
     found, low, high = ("…" if x is None else f"{x:.{digits}f}".replace("-", "−") for x in figures)
-    return Measured(found + _SIGNS.get(claim["unit"], ""), low, high)
+    return Measured(found + _SIGNS.get(claim["value_unit"], ""), low, high)
 
 
 def measured_text(claim: Claim) -> str:
@@ -192,12 +192,12 @@ def details(claim: Claim) -> list[tuple[str, str]]:
 def _difference(claim: Claim) -> str:
     if claim["difference"] is None:
         return "–"
-    if claim["unit"] == "date":
+    if claim["value_unit"] == "date":
         return f"{claim['difference']:+.0f} days"
     tolerance = "" if claim["tolerance"] is None else f", tolerance {claim['tolerance']:g}"
     if claim["tolerance_above"] != claim["tolerance"]:
         tolerance += f" below and {claim['tolerance_above']:g} above"
-    unit = {"percent": "points", "trillion_tokens": "T"}[claim["unit"]]
+    unit = {"percent": "points", "trillion_tokens": "T"}[claim["value_unit"]]
     return f"{claim['difference']:+.3f} {unit}{tolerance}"
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
+from orchestration.errors import TokenshareError
 from orchestration.settings import CONTRACTS_DIR
 
 Stage = Literal["raw", "published"]
@@ -29,6 +31,8 @@ _ARROW_TYPES = {
 }
 
 
+# Shared columns of the contracts in the same folder.
+COLUMNS_FILE = "columns.yml"
 # Published names that SQL would take for its own words.
 _RESERVED = frozenset({"window"})
 
@@ -119,10 +123,34 @@ class Table:
         )
 
 
-def _field(prop: SchemaProperty) -> Field:
+@cache
+def shared_columns(folder: Path) -> dict[str, SchemaProperty]:
+    """The columns that several contracts of a folder share, by name; none if it has no such file.
+
+    Raises pydantic.ValidationError for an entry that ODCS does not know.
+    """
+    path = folder / COLUMNS_FILE
+    if not path.exists():
+        return {}
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: SchemaProperty(name=name, **entry) for name, entry in entries.items()}
+
+
+def _completed(own: SchemaProperty, shared: dict[str, SchemaProperty]) -> SchemaProperty:
+    """A property with what it does not say itself from the shared column of its name."""
+    if own.name not in shared:
+        return own
+    said = {key: getattr(own, key) for key in own.model_fields_set}
+    return shared[own.name].model_copy(update=said)
+
+
+def _field(prop: SchemaProperty, path: Path, table: str) -> Field:
     options = prop.logicalTypeOptions or {}
     if prop.name is None or prop.physicalType is None or prop.logicalType is None:
-        raise ValueError(f"contract property {prop.name!r} lacks a name or a type")
+        raise TokenshareError(
+            f"{path}: table {table}, column {prop.name!r}: found no type, expected one here or in "
+            f"{COLUMNS_FILE} beside it; is the name misspelled?"
+        )
     return Field(
         name=prop.physicalName or prop.name,
         source_name=prop.name,
@@ -140,7 +168,11 @@ def _field(prop: SchemaProperty) -> Field:
 
 
 def read_contract(path: Path) -> list[Table]:
-    """All tables of one ODCS file, in file order."""
+    """All tables of one ODCS file, in file order, with the columns that its folder shares.
+
+    Raises TokenshareError that names file, table and column if a column has no type.
+    """
+    shared = shared_columns(path.parent)
     contract = OpenDataContractStandard.from_file(str(path))
     tables = []
     for schema in contract.schema_ or ():
@@ -155,7 +187,10 @@ def read_contract(path: Path) -> list[Table]:
                 description=(schema.description or "").strip(),
                 contract_id=str(contract.id),
                 contract_version=str(contract.version),
-                fields=tuple(_field(p) for p in schema.properties or ()),
+                fields=tuple(
+                    _field(_completed(p, shared), path, str(schema.name))
+                    for p in schema.properties or ()
+                ),
                 properties={
                     p.property: p.value
                     for owner in (contract, schema)

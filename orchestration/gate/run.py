@@ -18,7 +18,6 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
@@ -98,56 +97,27 @@ def _pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=nullable.get)
 
 
-def _schema_question(tables_dir: Path) -> _Question:
-    """One row per column that a contract names or a file holds, with both types."""
-    rows = []
-    for table in tables("published").values():
-        path = tables_dir / f"{table.name}.parquet"
-        found = {f.name: f for f in pq.read_schema(path)} if path.exists() else {}
-        expected = {f.name: f for f in table.arrow_schema()}
-        for name in dict.fromkeys([*expected, *found]):
-            types = [
-                str(c[name].type) if name in c else "no such column" for c in (expected, found)
-            ]
-            rows.append((table.name, name, *types, types[0] == types[1]))
-    for path in sorted(tables_dir.glob("*")):
-        if path.stem not in tables("published"):
-            rows.append((path.stem, "*", "no such table", "a table", False))
-    return _Question(
-        "contracts",
-        "SCHEMA",
-        "blocker",
-        _SCHEMA_TITLE,
-        pd.DataFrame(rows, columns=["table_name", "column", "expected", "found", "ok"]),
-        "ExpectColumnValuesToBeInSet",
-        {"column": "ok", "value_set": [True]},
-        "{table_name}.{column}: expected {expected}, found {found}".format_map,
-    )
-
-
 _TERM_TITLES = {
     "KEY": "every table has one row per key of its contract",
-    "NOT_NULL": "required columns are never NULL",
     "VALUE_RANGE": "numbers lie within the limits of their contract",
     "VALUE_SET": "values are among those that their contract lists",
     "VALUE_FORM": "texts have the form that their contract states",
 }
 
 
-_SCHEMA_TITLE = "every table has exactly the columns and types of its contract"
-
-
 def rule_titles() -> dict[str, str]:
     """Title of every rule of the gate by its code."""
-    return {"SCHEMA": _SCHEMA_TITLE, **_TERM_TITLES, **{r.code: r.title for r in rules()}}
+    return {**_TERM_TITLES, **{r.code: r.title for r in rules()}}
 
 
 def contract_terms(table: Table) -> Iterator[_Term]:
-    """What the contract says of the values of one table."""
+    """What the contract says of the values of one table.
+
+    Names, types and required values are not among it: a table that lacks one of them is not
+    written (see `publication/candidate.py`).
+    """
     for column in table.fields:
         name, sql = column.name, column.sql_name
-        if column.required:
-            yield _Term("NOT_NULL", table, name, "never NULL", f"{sql} is null")
         if column.minimum is not None or column.maximum is not None:
             low, high = column.minimum, column.maximum
             inside = " and ".join(
@@ -406,30 +376,23 @@ def run_gate(
     """Judge the tables of a candidate; `previous_tables_dir` is of the vintage before, or None.
 
     `absent` sources are withheld from the candidate (see `connect`).
-
-    A candidate that does not have the tables of its contracts is judged by its schema alone.
-    `only` asks these rules and the schema, to look into one of them; publishing asks all.
+    `only` asks these rules, to look into one of them; publishing asks all.
     """
-    validator = _validator()
-    results = [validator.ask(_schema_question(tables_dir))]
-    if results[0].passed:
-        asked = set(rule_titles()) if only is None else set(only)
-        # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
-        with (
-            connect(tables_dir, previous_tables_dir, absent) as connection,
-            ThreadPoolExecutor(max_workers=2) as pool,
-        ):
-            relations = pool.map(
-                lambda rule: _relation_question(rule, connection),
-                [r for r in rules() if r.code in asked],
-            )
-            if asked & set(_TERM_TITLES):
-                results += [
-                    validator.ask(q)
-                    for q in _contract_questions(connection, pool)
-                    if q.rule in asked
-                ]
-            results += [_judged(q) for q in relations]
+    asked = set(rule_titles()) if only is None else set(only)
+    results: list[RuleResult] = []
+    # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
+    with (
+        connect(tables_dir, previous_tables_dir, absent) as connection,
+        ThreadPoolExecutor(max_workers=2) as pool,
+    ):
+        relations = pool.map(
+            lambda rule: _relation_question(rule, connection),
+            [r for r in rules() if r.code in asked],
+        )
+        if asked & set(_TERM_TITLES):
+            questions = _contract_questions(connection, pool)
+            results += [_judged(q) for q in questions if q.rule in asked]
+        results += [_judged(q) for q in relations]
     return results
 
 

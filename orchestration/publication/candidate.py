@@ -303,9 +303,15 @@ def build_candidate(
 def read_candidate(path: Path) -> Candidate:
     """A candidate folder that an earlier run completed.
 
-    Raises TokenshareError where the folder is not one.
+    Raises TokenshareError if the folder is not one, or its tables are not as the export left them.
     """
     try:
+        expected = {f"{t.name}.parquet": t.arrow_schema() for t in tables("published").values()}
+        held = {p.name: pq.read_schema(p) for p in (path / "tables").iterdir()}
+        if wrong := [n for n in sorted(expected | held) if held.get(n) != expected.get(n)]:
+            raise ValueError(
+                f"found no such file, or other columns than data_contracts/published: {wrong}"
+            )
         document = read_json(path / CANDIDATE_FILE)
         return Candidate(
             path,

@@ -94,14 +94,17 @@ def ranked(name: str) -> Cell:
     return lambda row: f"{row['rank']}. {row[name]}" if row["rank"] else str(row[name])
 
 
-def share_with_bounds(row: Row | None) -> Any:
-    """The share of a group with its bounds; that of `unidentified`, which makes them, without."""
+def share_with_bounds(row: Row | None, name: str = "share") -> Any:
+    """The share of a group with its bounds; that of `unidentified`, which makes them, without.
+
+    `name` is the column of the share; its bounds are in `<name>_low` and `<name>_high`.
+    """
     if row is None:
         return "–"
     if row.get("origin") == "unidentified":
-        return percent(row["share"])
+        return percent(row[name])
     return Markup('{} <span class="soft">({})</span>').format(
-        percent(row["share"]), bounded(row["share_low"], row["share_high"])
+        percent(row[name]), bounded(row[f"{name}_low"], row[f"{name}_high"])
     )
 
 

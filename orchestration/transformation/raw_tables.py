@@ -125,7 +125,7 @@ def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, 
         found = connection.execute(
             f"""
             with days as (
-                select dump_sha256, {day} as day, sum(total_tokens) as tokens
+                select dump_sha256, {day} as day, sum(tokens) as tokens
                 from raw.{table} group by all
             ),
             newest as (

@@ -1,5 +1,7 @@
 """The data contracts are the one definition; everything derived from them agrees, both ways."""
 
+import hashlib
+import re
 from pathlib import Path
 
 import duckdb
@@ -8,10 +10,19 @@ import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from orchestration.contracts.odcs import Table, contract_versions, published_by_model, tables
+from orchestration.contracts.odcs import (
+    Table,
+    contract_versions,
+    published_by_model,
+    read_contract,
+    shared_columns,
+    tables,
+)
+from orchestration.errors import TokenshareError
 from orchestration.gate.run import contract_terms
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
+from orchestration.publication.manifest import DATA_INTERFACE_VERSION
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import (
     CONTRACTS_DIR,
@@ -42,8 +53,7 @@ def test_every_contract_is_valid_odcs_v3(path: Path) -> None:
     for schema in contract.schema_ or ():
         assert (schema.description or "").startswith("One row per"), schema.name
         assert schema.properties
-        for prop in schema.properties:
-            assert prop.description, f"{schema.name}.{prop.name}"
+    assert all(f.description for table in read_contract(path) for f in table.fields)
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)
@@ -51,6 +61,82 @@ def test_every_published_table_has_a_required_key_and_types(table: Table) -> Non
     assert table.key
     assert all(f.required for f in table.fields if f.primary_key)
     assert table.arrow_schema().names == [f.name for f in table.fields]
+
+
+def test_a_column_name_means_one_thing() -> None:
+    """One logical type for each name, and one description unless a contract says a narrower one."""
+    shared = shared_columns(CONTRACTS_DIR / "published")
+    found: dict[str, set[tuple[str, str]]] = {}
+    for table in PUBLISHED.values():
+        for field in table.fields:
+            found.setdefault(field.name, set()).add((field.logical_type, field.description))
+    types = {name: {t for t, _ in said} for name, said in found.items()}
+    assert {name: t for name, t in types.items() if len(t) > 1} == {}
+    several = {name for name, said in found.items() if len(said) > 1}
+    assert several <= set(shared), "define these once in data_contracts/published/columns.yml"
+
+
+def test_what_contracts_share_is_said_once() -> None:
+    """A contract repeats nothing of a shared column, and a column that one table has is its own."""
+    shared = shared_columns(CONTRACTS_DIR / "published")
+    used: dict[str, int] = dict.fromkeys(shared, 0)
+    repeated = []
+    for path in sorted((CONTRACTS_DIR / "published").glob("*.odcs.yaml")):
+        schemas = yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]
+        # Tables of one contract that differ by their grain have the same list.
+        for columns in {id(s["properties"]): s["properties"] for s in schemas}.values():
+            for column in columns:
+                if column["name"] in shared:
+                    used[column["name"]] += 1
+                    whole = shared[column["name"]].model_dump(exclude_unset=True, exclude={"name"})
+                    repeated += [(path.name, *i) for i in column.items() if whole.get(i[0]) == i[1]]
+    assert {name for name, n in used.items() if n < 2} == set()
+    assert repeated == []
+
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: c
+version: 1.0.0
+status: active
+schema:
+  - name: t
+    properties:
+      - {name: tokens, required: true}
+      - {name: share, description: Of this table.}
+      - {name: %s, logicalType: string}
+"""
+COLUMNS = """
+tokens: {logicalType: integer, physicalType: bigint, description: Tokens., logicalTypeOptions: {minimum: 0}}
+share: {logicalType: number, physicalType: double, description: A fraction.}
+lens: {logicalType: string, physicalType: varchar, description: Words., enum: [{value: a}]}
+"""  # noqa: E501 - a column is one line, as in the contracts
+
+
+def contract(folder: Path, name: str) -> Path:
+    (folder / "columns.yml").write_text(COLUMNS, encoding="utf-8")
+    path = folder / "t.odcs.yaml"
+    path.write_text(CONTRACT % name, encoding="utf-8")
+    return path
+
+
+def test_a_column_that_says_its_name_takes_the_rest_from_the_shared_one(tmp_path: Path) -> None:
+    (table,) = read_contract(contract(tmp_path, "lens"))
+    tokens, share, lens = table.fields
+    assert (tokens.sql_type, tokens.minimum, tokens.required) == ("bigint", 0, True)
+    assert (share.sql_type, share.required, share.description) == (
+        "double",
+        False,
+        "Of this table.",
+    )
+    assert lens.enum == ("a",)
+
+
+def test_a_misspelled_column_is_named_with_its_file_and_table(tmp_path: Path) -> None:
+    path = contract(tmp_path, "lense")
+    with pytest.raises(TokenshareError, match=f"{path}: table t, column 'lense': found no type"):
+        read_contract(path)
 
 
 def test_every_contract_has_a_version() -> None:
@@ -137,11 +223,9 @@ def test_dbt_knows_the_table_of_every_source_and_no_other(small_base: Settings) 
 
 
 @pytest.mark.parametrize("table", PUBLISHED.values(), ids=lambda t: t.name)
-def test_everything_that_a_contract_states_is_asked_by_the_gate(table: Table) -> None:
+def test_everything_that_a_contract_states_of_values_is_asked_by_the_gate(table: Table) -> None:
     asked = {(t.code, t.column) for t in contract_terms(table)}
     for field in table.fields:
-        if field.required:
-            assert ("NOT_NULL", field.name) in asked
         if field.minimum is not None or field.maximum is not None:
             assert ("VALUE_RANGE", field.name) in asked
         if field.enum:
@@ -149,3 +233,29 @@ def test_everything_that_a_contract_states_is_asked_by_the_gate(table: Table) ->
         if field.pattern:
             assert ("VALUE_FORM", field.name) in asked
     assert ("KEY", ", ".join(table.key)) in asked
+
+
+def test_the_version_of_the_data_interface_is_that_of_these_tables() -> None:
+    """Tables, columns, types and contract versions, held as a hash in CHANGELOG.md."""
+    lines = [
+        f"{table.name} {table.contract_version} {field.name} {field.sql_type}\n"
+        for table in PUBLISHED.values()
+        for field in table.fields
+    ]
+    now = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    newest = re.search(
+        r"^## (\S+).*\n\nsha256 of the published tables: `(\w+)`$",
+        (PROJECT_ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert newest, "the newest heading of CHANGELOG.md lacks its line `sha256 of the published …`"
+    assert newest[1] == DATA_INTERFACE_VERSION, (
+        "DATA_INTERFACE_VERSION is not the newest heading of CHANGELOG.md"
+    )
+    assert newest[2] == now, (
+        f"a table, column, type or contract version is not what CHANGELOG.md {newest[1]} was "
+        "written for. Add a row there that says what changed, with old and new name, and raise the "
+        "version of the contract. If the newest heading is released already, begin a new one and "
+        "set DATA_INTERFACE_VERSION: the first number if a name, type or meaning changed, the "
+        f"second if something was added. Then set the line to `{now}`"
+    )

@@ -585,13 +585,53 @@ def test_every_price_source_serves_and_corrections_are_visible(shipped: Shipped)
     assert (corrected, float(str(usd))) == ("zero-glm-5.1-prompt", 0.98)
 
 
+SUMS_OF_USAGE = {
+    "share_by_origin_daily": ("origin", "sum(tokens)", "tokens"),
+    "share_by_lab_daily": ("coalesce(lab_id, 'unidentified')", "sum(tokens)", "tokens"),
+    "share_by_license_daily": ("license", "sum(tokens)", "tokens"),
+    "share_by_price_band_daily": ("price_band", "sum(tokens)", "tokens"),
+    "spend_by_origin_daily": (
+        "origin",
+        "sum(tokens), coalesce(sum(tokens) filter (list_spend_usd is not null), 0), "
+        "coalesce(sum(tokens) filter (list_spend_usd = 0), 0), "
+        "coalesce(sum(list_spend_usd), 0), coalesce(sum(list_spend_low_usd), 0), "
+        "coalesce(sum(list_spend_high_usd), 0)",
+        "tokens, priced_tokens, free_tokens, list_spend_usd, list_spend_low_usd, "
+        "list_spend_high_usd",
+    ),
+}
+
+
+@pytest.mark.parametrize("table", SUMS_OF_USAGE)
+def test_usage_daily_adds_up_to_the_other_tables(shipped: Shipped, table: str) -> None:
+    """Of every day: nobody needs to join labs, licenses or prices to usage by their dates."""
+    group, sums, columns = SUMS_OF_USAGE[table]
+    key = table.removesuffix("_daily").split("_by_")[1].replace("lab", "lab_id")
+    ours = f"select usage_date, {group}, {sums} from usage_daily group by all"
+    theirs = f"select period_start, {key}, {columns} from {table} where lens = 'author_hq'"
+    assert query(shipped[1], f"({ours}) except ({theirs})") == []
+    assert query(shipped[1], f"({theirs}) except ({ours})") == []
+    assert query(shipped[1], f"select count(*) > 600 from ({theirs})") == [(True,)]
+
+
+def test_stale_prices_of_usage_are_those_of_the_coverage(shipped: Shipped) -> None:
+    ours = (
+        "select date_trunc('month', usage_date)::date, sum(tokens) filter (price_is_fresh), "
+        "coalesce(sum(tokens) filter (not price_is_fresh), 0) from usage_daily group by all"
+    )
+    theirs = (
+        "select period_start, priced_fresh_tokens, priced_stale_tokens from price_coverage_monthly"
+    )
+    assert sorted(query(shipped[1], ours)) == sorted(query(shipped[1], theirs))
+
+
 def test_the_two_layers_of_july_2026(shipped: Shipped) -> None:
     """China leads by tokens, the United States by list spend, under every common split."""
     rows = query(
         shipped[1],
         "select origin, round(token_share, 3), round(list_spend_usd / 1000000), "
         "round(list_spend_low_usd / 1000000), round(list_spend_high_usd / 1000000), "
-        "round(share, 3), round(share_at_low, 3), round(share_at_high, 3) "
+        "round(spend_share, 3), round(spend_share_at_low, 3), round(spend_share_at_high, 3) "
         "from spend_by_origin_monthly where period_start = date '2026-07-01' "
         "and lens = 'author_hq' and origin in ('CN', 'US') order by origin",
     )

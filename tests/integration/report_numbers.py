@@ -143,14 +143,15 @@ TABLES = {
         from concentration_weekly where lens in ('author_hq', 'none')
         order by period_start desc, unit""",
     "US dollars per million tokens at list prices, 3:1, latest complete month;": """
-        select lab_name as "Lab", origin as "Origin", num(usd_per_million_tokens, 2) as "Average",
-            num(usd_per_million_tokens_low, 2) || ' to ' || num(usd_per_million_tokens_high, 2)
-                as "Band",
+        select lab_name as "Lab", origin as "Origin",
+            num(average_usd_per_million_tokens, 2) as "Average",
+            num(average_usd_per_million_tokens_low, 2) || ' to '
+                || num(average_usd_per_million_tokens_high, 2) as "Band",
             num(paid_usd_per_million_tokens, 2) as "Without free",
             pct(priced_token_share) as "Tokens priced"
         from spend_by_lab_monthly
         where lens = 'author_hq' and lab_id <> 'unidentified' and period_start = $month
-            and usd_per_million_tokens is not null
+            and average_usd_per_million_tokens is not null
         order by tokens desc, lab_id""",
     "First month of each chain = 100, latest month first.": """
         select star(mon(period_start), is_complete) as "Month", origin as "Origin",
@@ -173,10 +174,11 @@ TABLES = {
         group by period_start order by period_start desc""",
     "Latest month first, as known then. Band:": """
         select star(mon(period_start), is_complete) as "Month", origin as "Origin",
-            pct(token_share) as "Share of tokens", pct(share) as "Share of dollars",
-            bounds(least(share_at_low, share_at_high), greatest(share_at_low, share_at_high))
-                as "Band",
-            bounds(share_low, share_high) as "Sharp bounds", usd(list_spend_usd) as "List dollars",
+            pct(token_share) as "Share of tokens", pct(spend_share) as "Share of dollars",
+            bounds(least(spend_share_at_low, spend_share_at_high),
+                greatest(spend_share_at_low, spend_share_at_high)) as "Band",
+            bounds(spend_share_low, spend_share_high) as "Sharp bounds",
+            usd(list_spend_usd) as "List dollars",
             usd(list_spend_low_usd) as "From all prompt",
             usd(list_spend_high_usd) as "To all completion",
             pct(priced_token_share) as "Tokens priced"
@@ -185,7 +187,8 @@ TABLES = {
     "Latest complete month, by list dollars;": """
         select lab_name as "Lab", origin as "Origin", usd(list_spend_usd) as "List dollars",
             usd(list_spend_low_usd) || ' to ' || usd(list_spend_high_usd) as "Band",
-            if(origin = 'unidentified', pct(share), share(share, share_low, share_high))
+            if(origin = 'unidentified', pct(spend_share),
+                share(spend_share, spend_share_low, spend_share_high))
                 as "Share of dollars",
             pct(token_share) as "Share of tokens"
         from spend_by_lab_monthly
@@ -222,27 +225,28 @@ TABLES = {
             coalesce(why_not, limits, '–') as "What it does not say"
         from use_coverage order by is_measurable, named_by, use_name""",
     "Apps that identify themselves;": """
-        select rank || '. ' || app_name as "App", tok(total_tokens) as "Tokens",
+        select rank || '. ' || app_name as "App", tok(tokens) as "Tokens",
             pct(share_of_listed) as "Share of listed",
             num(tokens_per_request, 0) as "Tokens per request"
         from app_usage where window_end = '2026-02-28' order by rank""",
     "Shares of what the source could classify.": """
-        select display_name as "Task", use as "Use", pct(token_share) as "Share of tokens",
-            pct(usage_share) as "Share of requests",
+        select display_name as "Task", use as "Use",
+            pct(classified_token_share) as "Share of tokens",
+            pct(classified_usage_share) as "Share of requests",
             pct(listed_token_share) as "Tokens of listed models"
-        from task_usage where window_end = '2026-02-28' order by token_share desc""",
+        from task_usage where window_end = '2026-02-28' order by classified_token_share desc""",
     "Of all classified tokens, between these bounds.": """
         select spaced(use) as "Use", origin as "Origin",
             bounds(sum(classified_token_share_low), sum(classified_token_share_high)) as "Between"
         from task_usage_by_origin where window_end = '2026-02-28' and lens = 'author_hq'
         group by use, origin order by use, sum(classified_token_share_low) desc, origin""",
     "Rows of usage_daily that differ from the vintage before.": """
-        select spaced(reason) as "Why", count(*)::varchar as "Rows",
+        select spaced(cause) as "Why", count(*)::varchar as "Rows",
             min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
             tok(sum(abs(tokens_after - tokens_before))) as "Tokens moved",
             pts(max(abs(origin_share_after - origin_share_before)))
                 as "Largest change of an origin’s day"
-        from revisions group by reason order by sum(abs(tokens_after - tokens_before)) desc""",
+        from revisions group by cause order by sum(abs(tokens_after - tokens_before)) desc""",
     "Months that differ, latest first;": """
         select star(mon(period_start), is_complete) as "Month", origin as "Origin",
             share(share_then, share_then, share_high_then) as "As known then",
@@ -267,9 +271,9 @@ TABLES = {
                 / (select sum(tokens) from kinds where is_latest)) as "Share of the week"
         from kinds group by kind order by sum(tokens) desc, kind""",
     "Latest month first. Named: rows other than the tail;": """
-        select star(mon(r.period_start), r.is_complete) as "Month", tok(r.total_tokens)
+        select star(mon(r.period_start), r.is_complete) as "Month", tok(r.tokens)
                 as "All tokens",
-            pct(named_tokens / r.total_tokens) as "Named", pct(attributed_share) as "Attributed",
+            pct(named_tokens / r.tokens) as "Named", pct(attributed_share) as "Attributed",
             pct(located_share) as "Placed", pct(licensed_share) as "Licensed",
             pct(priced_attributed_share) as "Priced",
             pct(priced_stale_tokens / priced_tokens) as "On stale prices"
@@ -307,9 +311,9 @@ CLAIMS = """
             || concat_ws(' ', if(asked_by = 'us', null, note), rules) as "{statement}",
         p as "{published}", m as "Measured, with bounds"
     from (
-        select *, published(published_date, published_value, comparison, unit) as p,
-            measured(unit, verdict, measured_value, measured_low, measured_high, measured_date,
-                measured_date_low, measured_date_high) as m,
+        select *, published(published_date, published_value, comparison, value_unit) as p,
+            measured(value_unit, verdict, measured_value, measured_low, measured_high,
+                measured_date, measured_date_low, measured_date_high) as m,
             coalesce(list_position(['share', 'license_share', 'price_quality', 'price_gap',
                 'first_lead_date', 'lead', 'tokens'], metric), 8) as place
         from claims where asked_by = '{asked_by}'
@@ -367,10 +371,11 @@ CHARTS = {
             '0.5_to_2', '2_to_10', '10_and_over', 'unpriced'], price_band) as name_order
         from share_by_price_band_monthly where lens = 'author_hq'""",
     "chart-price-origin": """
-        select period_start, title(origin) as name, usd_per_million_tokens as value,
-            usd_per_million_tokens_low as low, usd_per_million_tokens_high as high
+        select period_start, title(origin) as name, average_usd_per_million_tokens as value,
+            average_usd_per_million_tokens_low as low, average_usd_per_million_tokens_high as high
         from spend_by_origin_monthly
-        where lens = 'author_hq' and origin in ($a, $b) and usd_per_million_tokens_low > 0""",
+        where lens = 'author_hq' and origin in ($a, $b)
+            and average_usd_per_million_tokens_low > 0""",
     "chart-index": """
         select period_start, title(origin) as name, 'same models (index)' as measure,
             index as value, index_all_prompt as low, index_all_completion as high
@@ -387,10 +392,10 @@ CHARTS = {
         from spend_by_origin_monthly where lens = 'author_hq' and origin in ($a, $b)
         union all by name
         select period_start, title(origin) as name, 'share of list dollars' as measure,
-            share as value, least(share_at_low, share_at_high) as low,
-            greatest(share_at_low, share_at_high) as high
+            spend_share as value, least(spend_share_at_low, spend_share_at_high) as low,
+            greatest(spend_share_at_low, spend_share_at_high) as high
         from spend_by_origin_monthly
-        where lens = 'author_hq' and origin in ($a, $b) and share is not null""",
+        where lens = 'author_hq' and origin in ($a, $b) and spend_share is not null""",
     "chart-quality": """
         select distinct title(rival_origin) as name, rival_model as model,
             rival_quality_index as quality_index, rival_usd_per_million_tokens as usd,
@@ -501,9 +506,9 @@ SENTENCES = {
         from concentration_weekly where lens in ('author_hq', 'none') and period_start = $week""",
     "price 1": """
         select 'In ' || mon(period_start) || ', as known then, a million tokens cost on average '
-            || string_agg(num(usd_per_million_tokens, 2) || ' US dollars ('
-                || num(usd_per_million_tokens_low, 2) || ' to '
-                || num(usd_per_million_tokens_high, 2) || ') for models from '
+            || string_agg(num(average_usd_per_million_tokens, 2) || ' US dollars ('
+                || num(average_usd_per_million_tokens_low, 2) || ' to '
+                || num(average_usd_per_million_tokens_high, 2) || ') for models from '
                 || if(origin = 'US', 'the ', '') || title(origin), ', ' order by origin) || '. '
             || (select string_agg(pct(priced_stale_tokens / priced_tokens)
                     || ' of the priced tokens of ' || mon(period_start)
@@ -523,10 +528,12 @@ SENTENCES = {
         group by period_start""",
     "spend 1": """
         select 'In ' || mon(period_start) || ', as known then: ' || string_agg(title(origin) || ' '
-            || pct(token_share) || ' of tokens and ' || pct(share) || ' of list dollars ('
-            || bounds(least(share_at_low, share_at_high), greatest(share_at_low, share_at_high))
+            || pct(token_share) || ' of tokens and ' || pct(spend_share) || ' of list dollars ('
+            || bounds(least(spend_share_at_low, spend_share_at_high),
+                greatest(spend_share_at_low, spend_share_at_high))
             || ' if all models share one split and completions cost more than prompts; sharp '
-            || 'bounds ' || bounds(share_low, share_high) || ')', '; ' order by origin) || '.'
+            || 'bounds ' || bounds(spend_share_low, spend_share_high) || ')', '; ' order by origin)
+            || '.'
         from spend_by_origin_monthly
         where lens = 'author_hq' and origin in ($a, $b) and period_start = $month
         group by period_start""",
@@ -536,10 +543,10 @@ SENTENCES = {
                 and lab_id <> 'unidentified' and period_start = $month
         )
         select 'The lab with most tokens of ' || mon(t.period_start) || ', ' || t.lab_name
-            || ', had ' || pct(t.token_share) || ' of them and ' || pct(t.share)
-            || ' of list dollars (' || bounds(t.share_low, t.share_high)
-            || '); the one with most list dollars, ' || d.lab_name || ', ' || pct(d.share)
-            || ' of dollars (' || bounds(d.share_low, d.share_high) || ') and '
+            || ', had ' || pct(t.token_share) || ' of them and ' || pct(t.spend_share)
+            || ' of list dollars (' || bounds(t.spend_share_low, t.spend_share_high)
+            || '); the one with most list dollars, ' || d.lab_name || ', ' || pct(d.spend_share)
+            || ' of dollars (' || bounds(d.spend_share_low, d.spend_share_high) || ') and '
             || pct(d.token_share) || ' of tokens.'
         from labs as t, labs as d
         where t.tokens = (select max(tokens) from labs)

@@ -134,9 +134,10 @@ def test_spend_bounds_hold_under_every_split_and_every_owner(
         total = sum(usd for (m, _), usd in spend.items() if m == month)
         if row["origin"] != "unidentified" and total > 0:
             truth = spend.get((month, row["origin"]), 0.0) / total
-            assert row["share_low"] - 1e-9 <= truth <= row["share_high"] + 1e-9
+            assert row["spend_share_low"] - 1e-9 <= truth <= row["spend_share_high"] + 1e-9
         assert row["list_spend_low_usd"] <= row["list_spend_usd"] <= row["list_spend_high_usd"]
-        assert row["share_low"] - 1e-12 <= row["share"] <= row["share_high"] + 1e-12
+        low, high = row["spend_share_low"], row["spend_share_high"]
+        assert low - 1e-12 <= row["spend_share"] <= high + 1e-12
 
 
 @FAST
@@ -163,7 +164,7 @@ def test_two_days_with_equal_tokens_and_price_count_twice(query: Query) -> None:
     ]  # fmt: skip
     for row in query("spend_by_origin", usage):
         assert (row["tokens"], row["list_spend_usd"]) == (4 * 10**6, 8)
-        assert (row["share"], row["token_share"]) == (0.5, 0.5)
+        assert (row["spend_share"], row["token_share"]) == (0.5, 0.5)
 
 
 @FAST

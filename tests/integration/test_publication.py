@@ -353,8 +353,8 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
             "TOKENS_CONSERVED: every share table counts",
         ),
         (
-            "spend_by_origin_monthly: update spend_by_origin_monthly set share = share + 2e-9 "
-            "where origin = 'CN'",
+            "spend_by_origin_monthly: update spend_by_origin_monthly "
+            "set spend_share = spend_share + 2e-9 where origin = 'CN'",
             "SPEND_CONSERVED: every spend table counts",
         ),
         (
@@ -767,6 +767,32 @@ def test_publish_refuses_a_candidate_of_other_code_or_another_reading(
     stated = json.loads((made.path / "candidate.json").read_bytes())
     (made.path / "candidate.json").write_bytes(to_json({**stated, **change}))
     with pytest.raises(TokenshareError, match="by other code or with another registry view"):
+        pipeline.publish_newest(small)
+    assert small.latest_path.read_bytes() == before
+
+
+def test_publish_refuses_a_candidate_whose_tables_are_not_as_the_export_left_them(
+    small: Settings,
+) -> None:
+    before = small.latest_path.read_bytes()
+    made = build_candidate(ingest_all(list_dumps(small), small), small)
+    path = made.tables_dir / "headline.parquet"
+    right = pq.read_table(path)
+    share = right.column_names.index("share")
+    for wrong in (
+        right.drop_columns(["origin"]),
+        right.append_column("extra", right["share"]),
+        right.set_column(share, "share", right["share"].cast("float")),
+        None,
+    ):
+        path.unlink(missing_ok=True)
+        if wrong is not None:
+            pq.write_table(wrong, path)
+        with pytest.raises(TokenshareError, match=r"other columns than .*'headline\.parquet'"):
+            pipeline.publish_newest(small)
+    pq.write_table(right, path)
+    pq.write_table(right, made.tables_dir / "stray.parquet")
+    with pytest.raises(TokenshareError, match=r"found no such file.*'stray\.parquet'"):
         pipeline.publish_newest(small)
     assert small.latest_path.read_bytes() == before
 

@@ -137,28 +137,29 @@ WINDOWS = [
 # What the shipped history has no row of.
 FILLED = {
     "app_usage": with_rows(*(
-        f"{window}, {rank} as rank, 'App {rank}' as app_name, {tokens} as total_tokens, "
+        f"{window}, {rank} as rank, 'App {rank}' as app_name, {tokens} as tokens, "
         f"{tokens} / 4000 as tokens_per_request, {tokens} / 4e12 as share_of_listed"
         for window in WINDOWS for rank, tokens in ((1, 3_100_000_000_000), (2, 800_500_000_000))
     )),
     "task_usage": with_rows(*(
         f"{window}, '{tag}' as tag, '{tag} name' as display_name, '{tag}_use' as use, "
-        f"{share} as token_share, {share} / 2 as usage_share, 1 - {share} as listed_token_share"
+        f"{share} as classified_token_share, {share} / 2 as classified_usage_share, "
+        f"1 - {share} as listed_token_share"
         for window in WINDOWS for tag, share in (("code", 0.61), ("poems", 0.3))
     )),
     "task_usage_by_origin": with_rows(*(
         f"{window}, '{tag}' as tag, 'agents_use' as use, 'author_hq' as lens, "
-        f"'{origin}' as origin, {share} as token_share, {share} as token_share_low, "
+        f"'{origin}' as origin, {share} as tag_token_share, {share} as tag_token_share_low, "
         f"{share} as classified_token_share_low, {share} + 0.111 as classified_token_share_high"
         for window in WINDOWS for tag, origin, share in
         (("code", "CN", 0.2), ("code", "US", 0.4), ("poems", "US", 0.123))
     )),
     "revisions": with_rows(*(
         "'openrouter_rankings' as source, '2025-vintage' as previous_vintage_id, "
-        f"date '{day}' as usage_date, '{reason}' as reason, {before} as tokens_before, "
+        f"date '{day}' as usage_date, '{cause}' as cause, {before} as tokens_before, "
         f"{after} as tokens_after, "
         f"{share} as origin_share_before, 0.5 as origin_share_after"
-        for day, reason, before, after, share in (
+        for day, cause, before, after, share in (
             ("2026-01-02", "new_dump", 5_000_000_000_000, 3_000_000_000_000, 0.4),
             ("2026-01-09", "new_dump", 1_000_000_000, 4_000_000_000, 0.55),
             ("2026-01-05", "new_registry", 7_000_000_000, 7_000_000_000, 0.47),
@@ -173,9 +174,9 @@ FILLED = {
     # The point is the lower bound in most rows; here a page that takes one for the other differs.
     **{
         name: "select * replace (share_low - 0.011 as share_low) from t"
-        for name in ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_license_monthly",
-                     "spend_by_lab_monthly")
+        for name in ("share_by_origin_weekly", "share_by_lab_weekly", "share_by_license_monthly")
     },
+    "spend_by_lab_monthly": "select * replace (spend_share_low - 0.011 as spend_share_low) from t",
     "concentration_weekly": "select * replace (top_5_share_low - 0.011 as top_5_share_low, "
                             "hhi_low - 0.011 as hhi_low, effective_number - 0.2 as "
                             "effective_number_low, effective_number + 0.3 as "

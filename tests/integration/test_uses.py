@@ -72,8 +72,8 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
     ) == [(30, 1, 7, 0.75, 75.0), (30, 2, 8, 0.25, 25.0)]
     assert query(
         result.vintage,
-        "select origin, models, token_share_low, token_share_high from task_usage_by_origin "
-        "where tag = 'code:general_impl' order by origin",
+        "select origin, models_listed, tag_token_share_low, tag_token_share_high "
+        "from task_usage_by_origin where tag = 'code:general_impl' order by origin",
     ) == [
         ("CN", 1, 0.4995, 0.7505),
         ("US", 1, 0.2495, 0.5005),
@@ -126,8 +126,8 @@ def test_windows_of_the_real_archive_are_what_the_daily_lists_add_up_to(
     ((cases, exact, lowest, highest),) = real.sql(
         """
         with sums as (
-            select week.window_end, week.app_id, any_value(week.total_tokens) as total_tokens,
-                sum(day.total_tokens) as of_days
+            select week.window_end, week.app_id, any_value(week.tokens) as tokens,
+                sum(day.tokens) as of_days
             from app_usage as week
             inner join app_usage as day
                 on week.app_id = day.app_id and day.window_days = 1
@@ -135,8 +135,8 @@ def test_windows_of_the_real_archive_are_what_the_daily_lists_add_up_to(
             where week.window_days = 7
             group by all having count(*) = 7
         )
-        select count(*), count(*) filter (where of_days = total_tokens),
-            min(of_days / total_tokens), max(of_days / total_tokens)
+        select count(*), count(*) filter (where of_days = tokens),
+            min(of_days / tokens), max(of_days / tokens)
         from sums
         """
     ).fetchall()
@@ -155,7 +155,7 @@ def test_real_apps_are_ranked_by_tokens_and_their_shares_add_up(
 ) -> None:
     assert real.sql(
         "select count(*) from (select rank, rank() over (partition by window_start, window_end "
-        "order by total_tokens desc) as by_tokens from app_usage) where rank <> by_tokens"
+        "order by tokens desc) as by_tokens from app_usage) where rank <> by_tokens"
     ).fetchall() == [(0,)]
     ((low, high),) = real.sql(
         "select min(total), max(total) from (select sum(share_of_listed) as total from app_usage "
@@ -163,7 +163,7 @@ def test_real_apps_are_ranked_by_tokens_and_their_shares_add_up(
     ).fetchall()
     assert low == pytest.approx(1) == high
     assert real.sql(
-        "select app_name, round(total_tokens / 1e12, 2) from app_usage "
+        "select app_name, round(tokens / 1e12, 2) from app_usage "
         "where window_end = date '2026-06-28' and window_days = 30 and rank <= 2 order by rank"
     ).fetchall() == [("Hermes Agent", 24.83), ("Kilo Code", 6.75)]
 
@@ -185,7 +185,7 @@ def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
         for lab in ("mistralai",)
     }
     french = real.sql(
-        "select tag, models, token_share, token_share_low from task_usage_by_origin "
+        "select tag, models_listed, tag_token_share, tag_token_share_low from task_usage_by_origin "
         "where origin = 'FR' order by tag"
     ).fetchall()
     assert len(french) > 3
@@ -194,12 +194,12 @@ def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
         assert low == pytest.approx(max(share - models * 0.0005, 0), abs=1e-12)
     assert real.sql(
         "select count(*) from task_usage_by_origin where not ("
-        "0 <= token_share_low and token_share_low <= token_share and "
-        "token_share <= token_share_high and token_share_high <= 1 and "
-        "0 <= usage_share_low and usage_share_low <= usage_share and "
-        "usage_share <= usage_share_high and usage_share_high <= 1)"
+        "0 <= tag_token_share_low and tag_token_share_low <= tag_token_share and "
+        "tag_token_share <= tag_token_share_high and tag_token_share_high <= 1 and "
+        "0 <= tag_usage_share_low and tag_usage_share_low <= tag_usage_share and "
+        "tag_usage_share <= tag_usage_share_high and tag_usage_share_high <= 1)"
     ).fetchall() == [(0,)]
     assert real.sql(
-        "select min(wide), max(wide) from (select sum(token_share_low) as wide "
+        "select min(wide), max(wide) from (select sum(tag_token_share_low) as wide "
         "from task_usage_by_origin group by tag) where wide > 1"
     ).fetchall() == [(None, None)]

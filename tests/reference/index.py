@@ -112,7 +112,7 @@ def _chain(last: Row | None, months: dict[dt.date, Month], start: dt.date) -> Ro
         "period_start": start,
         "tokens": this.tokens,
         "priced_tokens": sum(this.quantity.values()),
-        "usd_per_million_tokens": this.average,
+        "average_usd_per_million_tokens": this.average,
         "matched_models": len(models),
         "matched_token_share_from": None,
         "matched_token_share_to": None,
@@ -150,7 +150,7 @@ def _chain(last: Row | None, months: dict[dt.date, Month], start: dt.date) -> Ro
 def _finish(row: Row) -> Row:
     """Adds what follows from the price in the base period, and rounds the indices."""
     base = row.pop("base_price")
-    average = 100 * row["usd_per_million_tokens"] / base if base else None
+    average = 100 * row["average_usd_per_million_tokens"] / base if base else None
     mix = None if average is None else float(average) / row["index"] * 100
     row |= {"average_price_index": average, "mix_index": mix}
     for column in [c for c in row if "index" in c and row[c] is not None]:

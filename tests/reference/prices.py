@@ -22,6 +22,7 @@ SEEDS = ("price_seed", "price_seed_other", "price_notes")
 SCALE = 10**12
 CATALOGUE = 2  # precedence up to which a list is OpenRouter's own catalogue
 FOREVER = "9999-12-31"
+TOKEN_KINDS = ("prompt", "completion")
 BANDS = ((Fraction(1, 2), "under_0.5"), (2, "0.5_to_2"), (10, "2_to_10"))
 
 
@@ -162,13 +163,16 @@ def price_history() -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
+def listed_on(model: str, day: str) -> dict[str, Price]:
+    """The price of each kind that speaks for a model on a day."""
+    return {
+        price.price_kind: price for begins, ends, price in history(model) if begins <= day < ends
+    }
+
+
 def on_day(model: str, day: str) -> dict[str, Decimal]:
     """All kinds of price of a model on a day."""
-    return {
-        price.price_kind: price.usd_per_million_tokens
-        for begins, ends, price in history(model)
-        if begins <= day < ends
-    }
+    return {kind: price.usd_per_million_tokens for kind, price in listed_on(model, day).items()}
 
 
 def rounded(value: Fraction, decimals: int) -> Fraction:
@@ -218,3 +222,32 @@ def priced() -> pd.DataFrame:
     table["prompt"] = pd.Series([pair and pair[0] for pair in both], dtype=object)
     table["completion"] = pd.Series([pair and pair[1] for pair in both], dtype=object)
     return table
+
+
+def of_row(
+    model: str, day: str, tokens: int, prompt: int | None, completion: int
+) -> dict[str, Any]:
+    """The price columns of a row of `usage_daily`, given its two prices from `priced`."""
+    if prompt is None:
+        return {}
+    spend = (Fraction(3 * prompt + completion, 4), min(prompt, completion), max(prompt, completion))
+    row: dict[str, Any] = {
+        f"list_spend{end}_usd": Fraction(tokens * usd, 10**6 * SCALE)
+        for end, usd in zip(("", "_low", "_high"), spend, strict=True)
+    }
+    is_free = registry.parts(model)[1] == "free"
+    listed = {} if is_free else listed_on(model, day)
+    usd = [listed[kind].usd_per_million_tokens if listed else Decimal(0) for kind in TOKEN_KINDS]
+    stale = [
+        (dt.date.fromisoformat(day) - listed[kind].last_seen_on).days
+        for kind in TOKEN_KINDS
+        if listed
+    ]
+    fresh_days = inputs.configuration("gate")["price_freshness"]["fresh_days"]
+    return row | {
+        "price_source": listed["prompt"].price_source if listed else None,
+        "price_is_fresh": max(stale, default=0) <= fresh_days,
+        "prompt_usd_per_million_tokens": usd[0],
+        "completion_usd_per_million_tokens": usd[1],
+        "blend_usd_per_million_tokens": rounded(Fraction(3 * usd[0] + usd[1]) / 4, 18),
+    }

@@ -95,15 +95,22 @@ def by_price_band(grain: str) -> pd.DataFrame:
 
 def usage_daily() -> pd.DataFrame:
     """`usage_daily`."""
-    table = registry.attributed("then").copy()
+    table = prices.priced().copy()
     table["source"] = inputs.SOURCE
-    table["lab_id"] = table["lab_author_hq"].where(table["identification"] == "attributed", None)
+    known = table["identification"] == "attributed"
+    table["lab_id"] = table["lab_author_hq"].where(known, None)
+    names = map(registry.lab_name, table["lab_author_hq"], table["day"])
+    table["lab_name"] = pd.Series(list(names), dtype=object).where(known, None)
+    table["origin"] = table["origin_author_hq"]
+    given = ("model_permaslug", "day", "tokens", "prompt", "completion")
+    rows = map(prices.of_row, *(table[column].tolist() for column in given))
+    table = pd.concat([table, pd.DataFrame(rows, dtype=object)], axis=1)
     for column in ("requests", "prompt_tokens", "completion_tokens", "cost_usd"):
         table[column] = None  # the rankings have none
     table["is_complete"] = True
     table["usage_date"] = periods.starts(table["usage_date"], "daily")
     of_a_lens = [column for column in table if column.endswith(LENSES)]
-    return table.drop(columns=["day", "license", "revealed_as", *of_a_lens])
+    return table.drop(columns=["day", "revealed_as", "prompt", "completion", *of_a_lens])
 
 
 def identification_daily() -> pd.DataFrame:

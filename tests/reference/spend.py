@@ -95,7 +95,7 @@ def _measured(table: pd.DataFrame, grain: str, key: str) -> pd.DataFrame:
     found = pd.DataFrame(map(_measures, table.itertuples()), index=table.index, dtype=object)
     table = pd.concat([table, found], axis=1).astype({"tokens": "int64", "priced_tokens": "int64"})
     table = table.astype({"total_tokens": "int64", "free_tokens": "int64"})
-    table["rank"] = shares.ranks(table.astype({"blend": float}), "blend", unidentified)
+    table["spend_rank"] = shares.ranks(table.astype({"blend": float}), "blend", unidentified)
     drop = [c for c in table if c in SUMS[3:] or c.startswith("lost_")]
     drop += ["total_blend", "total_low", "total_high"]
     return periods.describe(table.drop(columns=drop), grain)
@@ -113,13 +113,13 @@ def _measures(row: Any) -> dict[str, Fraction | None]:
         "list_spend_low_usd": Fraction(row.low, UNITS),
         "list_spend_high_usd": Fraction(row.high, UNITS),
         "total_list_spend_usd": Fraction(row.total_blend, 4 * UNITS),
-        "share": ratio(row.blend, row.total_blend),
-        "share_low": ratio(row.low, row.low + others_high),
-        "share_high": ratio(most, most + others_low),
-        "share_at_low": ratio(row.low, row.total_low),
-        "share_at_high": ratio(row.high, row.total_high),
-        "usd_per_million_tokens": per_million(row.blend, row.priced_tokens, parts=4),
-        "usd_per_million_tokens_low": per_million(row.low, row.priced_tokens),
-        "usd_per_million_tokens_high": per_million(row.high, row.priced_tokens),
+        "spend_share": ratio(row.blend, row.total_blend),
+        "spend_share_low": ratio(row.low, row.low + others_high),
+        "spend_share_high": ratio(most, most + others_low),
+        "spend_share_at_low": ratio(row.low, row.total_low),
+        "spend_share_at_high": ratio(row.high, row.total_high),
+        "average_usd_per_million_tokens": per_million(row.blend, row.priced_tokens, parts=4),
+        "average_usd_per_million_tokens_low": per_million(row.low, row.priced_tokens),
+        "average_usd_per_million_tokens_high": per_million(row.high, row.priced_tokens),
         "paid_usd_per_million_tokens": per_million(row.blend, paid, parts=4),
     }

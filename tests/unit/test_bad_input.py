@@ -282,7 +282,7 @@ def landed_rows(
 
 
 def as_text(row: dict[str, Any]) -> builders.Row:
-    return (row["usage_date"].isoformat(), row["model_permaslug"], str(row["total_tokens"]))
+    return (row["usage_date"].isoformat(), row["model_permaslug"], str(row["tokens"]))
 
 
 SLUG = "a/b"
@@ -702,7 +702,7 @@ def check_accounted(
         assert tokens is not None
         assert tokens.isascii()
         assert tokens.isdigit()
-        assert row["total_tokens"] == int(tokens)
+        assert row["tokens"] == int(tokens)
     assert all(r["code"] and r["field"] and r["expected"] for r in bad)
 
 

@@ -270,7 +270,7 @@ def test_the_working_database_gets_every_entry() -> None:
 
 
 SHOWN: dict[str, Any] = {
-    "unit": "trillion_tokens", "comparison": "equals",
+    "value_unit": "trillion_tokens", "comparison": "equals",
     "published_value": 1.18, "published_date": None,
     "measured_value": -1.0536, "measured_low": -1.975, "measured_high": -0.133,
     "measured_date": None, "measured_date_low": None, "measured_date_high": None,
@@ -282,7 +282,7 @@ def test_figures_in_words() -> None:
     assert show.published(SHOWN) == "1.18 T"
     assert show.measured(SHOWN) == ("−1.05 T", "−1.98", "−0.13")
     assert show.measured_text(SHOWN) == "−1.05 T (−1.98 to −0.13)"
-    percent = {**SHOWN, "unit": "percent", "measured_value": 51.25, "measured_high": None}
+    percent = {**SHOWN, "value_unit": "percent", "measured_value": 51.25, "measured_high": None}
     assert show.measured(percent) == ("51.2 %", "−2.0", "…")
     above = {**percent, "comparison": "above", "published_value": 50.0}
     assert show.published(above) == "> 50 %"
@@ -291,7 +291,7 @@ def test_figures_in_words() -> None:
     nothing = {**SHOWN, "published_value": None, "measured_value": None}
     assert (show.published(nothing), show.measured_text(nothing)) == ("–", "–")
     dated = {
-        **SHOWN, "unit": "date", "published_value": None, "published_date": "2026-02-09",
+        **SHOWN, "value_unit": "date", "published_value": None, "published_date": "2026-02-09",
         "measured_value": None, "measured_low": None, "measured_high": None,
         "measured_date": "2026-03-23", "measured_date_low": "2026-02-16",
         "verdict": "not_reproduced",

@@ -56,7 +56,7 @@ def test_every_rankings_layout_gives_the_same_typed_rows(layout: str, compressed
     dump = Dump("anything", content)
     assert parse(dump, find_source(dump)).layout == layout
     assert typed("anything", content) == [
-        {"usage_date": date.fromisoformat(d), "model_permaslug": s, "total_tokens": int(t)}
+        {"usage_date": date.fromisoformat(d), "model_permaslug": s, "tokens": int(t)}
         for d, s, t in ROWS
     ]
 
@@ -65,12 +65,12 @@ def test_every_rankings_layout_gives_the_same_typed_rows(layout: str, compressed
 @pytest.mark.parametrize("tokens", ["0", "9007199254740993", "9223372036854775807"])
 def test_tokens_are_exact_up_to_64_bits(layout: str, tokens: str) -> None:
     content = LAYOUTS[layout].replace(ROWS[5][2].encode(), tokens.encode())
-    assert typed("dump", content)[5]["total_tokens"] == int(tokens)
+    assert typed("dump", content)[5]["tokens"] == int(tokens)
 
 
 def test_tokens_given_as_json_numbers_are_exact_too() -> None:
     content = LAYOUTS["json/api"].replace(f'"{ROWS[0][2]}"'.encode(), b"9007199254740993")
-    assert typed("dump.json", content)[0]["total_tokens"] == 9007199254740993
+    assert typed("dump.json", content)[0]["tokens"] == 9007199254740993
 
 
 def test_variants_aliases_and_routers_keep_their_slug() -> None:
@@ -236,8 +236,8 @@ def test_an_app_rankings_answer_is_typed_rows_that_carry_its_meta() -> None:
         "rank": 1,
         "app_id": 7,
         "app_name": "App 7",
-        "total_tokens": 9007199254740993,
-        "total_requests": 4,
+        "tokens": 9007199254740993,
+        "requests": 4,
     }
     assert (second["rank"], second["app_id"]) == (2, 8)
 
@@ -405,9 +405,9 @@ def test_every_real_rankings_dump_is_believed_whole(pattern: str) -> None:
     for path in real_dumps(f"rankings-daily/{pattern}"):
         rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()[1:]
-        assert [
-            f"{r['usage_date']},{r['model_permaslug']},{r['total_tokens']}" for r in rows
-        ] == lines, path.name
+        assert [f"{r['usage_date']},{r['model_permaslug']},{r['tokens']}" for r in rows] == lines, (
+            path.name
+        )
 
 
 def test_real_prices_keep_every_digit() -> None:
@@ -480,6 +480,6 @@ def test_the_real_archive_of_app_rankings_is_believed_whole() -> None:
     assert len(rows) == 7660
     with gzip.open(path, "rt", newline="", encoding="utf-8") as stream:
         for row, entry in zip(rows, csv.DictReader(stream), strict=True):
-            assert (row["list_name"], row["app_name"], str(row["total_tokens"])) == (
+            assert (row["list_name"], row["app_name"], str(row["tokens"])) == (
                 entry["list"], entry["app_name"], entry["total_tokens"]
             )  # fmt: skip

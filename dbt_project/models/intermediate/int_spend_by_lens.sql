@@ -4,11 +4,7 @@ with priced as (
 
     select
         *,
-        -- A `:free` variant costs nothing, whatever the catalogue once listed for it.
-        case when variant = 'free' then 0 else prompt_e18 end as charged_prompt,
-        case when variant = 'free' then 0 else completion_e18 end as charged_completion,
-        case when variant = 'free' then 0 else 3 * prompt_e18 + completion_e18 end
-            as charged_blend_by_4
+        3 * prompt_e18 + completion_e18 as blend_by_4_e18
     from {{ ref('int_usage_priced') }}
 
 ),
@@ -16,7 +12,7 @@ with priced as (
 lenses as (
     {{ by_lens('priced', [
         'source', 'usage_date', 'model_permaslug', 'tokens', 'is_priced',
-        'charged_prompt', 'charged_completion', 'charged_blend_by_4',
+        'prompt_e18', 'completion_e18', 'blend_by_4_e18',
     ]) }}
 )
 
@@ -30,10 +26,10 @@ select
     model_permaslug,
     {% for price in ['prompt', 'completion', 'blend_by_4'] -%}
     cast(
-        case when is_priced then tokens * charged_{{ price }} else 0 end as decimal(38, 0)
+        case when is_priced then tokens * {{ price }}_e18 else 0 end as decimal(38, 0)
     ) as {{ price }}_e18,
     {% endfor -%}
     tokens,
     case when is_priced then tokens else 0 end as priced_tokens,
-    case when is_priced and charged_blend_by_4 = 0 then tokens else 0 end as free_tokens
+    case when is_priced and blend_by_4_e18 = 0 then tokens else 0 end as free_tokens
 from lenses

@@ -35,8 +35,13 @@ priced as (
         usage.source,
         usage.usage_date,
         usage.model_permaslug,
+        usage.base_slug,
         usage.variant,
+        usage.author,
         usage.identification,
+        usage.license,
+        usage.is_complete,
+        usage.dump_sha256,
         {% for columns in lenses().values() -%}
         {% for column in columns -%}
         usage.{{ column }},
@@ -45,8 +50,12 @@ priced as (
         usage.tokens,
         prompts.price_source,
         least(prompts.last_seen_on, completions.last_seen_on) as last_seen_on,
-        prompts.e18_per_token as prompt_e18,
-        completions.e18_per_token as completion_e18,
+        prompts.usd_per_million_tokens as usd_prompt,
+        completions.usd_per_million_tokens as usd_completion,
+        -- A `:free` variant costs nothing, whatever the catalogue once listed for it.
+        case when usage.variant = 'free' then 0 else prompts.e18_per_token end as prompt_e18,
+        case when usage.variant = 'free' then 0 else completions.e18_per_token end
+            as completion_e18,
         -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
         -- undivided so that it stays an exact decimal
         3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
@@ -68,8 +77,13 @@ select
     priced.source,
     priced.usage_date,
     priced.model_permaslug,
+    priced.base_slug,
     priced.variant,
+    priced.author,
     priced.identification,
+    priced.license,
+    priced.is_complete,
+    priced.dump_sha256,
     {% for columns in lenses().values() -%}
     {% for column in columns -%}
     priced.{{ column }},
@@ -77,6 +91,8 @@ select
     {% endfor -%}
     priced.tokens,
     priced.price_source,
+    priced.usd_prompt,
+    priced.usd_completion,
     priced.usd_blend_by_4,
     priced.prompt_e18,
     priced.completion_e18,

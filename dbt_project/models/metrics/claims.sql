@@ -476,7 +476,7 @@ select
         else {{ window_text('judged.window_kind', 'judged.window_start', 'judged.last_day') }}
     end as {{ quoted('window') }},
     judged.window_is_stated,
-    judged.unit,
+    judged.unit as value_unit,
     judged.comparison,
     judged.published_value,
     judged.published_date,

@@ -250,7 +250,7 @@ select
     chained.matched_token_share_to,
     chained.tokens,
     chained.priced_tokens,
-    chained.average_price as usd_per_million_tokens,
+    chained.average_price as average_usd_per_million_tokens,
     case when chained.fisher_blend is not null then chained.average_price_ratio end
         as average_price_change,
     chained.average_price_ratio / chained.fisher_blend as mix_change,

@@ -137,7 +137,7 @@ select
             then case when changed.is_reattributed then 'code_and_registry' else 'code' end
         when changed.is_reattributed then 'other_dump_and_registry'
         else 'other_dump'
-    end as reason
+    end as cause
 from changed
 inner join days_before
     on

@@ -30,8 +30,8 @@ windows as (
         lists.rank,
         lists.app_id,
         lists.app_name,
-        lists.total_tokens,
-        lists.total_requests,
+        lists.tokens,
+        lists.requests,
         lists.window_end,
         case
             when lists.list_name = '{{ week }}' then lists.window_end - 6 else lists.window_start
@@ -57,8 +57,8 @@ select
     rank,
     app_id,
     app_name,
-    total_tokens,
-    total_requests
+    tokens,
+    requests
 from windows
 -- Of several answers for one window the newest counts whole: apps of two would be counted twice.
 qualify

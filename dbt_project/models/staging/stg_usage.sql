@@ -17,7 +17,7 @@ slugs as (
         dump_sha256,
         usage_date,
         model_permaslug,
-        total_tokens,
+        tokens,
         lower(regexp_replace(model_permaslug, '^~', '')) as slug
     from rankings
 
@@ -38,6 +38,6 @@ select
     split_part(split_part(slugs.slug, ':', 1), '/', 1) as author,
     -- OpenRouter's rankings do not say who served the tokens.
     cast(null as varchar) as provider_name,
-    slugs.total_tokens as tokens
+    slugs.tokens
 from slugs
 inner join dumps on slugs.dump_sha256 = dumps.dump_sha256

@@ -4,6 +4,6 @@ with newest as (
     from app_usage
     where window_end = (select max(window_end) from app_usage)
 )
-select rank, app_name, total_tokens, share_of_listed, tokens_per_request, window_start, window_end
+select rank, app_name, tokens, share_of_listed, tokens_per_request, window_start, window_end
 from app_usage inner join newest using (window_end, window_days)
 order by rank, app_id;

@@ -52,7 +52,7 @@ def section(context: Context) -> Coverage:
             "last seen days before. * incomplete month.",
             [
                 Column("Month", starred("period_start", month)),
-                Column("All tokens", value("total_tokens", tokens)),
+                Column("All tokens", value("tokens", tokens)),
                 Column("Named", value("named_share", percent)),
                 Column("Attributed", value("attributed_share", percent)),
                 Column("Placed", value("located_share", percent)),

@@ -65,7 +65,7 @@ def section(context: Context) -> Price:
 
 
 def _labs(rows: Sequence[Row]) -> Table:
-    usd = "usd_per_million_tokens"
+    usd = "average_usd_per_million_tokens"
     return Table(
         "US dollars per million tokens at list prices, 3:1, latest complete month; from all "
         "prompt to all completion.",
@@ -74,7 +74,7 @@ def _labs(rows: Sequence[Row]) -> Table:
             Column("Origin", value("origin"), "text"),
             Column("Average", value(usd, number)),
             Column("Band", between(f"{usd}_low", f"{usd}_high", _dollars)),
-            Column("Without free", value(f"paid_{usd}", number)),
+            Column("Without free", value("paid_usd_per_million_tokens", number)),
             Column("Tokens priced", value("priced_token_share", percent)),
         ],
         rows,
@@ -89,9 +89,9 @@ def _price_chart(prices: Sequence[Row], context: Context) -> charts.Spec:
     return charts.band_lines(
         [
             {"period_start": r["period_start"], "name": title(r["origin"]),
-             **band(r, "usd_per_million_tokens")}
+             **band(r, "average_usd_per_million_tokens")}
             for r in prices
-            if r["usd_per_million_tokens_low"]
+            if r["average_usd_per_million_tokens_low"]
         ],
         context.pair_colors,
         "Line chart: token-weighted list price by origin and month, with its band",

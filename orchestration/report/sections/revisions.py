@@ -38,7 +38,7 @@ def section(context: Context) -> Revisions:
         table=Table(
             "Rows of usage_daily that differ from the vintage before.",
             [
-                Column("Why", value("reason", spaced)),
+                Column("Why", value("cause", spaced)),
                 Column("Rows", value("rows", "{:,}".format)),
                 Column("First day", value("first_day", str)),
                 Column("Last day", value("last_day", str)),

@@ -44,7 +44,7 @@ def section(context: Context) -> Uses:
             f"{_window(apps)}",
             [
                 Column("App", ranked("app_name")),
-                Column("Tokens", value("total_tokens", tokens)),
+                Column("Tokens", value("tokens", tokens)),
                 Column("Share of listed", value("share_of_listed", percent)),
                 Column("Tokens per request", value("tokens_per_request", number, 0)),
             ],
@@ -55,8 +55,8 @@ def section(context: Context) -> Uses:
             [
                 Column("Task", lambda r: r["display_name"] or r["tag"]),
                 Column("Use", lambda r: r["use"] or "–", "text"),
-                Column("Share of tokens", value("token_share", percent)),
-                Column("Share of requests", value("usage_share", percent)),
+                Column("Share of tokens", value("classified_token_share", percent)),
+                Column("Share of requests", value("classified_usage_share", percent)),
                 Column("Tokens of listed models", value("listed_token_share", percent)),
             ],
             tasks,

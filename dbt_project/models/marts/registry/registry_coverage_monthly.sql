@@ -19,7 +19,7 @@ monthly as (
         source,
         period_start,
         month_is_complete as is_complete,
-        cast(sum(tokens) as bigint) as total_tokens,
+        cast(sum(tokens) as bigint) as tokens,
         cast(
             sum(
                 case when identification not in ('tail', 'router', 'stealth') then tokens else 0 end
@@ -52,7 +52,7 @@ select
     source,
     period_start,
     is_complete,
-    total_tokens,
+    tokens,
     named_tokens,
     attributed_tokens,
     located_tokens,

@@ -1,3 +1,17 @@
+-- Origin and lab are those of author_hq, in the registry view of the run, as in share_by_origin_*.
+-- What has a price is what the spend tables value; a `:free` variant needs no price in a list.
+with priced as (
+
+    select
+        *,
+        3 * prompt_e18 + completion_e18 as blend_by_4_e18,
+        -- Of one price alone the lesser would be itself
+        case when is_priced then least(prompt_e18, completion_e18) end as low_e18,
+        case when is_priced then greatest(prompt_e18, completion_e18) end as high_e18
+    from {{ ref('int_usage_priced') }}
+
+)
+
 select
     source,
     usage_date,
@@ -6,12 +20,30 @@ select
     variant,
     author,
     lab_id,
+    lab_name,
+    coalesce(headquarters, 'unidentified') as origin,
+    license,
     identification,
     tokens,
     cast(null as bigint) as requests,
     cast(null as bigint) as prompt_tokens,
     cast(null as bigint) as completion_tokens,
     cast(null as decimal(18, 9)) as cost_usd,
+    {{ price_band('variant', 'usd_blend_by_4') }} as price_band,
+    case when is_priced and variant <> 'free' then price_source end as price_source,
+    case when is_priced then is_fresh end as price_is_fresh,
+    {% for kind in ['prompt', 'completion'] -%}
+    case
+        when is_priced
+            then cast(case when variant = 'free' then 0 else usd_{{ kind }} end as decimal(24, 18))
+    end as {{ kind }}_usd_per_million_tokens,
+    {% endfor -%}
+    cast(
+        case when variant = 'free' then 0 else usd_blend_by_4 * 0.25 end as decimal(24, 18)
+    ) as blend_usd_per_million_tokens,
+    {{ usd('cast(tokens * blend_by_4_e18 as decimal(38, 0))', 4) }} as list_spend_usd,
+    {{ usd('cast(tokens * low_e18 as decimal(38, 0))') }} as list_spend_low_usd,
+    {{ usd('cast(tokens * high_e18 as decimal(38, 0))') }} as list_spend_high_usd,
     is_complete,
     dump_sha256
-from {{ ref('int_usage_identified') }}
+from priced

@@ -107,8 +107,8 @@ combined as (
         tags.use,
         tags.macro_category,
         tags.share_rounding,
-        tags.token_share as tag_token_share,
-        tags.usage_share as tag_usage_share,
+        tags.classified_token_share,
+        tags.classified_usage_share,
         tag_origins.origin,
         {% for measure in measures -%}
         coalesce(by_origin.{{ measure }}_known, 0) as {{ measure }}_known,
@@ -169,11 +169,11 @@ bounded as (
 
     select
         {% for measure in measures -%}
-        cast(least({{ measure }}_low, {{ measure }}_high) as double) as {{ measure }}_share_low,
+        cast(least({{ measure }}_low, {{ measure }}_high) as double) as tag_{{ measure }}_share_low,
         cast(
             least(greatest({{ measure }}_point, {{ measure }}_low), {{ measure }}_high) as double
-        ) as {{ measure }}_share,
-        cast({{ measure }}_high as double) as {{ measure }}_share_high,
+        ) as tag_{{ measure }}_share,
+        cast({{ measure }}_high as double) as tag_{{ measure }}_share_high,
         {% endfor -%}
         *
     from limited
@@ -191,13 +191,13 @@ select
     'author_hq' as lens,
     origin,
     {% for measure in measures -%}
-    {{ measure }}_share,
-    {{ measure }}_share_low,
-    {{ measure }}_share_high,
-    greatest(tag_{{ measure }}_share - share_rounding, 0) * {{ measure }}_share_low
+    tag_{{ measure }}_share,
+    tag_{{ measure }}_share_low,
+    tag_{{ measure }}_share_high,
+    greatest(classified_{{ measure }}_share - share_rounding, 0) * tag_{{ measure }}_share_low
         as classified_{{ measure }}_share_low,
-    least(tag_{{ measure }}_share + share_rounding, 1) * {{ measure }}_share_high
+    least(classified_{{ measure }}_share + share_rounding, 1) * tag_{{ measure }}_share_high
         as classified_{{ measure }}_share_high,
     {% endfor -%}
-    cast(models as integer) as models
+    cast(models as integer) as models_listed
 from bounded

@@ -34,8 +34,8 @@ windows as (
         use,
         window_start,
         window_end,
-        sum(token_share) as token_share,
-        sum(usage_share) as usage_share
+        sum(classified_token_share) as token_share,
+        sum(classified_usage_share) as usage_share
     from task_usage
     group by all
 

@@ -27,7 +27,7 @@ judged as (
     select *,
         coalesce(
             list_spend_low_usd <= list_spend_usd and list_spend_usd <= list_spend_high_usd
-            and share_low <= share + 1e-9 and share <= share_high + 1e-9
+            and spend_share_low <= spend_share + 1e-9 and spend_share <= spend_share_high + 1e-9
             and free_tokens <= priced_tokens and priced_tokens <= tokens,
             false
         ) as ok
@@ -37,7 +37,7 @@ select table_name, cast(null as date) as period_start, '' as shown, true as ok
 from judged group by table_name having bool_and(ok)
 union all
 select table_name, period_start,
-    concat_ws(' ', lens, origin, list_spend_low_usd, list_spend_usd, list_spend_high_usd, share_low,
-        share, share_high, free_tokens, priced_tokens, tokens) as shown,
+    concat_ws(' ', lens, origin, list_spend_low_usd, list_spend_usd, list_spend_high_usd,
+        spend_share_low, spend_share, spend_share_high, free_tokens, priced_tokens, tokens) as shown,
     ok
 from judged where not ok;

@@ -27,7 +27,7 @@ with spend as (
 found as (
     select table_name, source, period_start, lens, sum(tokens) as tokens,
         abs(sum(list_spend_usd) - any_value(total_list_spend_usd)) as usd_off,
-        case when any_value(total_list_spend_usd) > 0 then abs(sum(share) - 1) else 0 end
+        case when any_value(total_list_spend_usd) > 0 then abs(sum(spend_share) - 1) else 0 end
             as share_off
     from spend group by all
 ),

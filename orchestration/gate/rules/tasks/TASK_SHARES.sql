@@ -11,12 +11,12 @@
 -- A warning: an answer that does not add up is published as it was given, and said so.
 with sums as (
     select window_end, window_days, 'all tags, tokens' as what, count(*) as shares,
-        any_value(share_rounding) as share_rounding, sum(token_share) as sum_of_shares,
+        any_value(share_rounding) as share_rounding, sum(classified_token_share) as sum_of_shares,
         true as is_whole
     from task_usage group by all
     union all
     select window_end, window_days, 'all tags, requests' as what, count(*),
-        any_value(share_rounding), sum(usage_share), true
+        any_value(share_rounding), sum(classified_usage_share), true
     from task_usage group by all
     union all
     select window_end, window_days, 'models of ' || tag || ', tokens' as what, models_listed,
