@@ -111,7 +111,7 @@ def _counted_by() -> dict[str, str]:
     return {
         table.name: [f.name for f in table.fields if f.primary_key and f.sql_type == "date"][-1]
         for table in tables("raw").values()
-        if any(f.name == "total_tokens" for f in table.fields)
+        if any(f.name == "tokens" for f in table.fields)
     }
 
 
