@@ -1,16 +1,4 @@
-with models as (
-
-    select * from {{ ref('stg_catalogue_models') }}
-
-),
-
-authors as (
-
-    select * from {{ ref('authors') }}
-
-),
-
-unattributed_authors as (
+with unattributed_authors as (
 
     select distinct author from {{ ref('unattributed_authors') }}
 
@@ -32,8 +20,8 @@ judged as (
         or authors.author is not null
         or unattributed_authors.author is not null
         or routers.base_slug is not null as has_row
-    from models
-    left join authors
+    from {{ ref('stg_catalogue_models') }} as models
+    left join {{ ref('authors') }} as authors
         on
             models.author = authors.author
             and {{ valid_on('models.seen_on', 'authors.valid_from', 'authors.valid_to') }}

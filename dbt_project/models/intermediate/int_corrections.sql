@@ -1,29 +1,5 @@
 -- A correction that upstream no longer needs stops the run: it would go on changing right figures.
-with corrections as (
-
-    select * from {{ source('raw', 'corrections') }}
-
-),
-
-seeds as (
-
-    select * from {{ ref('stg_price_seeds') }}
-
-),
-
-catalogue as (
-
-    select * from {{ ref('stg_catalogue_prices') }}
-
-),
-
-price_sources as (
-
-    select * from {{ ref('price_sources') }}
-
-),
-
-stated as (
+with stated as (
 
     select
         price_source as source,
@@ -32,7 +8,7 @@ stated as (
         stated_usd_per_million_tokens as usd_per_million_tokens,
         valid_from,
         valid_to
-    from seeds
+    from {{ ref('stg_price_seeds') }}
     union all
     select
         'openrouter_catalogue' as source,
@@ -41,15 +17,16 @@ stated as (
         stated_usd_per_million_tokens as usd_per_million_tokens,
         seen_on as valid_from,
         cast(seen_on + interval '1' day as date) as valid_to
-    from catalogue
+    from {{ ref('stg_catalogue_prices') }}
 
 ),
 
 price_corrections as (
 
     select corrections.*
-    from corrections
-    inner join price_sources on corrections.source = price_sources.price_source
+    from {{ source('raw', 'corrections') }} as corrections
+    inner join {{ ref('price_sources') }} as price_sources
+        on corrections.source = price_sources.price_source
 
 ),
 

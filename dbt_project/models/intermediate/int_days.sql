@@ -1,10 +1,4 @@
-with usage as (
-
-    select * from {{ ref('stg_usage') }}
-
-),
-
-quarantined as (
+with quarantined as (
 
     select
         source,
@@ -26,7 +20,7 @@ dump_days as (
         dump_sha256,
         as_of,
         pulled_at
-    from usage
+    from {{ ref('stg_usage') }}
     group by all
 
 ),

@@ -1,12 +1,6 @@
 -- Quality indices as they were read, day by day: the seed of dated snapshots, continued by landed
 -- catalogues. A landed catalogue speaks for its whole day, so that no two readings are mixed.
-with seeds as (
-
-    select * from {{ ref('quality_seed') }}
-
-),
-
-catalogues as (
+with catalogues as (
 
     select * from {{ ref('stg_catalogue_models') }}
     where intelligence_index is not null
@@ -40,7 +34,7 @@ select
     seeds.coding_index,
     seeds.agentic_index,
     seeds.index_source
-from seeds
+from {{ ref('quality_seed') }} as seeds
 left join landed_days on seeds.read_on = landed_days.seen_on
 where landed_days.seen_on is null
 union all

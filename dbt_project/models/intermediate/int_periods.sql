@@ -1,12 +1,6 @@
 -- The day, the ISO week and the month of every day of use: what is summed over periods is joined
 -- with this once, and has all three grains.
-with days as (
-
-    select * from {{ ref('int_days') }}
-
-),
-
-period_days as (
+with period_days as (
 
     select
         grains.grain,
@@ -23,7 +17,7 @@ period_days as (
             when 'weekly' then 7
             when 'monthly' then day(last_day(days.usage_date))
         end as days_in_period
-    from days
+    from {{ ref('int_days') }} as days
     cross join (values ('daily'), ('weekly'), ('monthly')) as grains (grain)
 
 ),

@@ -1,28 +1,16 @@
 -- Usage logs write a display name or a slug, in any case. A slug goes before a display name; a
 -- display name of several providers stands for none of them.
-with seed as (
-
-    select * from {{ ref('providers') }}
-
-),
-
-lists as (
-
-    select * from {{ ref('stg_provider_lists') }}
-
-),
-
-known as (
+with known as (
 
     select
         provider_slug,
         provider_name
-    from seed
+    from {{ ref('providers') }}
     union
     select
         provider_slug,
         provider_name
-    from lists
+    from {{ ref('stg_provider_lists') }}
 
 ),
 

@@ -1,24 +1,6 @@
 -- Models with an index and a paid list price on the last day of a month, with the origin of their
 -- lab as the registry view of this run knows it, whether or not they were used.
-with months as (
-
-    select * from {{ ref('int_quality_months') }}
-
-),
-
-readings as (
-
-    select * from {{ ref('int_index_readings') }}
-
-),
-
-run_settings as (
-
-    select * from {{ source('raw', 'run_settings') }}
-
-),
-
-prices as (
+with prices as (
 
     select * from {{ ref('price_history') }}
 
@@ -71,9 +53,10 @@ asked as (
         readings.author,
         readings.intelligence_index,
         readings.index_source
-    from months
-    inner join readings on months.index_read_on = readings.read_on
-    cross join run_settings
+    from {{ ref('int_quality_months') }} as months
+    inner join {{ ref('int_index_readings') }} as readings
+        on months.index_read_on = readings.read_on
+    cross join {{ source('raw', 'run_settings') }} as run_settings
 
 ),
 

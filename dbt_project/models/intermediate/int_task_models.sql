@@ -7,12 +7,6 @@ with models as (
 
 ),
 
-catalogue as (
-
-    select * from {{ ref('stg_catalogue_models') }}
-
-),
-
 asked as (
 
     select distinct
@@ -30,7 +24,8 @@ matched as (
         asked.model_id,
         catalogue.base_slug
     from asked
-    inner join catalogue on lower(asked.model_id) = lower(catalogue.model_id)
+    inner join {{ ref('stg_catalogue_models') }} as catalogue
+        on lower(asked.model_id) = lower(catalogue.model_id)
     qualify
         row_number() over (
             partition by asked.window_end, asked.model_id

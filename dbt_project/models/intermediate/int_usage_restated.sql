@@ -1,12 +1,6 @@
 -- Tokens whose origin is another one as known now than as known then (a stealth model that was
 -- revealed later, a correction of the registry): from where to where, and why.
-with usage as (
-
-    select * from {{ ref('int_usage_identified') }}
-
-),
-
-origins as (
+with origins as (
     {{ by_lens(
         ref('int_attribution'),
         ['usage_date', 'base_slug', 'registry_view', 'revealed_as'],
@@ -45,7 +39,7 @@ select
     moved.origin_now,
     moved.revealed_as,
     cast(sum(usage.tokens) as bigint) as tokens
-from usage
+from {{ ref('int_usage_identified') }} as usage
 inner join moved
     on
         usage.usage_date = moved.usage_date

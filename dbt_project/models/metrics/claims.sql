@@ -15,21 +15,9 @@ with claims as (
 
 ),
 
-rule_sets as (
-
-    select * from {{ source('raw', 'rule_sets') }}
-
-),
-
 measures as (
 
     select * from {{ ref('int_claim_measures') }}
-
-),
-
-windows as (
-
-    select * from {{ ref('int_windows') }}
 
 ),
 
@@ -379,7 +367,7 @@ coverage as (
         windows.days_present,
         windows.days_in_window
     from claims
-    inner join windows
+    inner join {{ ref('int_windows') }} as windows
         on
             claims.source = windows.source
             and claims.window_kind = windows.window_kind
@@ -560,4 +548,4 @@ select
     end as reason,
     judged.note
 from judged
-inner join rule_sets on judged.rule_set = rule_sets.rule_set
+inner join {{ source('raw', 'rule_sets') }} as rule_sets on judged.rule_set = rule_sets.rule_set

@@ -19,12 +19,6 @@ months as (
 
 ),
 
-readings as (
-
-    select * from {{ ref('int_index_readings') }}
-
-),
-
 usage as (
 
     select
@@ -90,7 +84,7 @@ covered as (
         on
             usage.source = months.source
             and usage.period_start = months.period_start
-    left join readings
+    left join {{ ref('int_index_readings') }} as readings
         on
             months.index_read_on = readings.read_on
             and usage.base_slug = readings.base_slug

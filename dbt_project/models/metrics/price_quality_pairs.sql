@@ -9,12 +9,6 @@ with models as (
 
 ),
 
-months as (
-
-    select * from {{ ref('int_quality_months') }}
-
-),
-
 origins as (
     {% for origin, rival in rivals.items() %}
     select
@@ -106,7 +100,7 @@ select
     months.index_read_on,
     pairs.index_source
 from pairs
-inner join months
+inner join {{ ref('int_quality_months') }} as months
     on
         pairs.source = months.source
         and pairs.period_start = months.period_start

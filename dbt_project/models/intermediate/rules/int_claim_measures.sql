@@ -16,33 +16,9 @@ with claims as (
 
 ),
 
-rule_sets as (
-
-    select * from {{ source('raw', 'rule_sets') }}
-
-),
-
 shares as (
 
     select * from {{ ref('int_rule_set_shares') }}
-
-),
-
-claim_windows as (
-
-    select * from {{ ref('int_claim_windows') }}
-
-),
-
-windows as (
-
-    select * from {{ ref('int_windows') }}
-
-),
-
-usage as (
-
-    select * from {{ ref('int_usage_identified') }}
 
 ),
 
@@ -80,9 +56,9 @@ usable_windows as (
         claims.published_value,
         windows.is_complete or windows.days_present >= {{ least_covered }} * windows.days_in_window
             as is_covered
-    from claim_windows
+    from {{ ref('int_claim_windows') }} as claim_windows
     inner join claims on claim_windows.claim_id = claims.claim_id
-    inner join windows
+    inner join {{ ref('int_windows') }} as windows
         on
             claim_windows.source = windows.source
             and claim_windows.window_kind = windows.window_kind
@@ -350,7 +326,7 @@ costs as (
             cast(usage.tokens as decimal(20, 0)) * completions.usd_per_million_tokens
         ) as completion_cost
     from price_windows
-    inner join usage
+    inner join {{ ref('int_usage_identified') }} as usage
         on
             price_windows.source = usage.source
             and usage.usage_date between price_windows.window_start and price_windows.window_end
@@ -494,7 +470,7 @@ select
     rule_sets.description as rules,
     rule_sets.place as rule_set_place
 from measures
-inner join rule_sets on measures.rule_set = rule_sets.rule_set
+inner join {{ source('raw', 'rule_sets') }} as rule_sets on measures.rule_set = rule_sets.rule_set
 left join week_counts
     on
         measures.claim_id = week_counts.claim_id

@@ -1,12 +1,6 @@
 -- What the largest N of a window are, for the rule sets that ask for them: by tokens in the window,
 -- equal ones in the order of their names. The tail is no model.
-with usage as (
-
-    select * from {{ ref('int_window_usage') }}
-
-),
-
-counted as (
+with counted as (
 
     select * from {{ ref('int_rule_set_rows') }}
     where may_be_in_universe
@@ -35,7 +29,7 @@ units as (
         usage.window_id,
         counted.unit,
         sum(usage.tokens) as tokens
-    from usage
+    from {{ ref('int_window_usage') }} as usage
     inner join counted on usage.kind_id = counted.kind_id
     inner join rule_sets on counted.rule_set = rule_sets.rule_set
     where rule_sets.rule_set = rule_sets.ranked_as

@@ -14,18 +14,6 @@ with counted as (
 
 ),
 
-rule_sets as (
-
-    select * from {{ source('raw', 'rule_sets') }}
-
-),
-
-terms as (
-
-    select * from {{ source('raw', 'rule_set_groups') }}
-
-),
-
 asked as (
 
     select
@@ -54,7 +42,7 @@ asked as (
             else false
         end as is_unknown
     from counted
-    inner join terms on counted.rule_set = terms.rule_set
+    inner join {{ source('raw', 'rule_set_groups') }} as terms on counted.rule_set = terms.rule_set
 
 ),
 
@@ -99,7 +87,8 @@ members as (
         answered.is_identified
         and not (rule_sets.universe = 'identified_only' and answered.is_unplaced) as is_identified
     from answered
-    inner join rule_sets on answered.rule_set = rule_sets.rule_set
+    inner join {{ source('raw', 'rule_sets') }} as rule_sets
+        on answered.rule_set = rule_sets.rule_set
 
 )
 

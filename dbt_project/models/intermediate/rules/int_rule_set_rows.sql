@@ -1,19 +1,7 @@
 -- Which kinds of rows a rule set counts, before any choice of the largest: all of its reading,
 -- without free variants where it leaves them out, and of a list of labs those that are, or may be,
 -- of one of them.
-with kinds as (
-
-    select * from {{ ref('int_usage_kinds') }}
-
-),
-
-rule_sets as (
-
-    select * from {{ source('raw', 'rule_sets') }}
-
-),
-
-rule_set_labs as (
+with rule_set_labs as (
 
     select * from {{ source('raw', 'rule_set_labs') }}
 
@@ -37,8 +25,8 @@ select
         when 'identified_only' then kinds.identification = 'attributed'
         else true
     end as is_identified
-from kinds
-inner join rule_sets
+from {{ ref('int_usage_kinds') }} as kinds
+inner join {{ source('raw', 'rule_sets') }} as rule_sets
     on
         kinds.lens = rule_sets.lens
         and kinds.registry_view = rule_sets.registry_view

@@ -1,25 +1,7 @@
 -- Shares of groups under each rule set. With K tokens of a group, U that may be its, and T tokens
 -- in the denominator: K/T, at least K/T, at most (K+U)/T. Where what is unidentified is left out of
 -- the denominator, the bounds put it back: they hold for the share of all tokens of the universe.
-with usage as (
-
-    select * from {{ ref('int_window_usage') }}
-
-),
-
-counted as (
-
-    select * from {{ ref('int_rule_set_rows') }}
-
-),
-
-largest as (
-
-    select * from {{ ref('int_rule_set_largest') }}
-
-),
-
-members as (
+with members as (
 
     select * from {{ ref('int_rule_set_members') }}
 
@@ -37,12 +19,6 @@ windows as (
 
 ),
 
-rule_set_windows as (
-
-    select * from {{ source('raw', 'rule_set_windows') }}
-
-),
-
 -- A span is no kind of its own: who counts weeks may be asked for one.
 asked as (
 
@@ -50,7 +26,8 @@ asked as (
         rule_sets.rule_set,
         windows.window_id
     from rule_sets
-    inner join rule_set_windows on rule_sets.rule_set = rule_set_windows.rule_set
+    inner join {{ source('raw', 'rule_set_windows') }} as rule_set_windows
+        on rule_sets.rule_set = rule_set_windows.rule_set
     inner join windows
         on
             rule_set_windows.window_kind = windows.window_kind
@@ -100,7 +77,7 @@ kinds as (
                 counted.rule_set asc,
                 signatures.groups asc
         ) as class_id
-    from counted
+    from {{ ref('int_rule_set_rows') }} as counted
     inner join rule_sets on counted.rule_set = rule_sets.rule_set
     left join signatures
         on
@@ -125,9 +102,9 @@ classes as (
                 else 0
             end
         ) as universe_tokens
-    from usage
+    from {{ ref('int_window_usage') }} as usage
     inner join kinds on usage.kind_id = kinds.kind_id
-    left join largest
+    left join {{ ref('int_rule_set_largest') }} as largest
         on
             kinds.rule_set = largest.rule_set
             and usage.window_id = largest.window_id

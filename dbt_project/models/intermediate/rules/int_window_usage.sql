@@ -1,11 +1,5 @@
 -- Tokens by window and kind of row.
-with usage as (
-
-    select * from {{ ref('int_usage_identified') }}
-
-),
-
-attribution as (
+with attribution as (
     {{ by_lens(
         ref('int_attribution'),
         [
@@ -14,12 +8,6 @@ attribution as (
         ],
         has_providers=false
     ) }}
-),
-
-kinds as (
-
-    select * from {{ ref('int_usage_kinds') }}
-
 ),
 
 windows as (
@@ -36,12 +24,12 @@ daily as (
         usage.usage_date,
         kinds.kind_id,
         usage.tokens
-    from usage
+    from {{ ref('int_usage_identified') }} as usage
     inner join attribution
         on
             usage.usage_date = attribution.usage_date
             and usage.base_slug = attribution.base_slug
-    inner join kinds
+    inner join {{ ref('int_usage_kinds') }} as kinds
         on
             usage.model_permaslug = kinds.model_permaslug
             and usage.base_slug = kinds.base_slug

@@ -6,12 +6,6 @@ with published as (
 
 ),
 
-run_settings as (
-
-    select * from {{ source('raw', 'run_settings') }}
-
-),
-
 restated as (
 
     select
@@ -166,7 +160,7 @@ both_views as (
         wholes.total_tokens,
         because.because
     from summed
-    cross join run_settings
+    cross join {{ source('raw', 'run_settings') }} as run_settings
     inner join because
         on
             summed.grain = because.grain

@@ -4,12 +4,6 @@ with usage as (
 
 ),
 
-sources as (
-
-    select * from {{ ref('price_sources') }}
-
-),
-
 models as (
 
     select
@@ -82,7 +76,7 @@ select
     models.tokens,
     coalesce(priced.priced_tokens, 0) as priced_tokens
 from models
-cross join sources
+cross join {{ ref('price_sources') }} as sources
 left join newest
     on
         models.model_permaslug = newest.model_permaslug

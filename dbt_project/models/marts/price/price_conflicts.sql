@@ -1,10 +1,4 @@
-with history as (
-
-    select * from {{ ref('price_history') }}
-
-),
-
-seeds as (
+with seeds as (
 
     select * from {{ ref('stg_price_seeds') }}
     where price_source <> 'openrouter_catalogue' and usd_per_million_tokens is not null
@@ -39,7 +33,7 @@ overlapping as (
         greatest(history.valid_from, seeds.valid_from) as valid_from,
         -- least() passes over NULL, which is "without end"
         least(history.valid_to, seeds.valid_to) as valid_to
-    from history
+    from {{ ref('price_history') }} as history
     inner join seeds
         on
             history.model_permaslug = seeds.model_permaslug

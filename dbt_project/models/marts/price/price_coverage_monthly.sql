@@ -1,16 +1,4 @@
-with usage as (
-
-    select * from {{ ref('int_usage_priced') }}
-
-),
-
-run_settings as (
-
-    select * from {{ source('raw', 'run_settings') }}
-
-),
-
--- Since and until when a model has had other prices, as long as they are fresh.
+with -- Since and until when a model has had other prices, as long as they are fresh.
 overrides as (
 
     select
@@ -46,13 +34,13 @@ priced as (
             <= run_settings.fresh_price_days,
             false
         ) as is_by_hour
-    from usage
+    from {{ ref('int_usage_priced') }} as usage
     inner join {{ ref('int_periods') }} as periods
         on
             usage.source = periods.source
             and usage.usage_date = periods.usage_date
             and periods.grain = 'monthly'
-    cross join run_settings
+    cross join {{ source('raw', 'run_settings') }} as run_settings
     left join overrides on usage.model_permaslug = overrides.model_permaslug
 
 ),

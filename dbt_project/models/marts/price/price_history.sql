@@ -11,12 +11,6 @@ stated as (
 
 ),
 
-readings as (
-
-    select * from {{ ref('price_source_readings') }}
-
-),
-
 -- A list said so again on each day on which it was read; a note by hand is a single reading.
 seeds as (
 
@@ -33,17 +27,11 @@ seeds as (
         stated.correction_id,
         max(coalesce(readings.read_on, stated.valid_from)) as last_seen_on
     from stated
-    left join readings
+    left join {{ ref('price_source_readings') }} as readings
         on
             stated.price_source = readings.price_source
             and {{ valid_on('readings.read_on', 'stated.valid_from', 'stated.valid_to') }}
     group by all
-
-),
-
-sources as (
-
-    select * from {{ ref('price_sources') }}
 
 ),
 
@@ -73,7 +61,8 @@ offered as (
         catalogue.correction_id,
         0 as tier
     from catalogue
-    inner join sources on catalogue.price_source = sources.price_source
+    inner join {{ ref('price_sources') }} as sources
+        on catalogue.price_source = sources.price_source
     union all
     select
         model_permaslug,

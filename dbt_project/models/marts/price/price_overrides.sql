@@ -1,16 +1,4 @@
-with landed as (
-
-    select * from {{ ref('stg_price_overrides') }}
-
-),
-
-seed as (
-
-    select * from {{ ref('price_override_seed') }}
-
-),
-
-stated as (
+with stated as (
 
     select
         model_permaslug,
@@ -23,7 +11,7 @@ stated as (
         seen_on as last_seen_on,
         'openrouter_models' as price_source,
         matched_id
-    from landed
+    from {{ ref('stg_price_overrides') }}
     union all
     select
         model_permaslug,
@@ -36,7 +24,7 @@ stated as (
         last_seen_on,
         'openrouter_catalogue' as price_source,
         source_model_id as matched_id
-    from seed
+    from {{ ref('price_override_seed') }}
 
 )
 

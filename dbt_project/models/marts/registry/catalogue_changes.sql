@@ -6,12 +6,6 @@ with models as (
 
 ),
 
-authors as (
-
-    select * from {{ ref('int_catalogue_authors') }}
-
-),
-
 unreadable as (
 
     select * from {{ ref('stg_unreadable_entries') }}
@@ -166,7 +160,7 @@ select
     changes.author,
     authors.author_has_row
 from changes
-inner join authors
+inner join {{ ref('int_catalogue_authors') }} as authors
     on
         changes.author_seen_on = authors.seen_on
         and changes.author = authors.author

@@ -4,12 +4,6 @@ with entries as (
 
 ),
 
-use_map as (
-
-    select * from {{ ref('use_map') }}
-
-),
-
 tags as (
 
     select * from entries
@@ -76,4 +70,4 @@ left join listed
         tags.window_start = listed.window_start
         and tags.window_end = listed.window_end
         and tags.tag = listed.tag
-left join use_map on tags.tag = use_map.tag
+left join {{ ref('use_map') }} as use_map on tags.tag = use_map.tag

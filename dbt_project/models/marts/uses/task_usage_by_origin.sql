@@ -11,12 +11,6 @@ with tags as (
 
 ),
 
-models as (
-
-    select * from {{ ref('int_task_models') }}
-
-),
-
 -- The registry view that this run publishes, as in int_usage_identified.
 attribution as (
 
@@ -32,7 +26,7 @@ located as (
     select
         models.*,
         coalesce(attribution.headquarters, 'unidentified') as origin
-    from models
+    from {{ ref('int_task_models') }} as models
     left join attribution
         on
             models.window_end = attribution.usage_date

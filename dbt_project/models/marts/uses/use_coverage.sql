@@ -1,29 +1,11 @@
-with uses as (
-
-    select * from {{ ref('uses') }}
-
-),
-
-use_map as (
-
-    select * from {{ ref('use_map') }}
-
-),
-
-task_usage as (
-
-    select * from {{ ref('task_usage') }}
-
-),
-
-labels as (
+with labels as (
 
     select
         use,
         {{ joined_text('tag', ', ') }} as tags,
         -- One documented tag is enough to say that the source knows the use.
         max(case when evidence = 'documented' then 1 else 0 end) = 1 as is_documented
-    from use_map
+    from {{ ref('use_map') }}
     group by all
 
 ),
@@ -36,7 +18,7 @@ windows as (
         window_end,
         sum(classified_token_share) as token_share,
         sum(classified_usage_share) as usage_share
-    from task_usage
+    from {{ ref('task_usage') }}
     group by all
 
 ),
@@ -78,7 +60,7 @@ select
     measured.newest_window_end,
     newest.token_share as newest_token_share,
     newest.usage_share as newest_usage_share
-from uses
+from {{ ref('uses') }} as uses
 left join labels on uses.use = labels.use
 left join measured on uses.use = measured.use
 left join newest on uses.use = newest.use
