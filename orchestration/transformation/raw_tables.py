@@ -10,10 +10,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from orchestration.claims.raw import load_configuration
-from orchestration.configuration.corrections import CORRECTIONS_FILE, Correction, Corrections
-from orchestration.configuration.files import read
 from orchestration.configuration.limits import limits
+from orchestration.configuration.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
 from orchestration.ingestion.checks import QUARANTINE_SCHEMA
@@ -37,11 +35,6 @@ _DUMPS_SCHEMA = pa.schema(
         ("as_of", pa.timestamp("us")),
         ("pulled_at", pa.timestamp("us")),
     ]
-)
-
-_DATES = ("valid_from", "valid_to", "checked_on")
-_CORRECTIONS_SCHEMA = pa.schema(
-    [(name, pa.date32() if name in _DATES else pa.string()) for name in Correction.model_fields]
 )
 
 
@@ -146,7 +139,6 @@ def create_working_database(
     compares with. Raises TransformError if the tokens of all days are more than can be added up.
     """
     ingested = list(ingested)
-    corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -177,11 +169,6 @@ def create_working_database(
                 limits().price_freshness.fresh_days,
             ],
         )
-        connection.register(
-            "known_corrections",
-            pa.Table.from_pylist(sorted(corrections, key=lambda c: c["id"]), _CORRECTIONS_SCHEMA),
-        )
-        connection.execute("create table raw.corrections as select * from known_corrections")
         _previous_usage(connection, previous)
         load_configuration(connection)
         _view(

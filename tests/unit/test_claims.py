@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from orchestration.claims import show
-from orchestration.claims.raw import load_configuration, rows
 from orchestration.configuration.claims import (
     CLAIMS_DIR,
     RULE_SETS_FILE,
@@ -19,6 +18,7 @@ from orchestration.configuration.claims import (
     read_claims,
 )
 from orchestration.configuration.files import read
+from orchestration.configuration.raw import load_configuration, rows
 from orchestration.errors import TokenshareError
 
 RULE_SETS: dict[str, Any] = {
