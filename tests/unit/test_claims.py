@@ -150,6 +150,7 @@ def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str)
         ({"url": "example.org"}, "cn_47: url = 'example.org': String should match pattern"),
         ({"published_on": "July"}, "cn_47: published_on = 'July':"),
         ({"lens": "author_hq"}, "cn_47: lens = 'author_hq': is not a key"),
+        ({"source": "somewhere"}, "cn_47: source = 'somewhere': expected a source: openrouter_"),
         ({"claim_id": "CN 47"}, "CN 47: claim_id = 'CN 47': String should match pattern"),
         ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday, 2026-01-13"),
         ({"window": {"kind": "month_sum", "start": "2026-01-13"}}, "a month starts on the first"),
