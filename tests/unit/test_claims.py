@@ -97,14 +97,6 @@ def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
         rule_sets_from(tmp_path, only_theirs)
 
 
-@pytest.mark.parametrize("text", ["groups: [", "- 1", "", "rule_sets: 5\ngroups: {}"])
-def test_a_file_that_is_no_list_of_rule_sets_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "rule_sets.yml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(TokenshareError, match=r"rule_sets\.yml:(\d+:)? "):
-        read(path, RuleSets)
-
-
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
