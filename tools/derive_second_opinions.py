@@ -186,6 +186,15 @@ OPINIONS = """
             ) as slug
         from dev_ids
     ),
+    labels_read as (
+        select
+            *,
+            coalesce(
+                nullif(regexp_extract(note, 'https://[^ ]+'), ''),
+                'https://github.com/aadhavr/open-router'
+            ) as evidence_url
+        from read_csv($labels)
+    ),
     all_opinions as (
         select
             'lab' as subject_kind, lab_id as subject, 'headquarters' as field, country as value,
@@ -238,26 +247,20 @@ OPINIONS = """
             'model', base_slug(slug), 'license',
             case coalesce(revealed_as, label) when 'open' then 'open_weight' else 'closed' end,
             'third_party_labels', date '{labels_seen_on}',
-            coalesce(
-                nullif(regexp_extract(note, 'https://[^ ]+'), ''),
-                'https://github.com/aadhavr/open-router'
-            ),
+            evidence_url,
             case when label = 'stealth' then 'stealth, said to be a model that is ' || revealed_as
                 || '; ' else '' end
             || case when note like '%[verified by search]%' then 'verified by search'
                 else 'from knowledge' end
-        from read_csv($labels)
+        from labels_read
         where coalesce(revealed_as, label) in ('open', 'closed')
         union all
         select
             'model', base_slug(slug), 'weights_since', cast(open_from as varchar),
             'third_party_labels', date '{labels_seen_on}',
-            coalesce(
-                nullif(regexp_extract(note, 'https://[^ ]+'), ''),
-                'https://github.com/aadhavr/open-router'
-            ),
+            evidence_url,
             'closed before'
-        from read_csv($labels)
+        from labels_read
         where open_from is not null
         union all
         select

@@ -11,6 +11,7 @@ import hashlib
 import tempfile
 import urllib.request
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import duckdb
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "dbt_project" / "seeds"
+_WEB = ("https://", "http://")
 TABLE = Path(__file__).with_name("inputs.csv")
 
 # One row per model and dated snapshot of OpenRouter's catalogue; the day is the file's name.
@@ -63,11 +65,12 @@ class Inputs:
         name = row["file"]
         origin = f"it is of {row['dated']}, from {row['address']} ({row['license']})"
         path = Path(self._place) / name
-        if self._place.startswith("https://"):
+        if self._place.startswith(_WEB):
             path = Path(self._downloads.name) / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            urllib.request.urlretrieve(f"{self._place.rstrip('/')}/{name}", path)  # noqa: S310  # https
-        elif not path.exists():
+            with suppress(OSError):
+                urllib.request.urlretrieve(f"{self._place.rstrip('/')}/{name}", path)  # noqa: S310  # _WEB
+        if not path.exists():
             path = ROOT / name  # what this project ships
         if not path.is_file():
             raise SystemExit(f"{name}: is not in {self._place}; {origin}")
@@ -110,7 +113,7 @@ def arguments(description: str | None) -> Inputs:
         "--inputs",
         required=True,
         metavar="FOLDER",
-        help="folder, or https address, below which the input files are, by the names and with "
+        help="folder, or web address, below which the input files are, by the names and with "
         "the contents that tools/inputs.csv states beside the origin and license of each",
     )
     parser.add_argument(
@@ -122,4 +125,6 @@ def arguments(description: str | None) -> Inputs:
         help="take whatever files are in the folder: newer states, or another collection",
     )
     given = parser.parse_args()
+    if given.unchecked and given.inputs.startswith(_WEB):
+        parser.error("--unchecked needs a folder, whose files it can list")
     return Inputs(given.inputs, given.output, given.unchecked)

@@ -1,5 +1,1 @@
-"""Rule sets and claims (`configuration/claims.py`): computed in SQL, carried here.
-
-`raw.py` puts both into the working database, `show.py` reads the verdicts of a vintage. No number
-is made here.
-"""
+"""The verdicts on claims of a vintage, for a terminal. Claims themselves are configuration."""

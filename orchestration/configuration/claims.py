@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 
-from orchestration.configuration.files import Strict, Text, read
+from orchestration.configuration.files import SourceName, Strict, Text, read
 from orchestration.errors import TokenshareError
 from orchestration.settings import CONFIGURATION_DIR, PRIMARY_SOURCE
 
@@ -194,7 +194,7 @@ class Claim(Strict):
     published_by: Text
     published_on: date | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    source: Name = PRIMARY_SOURCE
+    source: SourceName = PRIMARY_SOURCE
     metric: Metric
     group: str | None = None
     over: str | None = None

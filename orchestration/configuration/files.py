@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     RootModel,
@@ -16,6 +17,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestration.errors import TokenshareError, quoted
+from orchestration.sources import SOURCES
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Model = TypeVar("Model", bound=BaseModel)
@@ -29,6 +31,15 @@ _IN_WORDS = {
     "dict_type": "expected a mapping",
     "model_type": "expected a mapping",
 }
+
+
+def _source(name: str) -> str:
+    if name not in SOURCES:
+        raise ValueError(f"expected a source: {', '.join(SOURCES)}")
+    return name
+
+
+SourceName = Annotated[str, AfterValidator(_source)]
 
 
 class Strict(BaseModel):
@@ -107,7 +118,11 @@ def _lies_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
 def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
     """`line: entry: key = value: what was expected`."""
     unknown = problem["type"] == "unknown_key"
-    place = [*problem["loc"], *([problem["ctx"]["key"]] if unknown else [])]
+    # pydantic's own mark of what is wrong with a key is no part of the file.
+    place = [
+        *(part for part in problem["loc"] if part != "[key]"),
+        *([problem["ctx"]["key"]] if unknown else []),
+    ]
     value = problem["ctx"]["value"] if unknown else problem["input"]
     node, line, entry, keys = root, 1, "", []
     for part in place:

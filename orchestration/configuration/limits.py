@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from orchestration.configuration.files import Strict, Text, read
+from orchestration.configuration.files import SourceName, Strict, Text, read
 from orchestration.settings import CONFIGURATION_DIR
 
 LIMITS_FILE = CONFIGURATION_DIR / "gate.yml"
@@ -113,7 +113,7 @@ class Accepted(Strict):
 class Limits(Strict):
     """The file: a section per subject, and the days that a human has accepted."""
 
-    known_missing_days: dict[str, tuple[date, ...]]
+    known_missing_days: dict[SourceName, tuple[date, ...]]
     day_total: DayTotal
     restatement: Restatement
     level_step: LevelStep

@@ -11,10 +11,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from orchestration.claims.raw import load_configuration
-from orchestration.configuration.corrections import CORRECTIONS_FILE, Correction, Corrections
-from orchestration.configuration.files import read
 from orchestration.configuration.limits import limits
+from orchestration.configuration.raw import load_configuration
 from orchestration.contracts.odcs import tables
 from orchestration.errors import TransformError, VerificationError, resource_problem
 from orchestration.ingestion.ingest import Ingested
@@ -37,11 +35,6 @@ _DUMPS_SCHEMA = pa.schema(
         ("as_of", pa.timestamp("us")),
         ("pulled_at", pa.timestamp("us")),
     ]
-)
-
-_DATES = ("valid_from", "valid_to", "checked_on")
-_CORRECTIONS_SCHEMA = pa.schema(
-    [(name, pa.date32() if name in _DATES else pa.string()) for name in Correction.model_fields]
 )
 
 
@@ -165,7 +158,6 @@ def create_working_database(
     """
     out = left_out(withheld)
     ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
-    corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -197,11 +189,6 @@ def create_working_database(
                 json.dumps([w.model_dump() for w in withheld]),
             ],
         )
-        connection.register(
-            "known_corrections",
-            pa.Table.from_pylist(sorted(corrections, key=lambda c: c["id"]), _CORRECTIONS_SCHEMA),
-        )
-        connection.execute("create table raw.corrections as select * from known_corrections")
         _previous_usage(connection, previous, absent_sources(withheld))
         load_configuration(connection)
         _view(

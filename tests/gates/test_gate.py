@@ -759,6 +759,11 @@ def test_a_header_that_is_wrong_is_named_with_its_file(
         ("neighbors: 7", "neighbors: 7.5", "day_total.neighbors = 7.5: Input should be"),
         ("min_open_ratio: 0.8", "min_open_ratio: 80", "catalogue.min_open_ratio = 80: Input"),
         ("2025-06-15", "June", "known_missing_days.openrouter_rankings.0 = 'June': Input should"),
+        (
+            "openrouter_rankings:",
+            "openrouter:",
+            "known_missing_days.openrouter = 'openrouter': ",
+        ),
         ("2025-06-15", "2025-06-31", "cannot be read: day is out of range"),
         ("accepted: []", "accepted: {}", "accepted: expected a list"),
         (

@@ -5,7 +5,10 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
@@ -20,7 +23,7 @@ USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b
 Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
 
 
-def script(name: str, inputs: Path, output: Path, *more: str) -> str:
+def script(name: str, inputs: Path | str, output: Path, *more: str) -> str:
     """Run a tool; returns what it reports. `--unchecked` takes inputs that a test wrote."""
     done = subprocess.run(
         [sys.executable, "-m", f"tools.{name}", "--inputs", str(inputs), "--output", str(output),
@@ -314,10 +317,15 @@ def test_an_input_is_missing_or_another_than_its_sha256_says(tmp_path: Path) -> 
     assert f"2024-09-21.json.gz: is not in {tmp_path}; it is of " in failure.value.stderr
     assert origin in failure.value.stderr
     snapshot(models_folder(tmp_path) / "2024-09-21.json.gz", m=40.5)
-    with pytest.raises(subprocess.CalledProcessError) as failure:
-        script("derive_quality", tmp_path, tmp_path)
-    assert "its content has the sha256 " in failure.value.stderr
-    assert origin in failure.value.stderr
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for place in (tmp_path, f"http://127.0.0.1:{server.server_port}"):
+            with pytest.raises(subprocess.CalledProcessError) as failure:
+                script("derive_quality", place, tmp_path)
+            assert "its content has the sha256 " in failure.value.stderr
+            assert origin in failure.value.stderr
+        server.shutdown()
     assert (tmp_path / "quality_seed.csv").read_text(encoding="utf-8") == "before"
 
 
