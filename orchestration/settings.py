@@ -13,6 +13,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
+# Whose usage is meant if nobody says.
+DEFAULT_SOURCE = "openrouter_rankings"
 
 
 def _is_utf8(path: Path) -> bool:

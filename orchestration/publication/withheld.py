@@ -15,7 +15,7 @@ from orchestration.errors import GateRefusedError, TransformError, resource_prob
 from orchestration.gate.run import blockers
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import FailedRule, Withheld, WithheldDump
-from orchestration.sources import PRIMARY_SOURCE
+from orchestration.settings import DEFAULT_SOURCE
 
 NOT_BUILT = "NOT_BUILT"
 
@@ -43,7 +43,7 @@ def withhold(
     be left out.
     """
     failed = blockers(refused.results)
-    if not failed or any(not r.sources or PRIMARY_SOURCE in r.sources for r in failed):
+    if not failed or any(not r.sources or DEFAULT_SOURCE in r.sources for r in failed):
         return ()
     found = {w.source: w for w in withheld}
     for source in sorted({source for result in failed for source in result.sources}):
@@ -85,7 +85,7 @@ def withhold_new(
         title="the tables can be built from what was landed",
         rows=str(error).splitlines(),
     )
-    for source in sorted({r.source for r in records} - {PRIMARY_SOURCE} - set(found)):
+    for source in sorted({r.source for r in records} - {DEFAULT_SOURCE} - set(found)):
         own = [r for r in records if r.source == source]
         if new := [r for r in own if r.sha256 not in known]:
             found[source] = Withheld(

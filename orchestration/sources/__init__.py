@@ -22,9 +22,6 @@ SOURCES: dict[str, Source] = {
     )
 }
 
-# Whose numbers the report and the claims are about: only its own faults stop a publication.
-PRIMARY_SOURCE = openrouter_rankings.SOURCE.name
-
 
 def find_source(dump: Dump, name: str | None = None) -> Source:
     """The source called `name`, or the one that recognizes the dump.
@@ -59,4 +56,4 @@ def parse(dump: Dump, source: Source) -> ParsedDump:
     return parsed
 
 
-__all__ = ["PRIMARY_SOURCE", "SOURCES", "Dump", "ParsedDump", "Source", "find_source", "parse"]
+__all__ = ["SOURCES", "Dump", "ParsedDump", "Source", "find_source", "parse"]
