@@ -54,6 +54,7 @@ def test_first_what_is_new_then_all_then_nothing_more() -> None:
     second = withhold(refused, first, RECORDS, {"p1", "o1"})
     assert of(second) == [(OTHER, True, ["o1", "o2"])]
     assert withhold(refused, second, RECORDS, {"p1", "o1"}) == ()
+    assert withhold(GateRefusedError("changed"), first, RECORDS, {"p1", "o1"}) == ()
 
 
 @pytest.mark.parametrize("known", [{"p1"}, {"p1", "o1", "o2"}])
