@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -48,6 +49,7 @@ from orchestration.transformation.dbt import build
 from orchestration.transformation.raw_tables import create_working_database
 
 Progress = Callable[[str], None]
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -121,25 +123,26 @@ def load(
 
 
 def build_or_withhold(
-    step: Callable[[Sequence[Withheld]], object],
+    step: Callable[[Sequence[Withheld]], Built],
     ingested: Sequence[Ingested],
     settings: Settings,
     withheld: Sequence[Withheld] = (),
-) -> None:
-    """Take a step on the way to the tables; if it fails, once more without what is new of the other
-    sources than the primary one (see `publication.withheld`).
+) -> Built:
+    """Take a step on the way to a candidate; if it fails, once more without what is new of the
+    other sources than the primary one (see `publication.withheld`).
 
-    `step` is told what to withhold. Raises TransformError, that of the first try, if both fail.
+    `step` is told what to withhold; returns what it returns. Raises TransformError, that of the
+    first try, if both fail.
     """
     try:
-        step(withheld)
+        return step(withheld)
     except TransformError as error:
         records = [i.record for i in ingested]
         more = withhold_new(error, withheld, records, _known_dumps(settings))
         if not more:
             raise
         try:
-            step(more)
+            return step(more)
         except TransformError:
             raise error from None
 
@@ -151,17 +154,40 @@ def transform(
     withheld: Sequence[Withheld] = (),
 ) -> None:
     """Rebuild the working database from the raw files and build every table in it."""
+    if withheld:
+        progress(f"withholding {', '.join(w.source for w in withheld)}")
+    progress("loading rows")
+    load(ingested, settings, withheld)
+    progress("building models")
+    build(settings)
+    write_crossover(settings)
 
-    def step(withheld: Sequence[Withheld]) -> None:
+
+def make_candidate(
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    withheld: Sequence[Withheld] = (),
+) -> Candidate:
+    """Build every table and write the candidate, without `withheld` and what cannot be built."""
+
+    def step(withheld: Sequence[Withheld]) -> Candidate:
+        transform(ingested, settings, progress, withheld)
+        progress("writing the candidate")
+        return build_candidate(ingested, settings)
+
+    return build_or_withhold(step, ingested, settings, withheld)
+
+
+def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
+    """Write the candidate of the tables as they were built; as `make_candidate` if that fails."""
+
+    def step(withheld: Sequence[Withheld]) -> Candidate:
         if withheld:
-            progress(f"withholding {', '.join(w.source for w in withheld)}")
-        progress("loading rows")
-        load(ingested, settings, withheld)
-        progress("building models")
-        build(settings)
-        write_crossover(settings)
+            transform(ingested, settings, withheld=withheld)
+        return build_candidate(ingested, settings)
 
-    build_or_withhold(step, ingested, settings, withheld)
+    return build_or_withhold(step, ingested, settings)
 
 
 def publish_or_withhold(
@@ -180,9 +206,8 @@ def publish_or_withhold(
         withheld = withhold(refused, candidate.withheld, records, _known_dumps(settings))
         if not withheld:
             raise
-    transform(ingested, settings, progress, withheld)
-    progress("writing the candidate")
-    return publish_or_withhold(build_candidate(ingested, settings), settings, progress)
+    candidate = make_candidate(ingested, settings, progress, withheld)
+    return publish_or_withhold(candidate, settings, progress)
 
 
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
@@ -226,9 +251,7 @@ def _run_on(
             f"{fields} field(s) of good rows were not believed and are NULL, "
             "see the table quarantine"
         )
-    transform(ingested, settings, progress)
-    progress("writing the candidate")
-    vintage = publish_or_withhold(build_candidate(ingested, settings), settings, progress)
+    vintage = publish_or_withhold(make_candidate(ingested, settings, progress), settings, progress)
     notices += [
         f"warning {v.rule}: {v.title}; {v.observed}"
         for v in vintage.gate_results

@@ -20,7 +20,7 @@ from orchestration.files import format_time
 from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import read_records
-from orchestration.publication.candidate import build_candidate, newest_candidate
+from orchestration.publication.candidate import newest_candidate
 from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
 
@@ -48,7 +48,7 @@ _STALE_AFTER = timedelta(days=2)
 def candidate(installation: Installation) -> Iterator[dg.MaterializeResult[None]]:
     settings = installation.settings()
     with errors_as_failures(), pipeline.writer_lock(settings):
-        built = build_candidate(ingest_all(read_records(settings), settings), settings)
+        built = pipeline.export(ingest_all(read_records(settings), settings), settings)
     written = {p.stem for p in built.tables_dir.glob("*.parquet")}
     yield dg.MaterializeResult(
         metadata={

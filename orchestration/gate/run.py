@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ class _Question:
     arguments: dict[str, Any]
     message: Callable[[dict[str, Any]], str]
     needs_rows: bool = False
-    judges_source: bool = False
+    # The failing rows that these rows of the frame are about, by the source that they judge.
+    by_source: Callable[[Sequence[int]], dict[str, list[str]]] = lambda rows: {}
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
@@ -192,6 +193,22 @@ def _contract_questions(
             + "; ".join(shown)
         )
 
+    def by_source(code: str, rows: Sequence[int]) -> dict[str, list[str]]:
+        """Empty if one of the tables does not say which source a row is of."""
+        found: dict[str, list[str]] = {}
+        of_code = [i for i, t in enumerate(terms) if t.code == code]
+        for i in (of_code[row] for row in rows):
+            term = terms[i]
+            if "source" not in {f.name for f in term.table.fields}:
+                return {}
+            sources = connection.sql(
+                f"select distinct source from {term.table.name} where {term.fails} order by 1"
+            )
+            for (source,) in sources.fetchall():
+                text = message({"term": i, "failing_rows": failing[i]})
+                found.setdefault(str(source), []).append(text)
+        return found
+
     for code, title in _TERM_TITLES.items():
         rows = [
             (i, t.table.name, t.column, t.must_be, failing[i])
@@ -207,6 +224,7 @@ def _contract_questions(
             "ExpectColumnValuesToBeBetween",
             {"column": "failing_rows", "max_value": 0},
             message,
+            by_source=partial(by_source, code),
         )
 
 
@@ -219,6 +237,15 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
         least, greatest = rule.bounds(cursor)
     except duckdb.Error as error:
         return _not_asked("relations", rule.code, rule.severity, rule.title, str(error))
+    judged = _pandas(frame)
+
+    def by_source(rows: Sequence[int]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for source, own in judged.iloc[list(rows)].groupby("source", dropna=False):
+            shown = own.head(_ROWS_SHOWN).to_dict("records")
+            found[str(source)] = [rule.describe({str(k): v for k, v in r.items()}) for r in shown]
+        return found
+
     if expected.one_of:
         expectation, arguments = "InSet", {"value_set": list(expected.one_of)}
     else:
@@ -228,12 +255,12 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
         rule.code,
         rule.severity,
         rule.title,
-        _pandas(frame),
+        judged,
         f"ExpectColumnValuesToBe{expectation}",
         {"column": expected.judged, **arguments},
         rule.describe,
         expected.rows == "needed",
-        expected.judges == "source",
+        by_source if expected.judges == "source" else lambda rows: {},
     )
 
 
@@ -331,16 +358,8 @@ class _Validator:
             _observed(q.frame, column, len(rows)),
             len(rows),
             shown,
-            self._by_source(q, rows) if q.judges_source else {},
+            q.by_source(rows),
         )
-
-    def _by_source(self, q: _Question, rows: Sequence[int]) -> dict[str, list[str]]:
-        """The first failing rows of each source, in words."""
-        found: dict[str, list[str]] = {}
-        for source, own in q.frame.iloc[list(rows)].groupby("source", dropna=False):
-            shown = own.head(_ROWS_SHOWN).to_dict("records")
-            found[str(source)] = [q.message({str(k): v for k, v in r.items()}) for r in shown]
-        return found
 
 
 def _observed(frame: pd.DataFrame, column: str, failing: int) -> str:

@@ -26,8 +26,6 @@ SOURCES: dict[str, Source] = {
     )
 }
 
-# Whose numbers the report and the claims are about: only its own faults stop a publication.
-
 
 def find_source(dump: Dump, name: str | None = None) -> Source:
     """The source called `name`, or the one that recognizes the dump.

@@ -849,6 +849,27 @@ def test_a_failing_row_names_the_source_that_it_judges(ask: Spoil, rule: str) ->
     assert [row for rows in found.sources.values() for row in rows] == found.rows
 
 
+@pytest.mark.parametrize(
+    ("rule", "sql", "sources"),
+    [
+        ("VALUE_RANGE", "select * replace ('x' as source, -1::bigint as tokens) from t", ["x"]),
+        ("VALUE_SET", "select * replace (identification || source as identification) from t",
+         ["openrouter_rankings"]),
+    ],
+)  # fmt: skip
+def test_a_value_that_breaks_a_contract_names_the_source_of_its_row(
+    poison: Callable[[str, str], Path], rule: str, sql: str, sources: list[str]
+) -> None:
+    found = asked_of(poison(USAGE, f"from t union all by name {sql}"), rule)
+    assert list(found.sources) == sources
+
+
+def test_a_value_in_a_table_without_sources_names_none(poison: Callable[[str, str], Path]) -> None:
+    found = asked_of(poison("price_history", in_first_row(price_kind="'per_word'")), "VALUE_SET")
+    assert not found.passed
+    assert not found.sources
+
+
 def test_a_withheld_source_is_not_restated(healthy: Path) -> None:
     for absent, rows in (((), 42 * 8), (("openrouter_rankings",), 0)):
         with gate.connect(healthy, healthy, absent) as connection:

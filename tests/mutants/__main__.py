@@ -23,6 +23,7 @@ ROOMS = {
     "orchestration/sources": ["tests/unit/test_bad_input.py", "tests/unit/test_sources.py"],
     "orchestration/gate": ["tests/gates"],
     "orchestration/publication": [
+        "tests/unit/test_withheld.py",
         "tests/integration/test_write_order.py",
         "tests/integration/test_publication.py",
         "tests/integration/test_diff.py",

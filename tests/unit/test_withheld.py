@@ -1,14 +1,21 @@
 """What is withheld after a refusal: the rule without any table."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from orchestration import pipeline
 from orchestration.errors import GateRefusedError, TransformError
 from orchestration.gate.run import RuleResult
-from orchestration.landing.store import DumpRecord
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import DumpRecord, land, list_dumps
 from orchestration.publication.manifest import Withheld
 from orchestration.publication.withheld import withhold, withhold_new
+from orchestration.settings import Settings
+from tests import builders
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 PRIMARY, OTHER = "openrouter_rankings", "openrouter_models"
@@ -47,6 +54,7 @@ def test_first_what_is_new_then_all_then_nothing_more() -> None:
     second = withhold(refused, first, RECORDS, {"p1", "o1"})
     assert of(second) == [(OTHER, True, ["o1", "o2"])]
     assert withhold(refused, second, RECORDS, {"p1", "o1"}) == ()
+    assert withhold(GateRefusedError("changed"), first, RECORDS, {"p1", "o1"}) == ()
 
 
 @pytest.mark.parametrize("known", [{"p1"}, {"p1", "o1", "o2"}])
@@ -92,3 +100,23 @@ def test_if_nothing_can_be_built_what_is_new_of_others_is_withheld() -> None:
 
 def test_a_full_disk_is_no_fault_of_a_source() -> None:
     assert withhold_new(TransformError("dbt: IO Error: No space left"), (), RECORDS, set()) == ()
+
+
+def test_a_step_that_fails_is_taken_once_more_without_what_is_new_of_other_sources(
+    settings: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    cut = land(drop("cut.json", builders.CUT_CATALOGUE), settings, as_of=MOMENT).record
+    taken: list[list[str]] = []
+
+    def step(withheld: Sequence[Withheld], fails: int) -> str:
+        taken.append([d.sha256 for w in withheld for d in w.dumps])
+        if len(taken) <= fails:
+            raise TransformError(f"failure {len(taken)}")
+        return "made"
+
+    ingested = ingest_all(list_dumps(settings), settings)
+    assert pipeline.build_or_withhold(partial(step, fails=1), ingested, settings) == "made"
+    assert taken == [[], [cut.sha256]]
+    taken.clear()
+    with pytest.raises(TransformError, match="failure 1"):
+        pipeline.build_or_withhold(partial(step, fails=2), ingested, settings)
