@@ -2,7 +2,7 @@ select
     source,
     dataset,
     modality,
-    metric,
+    metric as share_of,
     usage_date,
     name,
     share_percent,
