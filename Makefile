@@ -72,8 +72,8 @@ format: $(STAMP)  ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests
 
-bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
-	$(BIN)/python -m tests.bench
+bench: $(STAMP)  ## Times of runs, also with 400 dumps landed, and their ratio to the bare SQL
+	@$(BIN)/python -m tests.bench
 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py

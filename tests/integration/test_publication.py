@@ -720,15 +720,6 @@ def test_a_dump_dated_anew_makes_a_new_vintage(
     assert [h["as_of"] for h in entry["history"]] == ["2026-03-01T01:46:00Z"]
 
 
-def test_a_dump_that_was_cut_short_is_refused(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT + 1)))
-    land(drop("cut.csv", b"\n".join(content.splitlines()[:-2]) + b"\n"), small, as_of=LATER)
-    with pytest.raises(GateRefusedError, match=r"TAIL_MISSING[\s\S]*2026-02-12"):
-        pipeline.run(small)
-
-
 def test_publish_refuses_a_candidate_of_other_dumps(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
