@@ -43,7 +43,8 @@ run: $(STAMP)  ## The main job on the shipped real data, to a published vintage 
 	$(BIN)/tokenshare run
 
 test: $(STAMP) readers browser lint  ## Linters, type checker and the whole test suite
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@# In the order of the folders: what has real runs comes first, many short files come last.
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts

@@ -91,6 +91,14 @@ LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
 NEWEST, GPT = "2026-02-11", "openai/gpt-4o"
 
 
+def restated_feed() -> list[builders.Row]:
+    """What `restated_base` lands as of LATER."""
+    return [
+        (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
+        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
+    ]
+
+
 @pytest.fixture(scope="session")
 def restated_base(once: Once, small_base: Settings) -> Settings:
     """`small_base` and a second vintage: gpt-4o has 10 million tokens more on one day, and there is
@@ -98,12 +106,8 @@ def restated_base(once: Once, small_base: Settings) -> Settings:
 
     def run_again(folder: Path) -> None:
         shutil.copytree(small_base.data_dir, folder, dirs_exist_ok=True)
-        rows = [
-            (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
-            for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
-        ]
         settings = Settings(data_dir=folder)
-        dump = builders.write(folder, "later.csv", builders.csv3(rows))
+        dump = builders.write(folder, "later.csv", builders.csv3(restated_feed()))
         land(dump, settings, as_of=LATER)
         dump.unlink()
         pipeline.run(settings)

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from packaging.requirements import Requirement
 
 from orchestration import pipeline
 from orchestration.contracts.odcs import tables
@@ -126,13 +127,17 @@ def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None
     assert not bare
 
 
-@pytest.mark.parametrize(
-    "reader", sorted(p.stem for p in (PROJECT_ROOT / "tests" / "readers").glob("*.txt"))
-)
+READERS = PROJECT_ROOT / "tests" / "readers"
+
+
+@pytest.mark.parametrize("reader", sorted(p.stem for p in READERS.glob("*.txt")))
 def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader: str) -> None:
     """Drivers of BI tools ship 1.x. The release lies in a folder of its own beside the pinned one,
     so that it is another process that reads."""
     folder = Path(sys.prefix) / "readers" / reader
+    pinned = Requirement((READERS / f"{reader}.txt").read_text(encoding="utf-8").split("\\")[0])
+    if pinned.marker and not pinned.marker.evaluate():
+        pytest.skip(f"{reader} has no wheel for this Python")
     assert (folder / "duckdb").is_dir(), f"{folder} is missing; `make readers` installs it"
     vintage = latest_vintage(small_base)
     assert vintage is not None
@@ -159,16 +164,6 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
         for name in tables("published")
     }
     assert comments == sum(1 + len(t.fields) for t in tables("published").values())
-
-
-def test_the_same_inputs_give_the_same_bytes(small_base: Settings, tmp_path: Path) -> None:
-    again = Settings(data_dir=tmp_path / "again")
-    shutil.copytree(small_base.landing_dir, again.landing_dir)
-    first, second = latest_vintage(small_base), pipeline.run(again).vintage
-    assert first is not None
-    for name in tables("published"):
-        file = f"tables/{name}.parquet"
-        assert (first.path / file).read_bytes() == (second.path / file).read_bytes(), name
 
 
 def test_nothing_new_publishes_nothing(small: Settings) -> None:
@@ -226,15 +221,22 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
 
-def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
+def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_as_such(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
     def spoil(row: builders.Row) -> builders.Row:
         small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-nemo"
         return (row[0], row[1], "-1") if small_row else row
 
+    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
+    anew = builders.AS_OF + timedelta(hours=1)
+    assert land(drop("feed.csv", content), small, as_of=anew).is_better
     land_feed(small, drop, spoil)
     result = pipeline.run(small)
+    dated_anew, spoiled = result.vintage.manifest["inputs"]
+    assert dated_anew["as_of"] == "2026-03-01T02:46:00Z"
+    assert [h["as_of"] for h in dated_anew["history"]] == ["2026-03-01T01:46:00Z"]
+    assert (dated_anew["rows_quarantined"], spoiled["rows_quarantined"]) == (0, 1)
     assert any("quarantine" in notice for notice in result.notices)
     folder = result.vintage.path / "tables"
     with duckdb.connect() as connection:
@@ -706,18 +708,6 @@ def test_nothing_new_compares_all_that_a_run_reads(
     assert inputs_fingerprint([record], small.model_copy(update={"dbt_threads": 1})) == known
     monkeypatch.setattr("orchestration.publication.candidate.LIBRARIES", tmp_path / "other.lock")
     assert inputs_fingerprint([record], small) != known
-
-
-def test_a_dump_dated_anew_makes_a_new_vintage(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
-    assert land(drop("feed.csv", content), small, as_of=LATER).is_better
-    vintage = pipeline.run(small).vintage
-    assert vintage.is_new
-    (entry,) = vintage.manifest["inputs"]
-    assert (entry["as_of"], entry["rows_quarantined"]) == ("2026-03-02T01:46:00Z", 0)
-    assert [h["as_of"] for h in entry["history"]] == ["2026-03-01T01:46:00Z"]
 
 
 def test_publish_refuses_a_candidate_of_other_dumps(
