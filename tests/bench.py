@@ -215,14 +215,15 @@ def nightly_pulls(nights: int) -> Iterator[tuple[str, bytes]]:
 
 def one_more_night(landed: int, folder: Path) -> Cost:
     """A run as a process, with so many dumps landed and published and a new one in the inbox."""
-    settings = Settings(data_dir=folder)
+    settings = Settings(data_dir=folder / "data")
+    settings.inbox_dir.mkdir(parents=True)
     *before, newest = nightly_pulls(landed)
     for name, content in before:
-        land(builders.write(Path(tempfile.mkdtemp(dir=folder.parent)), name, content), settings)
-    cli(folder)
-    settings.inbox_dir.mkdir(exist_ok=True)
-    builders.write(settings.inbox_dir, *newest)
-    cost = cli(folder)
+        land(builders.write(folder, name, content), settings)
+    cli(settings.data_dir)
+    waiting = builders.write(settings.inbox_dir, *newest)
+    os.utime(waiting, (0, 0))  # else the run waits until nobody writes to it any more
+    cost = cli(settings.data_dir)
     latest = latest_vintage(settings)
     assert latest and len(latest.manifest["inputs"]) == landed + 1
     return cost
@@ -258,7 +259,7 @@ def main() -> None:
         explained = best(
             lambda: cli(data_dir, "registry", "explain", "minimax/minimax-m3-20260531")
         )
-        nights = {n: one_more_night(n, Path(folder) / f"nights-{n}" / "data") for n in NIGHTS}
+        nights = {n: one_more_night(n, Path(folder) / f"nights-{n}") for n in NIGHTS}
 
         settings = Settings(data_dir=data_dir)
         os.environ["TOKENSHARE_DATA_DIR"] = str(data_dir)
