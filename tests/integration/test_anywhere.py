@@ -13,7 +13,7 @@ from orchestration.publication.verify import verify
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
-from tests.conftest import restated_feed
+from tests.conftest import later_dumps
 
 NAME = 'it\'s a "folder" ä 数据'
 LOCALEDEF = shutil.which("localedef")
@@ -70,7 +70,8 @@ def test_a_run_under_another_locale_into_a_folder_of_any_name_makes_the_same_byt
     for folder in ("landing", "published"):  # the raw files and the manifest of dbt are made anew
         shutil.copytree(small_base.data_dir / folder, data / folder)
     (data / "inbox").mkdir()
-    builders.write(data / "inbox", "2026-03-02T01-46-00Z.csv", builders.csv3(restated_feed()))
+    for name, content in later_dumps().items():
+        builders.write(data / "inbox", name, content)
     code, said = under(locale, compiled_locales, "run", "--data-dir", data)
     assert code == 0, said
     made, here = latest_vintage(Settings(data_dir=data)), latest_vintage(restated_base)

@@ -269,10 +269,13 @@ def test_verify_accepts_a_copy_under_another_name(small: Settings, tmp_path: Pat
 def test_verify_sees_a_flipped_byte_in_any_file(small: Settings) -> None:
     vintage = latest_vintage(small)
     assert vintage is not None
-    for path in sorted(p for p in vintage.path.rglob("*") if p.is_file()):
+    files = sorted(p for p in vintage.path.rglob("*") if p.is_file())
+    for n, path in enumerate(files):
         content = path.read_bytes()
         path.chmod(0o644)
-        for position in (0, len(content) // 2, len(content) - 1):
+        positions = (0, len(content) // 2, len(content) - 1)
+        # All of the manifest, which seals itself; of the others, whose hash it holds, one each.
+        for position in positions if path.name == "manifest.json" else positions[n % 3 :][:1]:
             flipped = bytearray(content)
             flipped[position] ^= 0x01
             path.write_bytes(bytes(flipped))
