@@ -43,7 +43,8 @@ run: $(STAMP)  ## The main job on the shipped real data, to a published vintage 
 	$(BIN)/tokenshare run
 
 test: $(STAMP) readers browser lint  ## Linters, type checker and the whole test suite
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@# In the order of the folders: what has real runs comes first, many short files come last.
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)  ## Unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts
@@ -72,8 +73,8 @@ format: $(STAMP)  ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests
 
-bench: $(STAMP)  ## Warm and cold run times with their ratio to the bare SQL
-	$(BIN)/python -m tests.bench
+bench: $(STAMP)  ## Times of runs, also with 400 dumps landed, and their ratio to the bare SQL
+	@$(BIN)/python -m tests.bench
 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py

@@ -93,21 +93,37 @@ LATER = datetime(2026, 3, 2, 1, 46, tzinfo=UTC)
 NEWEST, GPT = "2026-02-11", "openai/gpt-4o"
 
 
+def later_dumps() -> dict[str, bytes]:
+    """What `restated_base` lands, by file name: gpt-4o has 10 million tokens more on one day, and
+    there is a day more; then a list of apps, and task classes of which one is not mapped."""
+    rows = [
+        (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
+        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
+    ]
+    shares = {"deepseek/deepseek-chat-v3": 0.5, "openai/gpt-4o": 0.25, "nobody-knows/m": 0.125}
+    tags = {
+        "code:general_impl": {"usage_share": 0.5, "token_share": 0.501},
+        "poems": {"usage_share": 0.5, "token_share": 0.5},
+    }
+    models = {"code:general_impl": {model: (0.25, share) for model, share in shares.items()}}
+    return {
+        f"{LATER:%Y-%m-%dT%H-%M-%SZ}.csv": builders.csv3(rows),
+        "apps.json": builders.app_rankings({7: 300, 8: 100}),
+        "tasks.json": builders.task_classifications(tags, models),
+    }
+
+
 @pytest.fixture(scope="session")
 def restated_base(once: Once, small_base: Settings) -> Settings:
-    """`small_base` and a second vintage: gpt-4o has 10 million tokens more on one day, and there is
-    a day more. Read only; see `restated`."""
+    """`small_base` and a second vintage with `later_dumps`. Read only; see `restated`."""
 
     def run_again(folder: Path) -> None:
         shutil.copytree(small_base.data_dir, folder, dirs_exist_ok=True)
-        rows = [
-            (day, slug, str(int(tokens) + 10_000_000) if (day, slug) == (NEWEST, GPT) else tokens)
-            for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
-        ]
         settings = Settings(data_dir=folder)
-        dump = builders.write(folder, "later.csv", builders.csv3(rows))
-        land(dump, settings, as_of=LATER)
-        dump.unlink()
+        for name, content in later_dumps().items():
+            dump = builders.write(folder, name, content)
+            land(dump, settings)
+            dump.unlink()
         pipeline.run(settings)
 
     return Settings(data_dir=once("restated", run_again))

@@ -810,19 +810,20 @@ def test_an_analyst_runs_every_rule_on_the_database_of_a_vintage(
             assert (len(connection.fetchall()) > 0) or rule.header.rows == "any", rule.code
 
 
-def test_a_landed_dump_that_restates_a_settled_day_is_refused_by_the_run(
+def test_a_landed_dump_that_restates_a_settled_day_and_ends_early_is_refused_by_the_run(
     small: Settings, tmp_path: Path
 ) -> None:
-    """The gate inside a run sees the vintage before."""
+    """The gate inside a run sees the vintage before; the last two lines of the file are cut off."""
     before = small.latest_path.read_bytes()
     factor = 1 + 1.001 * LIMITS.restatement.max_relative_change
     rows = [
         (day, slug, str(int(int(tokens) * factor)) if day == DAY else tokens)
-        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 42))
+        for day, slug, tokens in builders.feed(builders.days("2026-01-01", 43))
     ]
     later = builders.AS_OF + timedelta(days=1)
-    land(builders.write(tmp_path, "later.csv", builders.csv3(rows)), small, as_of=later)
-    with pytest.raises(GateRefusedError, match=rf"1 blocker[\s\S]*RESTATEMENT[\s\S]*{DAY}"):
+    land(builders.write(tmp_path, "later.csv", builders.csv3(rows[:-2])), small, as_of=later)
+    said = rf"2 blocker[\s\S]*RESTATEMENT[\s\S]*{DAY}[\s\S]*TAIL_MISSING[\s\S]*2026-02-12"
+    with pytest.raises(GateRefusedError, match=said):
         pipeline.run(small)
     assert small.latest_path.read_bytes() == before
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.contracts.odcs import tables
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests import builders
+from tests.conftest import later_dumps
 
 NAME = 'it\'s a "folder" ä 数据'
 LOCALEDEF = shutil.which("localedef")
@@ -59,24 +61,28 @@ def test_what_a_locale_cannot_write_is_no_reason_to_fail(
     assert ("·" in said) == (locale != "C")
 
 
-def test_a_run_under_another_locale_into_a_folder_of_any_name(
-    compiled_locales: Path, small_base: Settings, tmp_path: Path
+def test_a_run_under_another_locale_into_a_folder_of_any_name_makes_the_same_bytes(
+    compiled_locales: Path, small_base: Settings, restated_base: Settings, tmp_path: Path
 ) -> None:
+    """As the run in this process that made the second vintage of `restated_base`."""
     locale = "zh_CN.GBK" if (compiled_locales / "zh_CN.GBK").exists() else "C"
     data = tmp_path / NAME
-    shutil.copytree(small_base.data_dir, data)
-    rows = builders.csv3(builders.feed(builders.days("2026-01-01", 43)))
-    (data / "inbox").mkdir(exist_ok=True)
-    builders.write(data / "inbox", "2026-03-02T01-46-00Z.csv", rows)
+    for folder in ("landing", "published"):  # the raw files and the manifest of dbt are made anew
+        shutil.copytree(small_base.data_dir / folder, data / folder)
+    (data / "inbox").mkdir()
+    for name, content in later_dumps().items():
+        builders.write(data / "inbox", name, content)
     code, said = under(locale, compiled_locales, "run", "--data-dir", data)
     assert code == 0, said
-    before, after = (latest_vintage(Settings(data_dir=d)) for d in (small_base.data_dir, data))
-    assert before
-    assert after
-    assert after.vintage_id != before.vintage_id
-    assert f"published vintage {after.vintage_id}" in said
-    verify(after.path)
-    assert "Who gets used?" in after.report.read_text(encoding="utf-8")
+    made, here = latest_vintage(Settings(data_dir=data)), latest_vintage(restated_base)
+    assert made
+    assert here
+    assert f"published vintage {made.vintage_id}" in said
+    verify(made.path)
+    for name in tables("published"):
+        file = f"tables/{name}.parquet"
+        assert (made.path / file).read_bytes() == (here.path / file).read_bytes(), name
+    assert "Who gets used?" in made.report.read_text(encoding="utf-8")
     assert [p.name for p in tmp_path.iterdir()] == [NAME]
 
 

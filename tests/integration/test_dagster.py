@@ -173,7 +173,7 @@ def test_landing_keeps_no_shipped_history_out_for_another_source(
     assert {r.source for r in list_dumps(settings)} == {"openrouter_models", "openrouter_rankings"}
 
 
-def test_the_job_publishes_what_waits_in_the_inbox(
+def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     small: Settings, instance: dg.DagsterInstance, hashed: list[str]
 ) -> None:
     (landed_before,) = list_dumps(small)
@@ -183,6 +183,7 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv.gz", builders.csv3(rows))
     builders.write(small.inbox_dir, "page.json", b"<html>502</html>")
     builders.write(small.inbox_dir, "half.csv.part", b"half a")
+    put_two_catalogues_and_a_provider_list(small.inbox_dir)
     before = small.latest_path.read_bytes()
     job = of(small).resolve_job_def("publish_vintage")
     result = job.execute_in_process(instance=instance)
@@ -196,27 +197,17 @@ def test_the_job_publishes_what_waits_in_the_inbox(
     assert "half.csv.part: is left: its name" in str(landed.metadata["left_in_inbox"].value)
     assert checks["gate_day_total"].passed
     assert checks["assert_tokens_conserved"].passed
-    assert checks["authors_have_rows"].passed
-    assert checks["authors_have_rows"].metadata["catalogue"].value == "none is landed"
-    (changes,) = (
-        e.step_materialization_data.materialization
-        for e in result.get_asset_materialization_events()
-        if e.asset_key == dg.AssetKey("catalogue_changes")
-    )
-    assert changes.metadata["newest_changes"].value == "No catalogue is landed."
     (made,) = result.asset_materializations_for_node("vintage")
     assert made.metadata["published_by_this_run"].value is True
     assert "| CN |" in str(made.metadata["shares"].value)
+    look_at_what_the_lists_changed(result)
 
     again = job.execute_in_process(instance=instance)
     (same,) = again.asset_materializations_for_node("vintage")
     assert same.metadata["published_by_this_run"].value is False
 
 
-def test_the_ui_shows_what_the_newest_catalogue_and_provider_list_changed(small: Settings) -> None:
-    from orchestration.assets.registry import CHANGES
-
-    small.inbox_dir.mkdir()
+def put_two_catalogues_and_a_provider_list(inbox: Path) -> None:
     before = {
         "openai/gpt-4o": ("0.000001", "0.000002"),
         "openai/gone": ("0.000001", "0.000002"),
@@ -230,19 +221,23 @@ def test_the_ui_shows_what_the_newest_catalogue_and_provider_list_changed(small:
         **{f"openai/variant:{i:02}": ("0", "0") for i in range(40)},
     }
     for day, prices in (("2026-02-01", before), ("2026-02-15", after)):
-        builders.write(small.inbox_dir, f"{day}.json", builders.catalogue(prices))
+        builders.write(inbox, f"{day}.json", builders.catalogue(prices))
     stated = {"anthropic": "US", "mistral": "DE", "newcomer": None}
-    builders.write(small.inbox_dir, "2026-06-01.json", builders.providers(stated))
-    job = of(small).resolve_job_def("publish_vintage")
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance)
-        assert result.success
-        shown = {}
-        for name in CHANGES:
-            event = instance.get_latest_materialization_event(dg.AssetKey(name))
-            assert event is not None
-            assert event.asset_materialization is not None
-            shown[name] = str(event.asset_materialization.metadata["newest_changes"].value)
+    builders.write(inbox, "2026-06-01.json", builders.providers(stated))
+
+
+def newest_changes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What the UI shows of the lists of changes, by asset."""
+    from orchestration.assets.registry import CHANGES
+
+    made = [e.step_materialization_data.materialization for e in
+            result.get_asset_materialization_events()]  # fmt: skip
+    shown = {m.asset_key.to_user_string(): m.metadata.get("newest_changes") for m in made}
+    return {name: str(shown[name].value) for name in CHANGES}
+
+
+def look_at_what_the_lists_changed(result: dg.ExecuteInProcessResult) -> None:
+    shown = newest_changes(result)
     catalogue = shown["catalogue_changes"]
     assert catalogue.startswith(
         "The catalogue of 2026-02-15 against that of 2026-02-01: 42 new, 1 price_changed, "
@@ -288,7 +283,11 @@ def test_a_refusal_fails_the_run_and_shows_the_rule(
     )  # fmt: skip
     assert not result.success
     assert small.latest_path.read_bytes() == before
-    failed = {c.check_name: c for c in result.get_asset_check_evaluations() if not c.passed}
+    checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
+    assert checks["authors_have_rows"].passed
+    assert checks["authors_have_rows"].metadata["catalogue"].value == "none is landed"
+    assert newest_changes(result)["catalogue_changes"] == "No catalogue is landed."
+    failed = {name: c for name, c in checks.items() if not c.passed}
     assert "2026-01-25" in str(failed["gate_day_total"].metadata["rows"].value)
     (failure,) = [e for e in result.all_events if e.is_step_failure]
     assert failure.step_key == "vintage"

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from orchestration.publication.diff import Side, compare
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -74,12 +75,34 @@ def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated_base: Setting
     assert (heaviest["origin"], heaviest["tokens_changed"]) == ("US", 10_000_000)
     assert sum(o["share_moved"] for o in found["origins"]) == pytest.approx(0, abs=1e-12)
 
-    dumps = [i["sha256"] for i in latest_vintage(restated_base).manifest["inputs"]]
+    inputs = latest_vintage(restated_base).manifest["inputs"]
+    dumps = [i["sha256"] for i in inputs if i["source"] == "openrouter_rankings"]
     by_dumps = diff(restated_base, "--dumps", dumps[0][:8], dumps[1])
     same = ("days_compared", "days_only_after", "rows_changed", "tokens_moved", "origins", "rows")
     assert {k: by_dumps[k] for k in same} == {k: found[k] for k in same}
     backwards = diff(restated_base, "--dumps", dumps[1], dumps[0])
     assert backwards["rows"][0]["tokens_changed"] == -10_000_000
+
+
+def test_a_registry_that_changed_between_two_vintages_moves_shares_and_no_tokens() -> None:
+    """A model of another origin than before is named, one that stayed is not."""
+    with duckdb.connect() as connection:
+        for side, origin in (("before", "unidentified"), ("after", "CN")):
+            connection.execute(
+                f"create table {side} as select 's' as source, date '2026-01-01' as usage_date, "
+                "* from (values ('stealth/m', 1::bigint, $1), ('openai/m', 3::bigint, 'US')) "
+                "as v(model_permaslug, tokens, origin)",
+                [origin],
+            )
+        found = compare(connection, Side("vintage", "a", "x"), Side("vintage", "b", "y"))
+    assert (found.tokens_before, found.tokens_after, found.tokens_moved) == (4, 4, 0)
+    (row,) = found.rows
+    assert (row["model_permaslug"], row["origin_before"], row["origin_after"]) == (
+        "stealth/m", "unidentified", "CN",
+    )  # fmt: skip
+    assert [(o["origin"], o["tokens_changed"], o["share_moved"]) for o in found.origins] == [
+        ("CN", 1, 0.25), ("unidentified", -1, -0.25),
+    ]  # fmt: skip
 
 
 def test_diff_of_dumps_needs_no_vintage_and_no_database(

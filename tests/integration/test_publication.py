@@ -14,6 +14,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from markupsafe import escape
+from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from orchestration import pipeline
@@ -138,13 +139,17 @@ def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None
     assert not bare
 
 
-@pytest.mark.parametrize(
-    "reader", sorted(p.stem for p in (PROJECT_ROOT / "tests" / "readers").glob("*.txt"))
-)
+READERS = PROJECT_ROOT / "tests" / "readers"
+
+
+@pytest.mark.parametrize("reader", sorted(p.stem for p in READERS.glob("*.txt")))
 def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader: str) -> None:
     """Drivers of BI tools ship 1.x. The release lies in a folder of its own beside the pinned one,
     so that it is another process that reads."""
     folder = Path(sys.prefix) / "readers" / reader
+    pinned = Requirement((READERS / f"{reader}.txt").read_text(encoding="utf-8").split("\\")[0])
+    if pinned.marker and not pinned.marker.evaluate():
+        pytest.skip(f"{reader} has no wheel for this Python")
     assert (folder / "duckdb").is_dir(), f"{folder} is missing; `make readers` installs it"
     vintage = latest_vintage(small_base)
     assert vintage is not None
@@ -171,16 +176,6 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
         for name in tables("published")
     }
     assert comments == sum(1 + len(t.fields) for t in tables("published").values())
-
-
-def test_the_same_inputs_give_the_same_bytes(small_base: Settings, tmp_path: Path) -> None:
-    again = Settings(data_dir=tmp_path / "again")
-    shutil.copytree(small_base.landing_dir, again.landing_dir)
-    first, second = latest_vintage(small_base), pipeline.run(again).vintage
-    assert first is not None
-    for name in tables("published"):
-        file = f"tables/{name}.parquet"
-        assert (first.path / file).read_bytes() == (second.path / file).read_bytes(), name
 
 
 def test_nothing_new_publishes_nothing(small: Settings) -> None:
@@ -238,15 +233,22 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
 
-def test_a_day_that_lost_rows_to_quarantine_is_incomplete_everywhere(
+def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_as_such(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
     def spoil(row: builders.Row) -> builders.Row:
         small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-nemo"
         return (row[0], row[1], "-1") if small_row else row
 
+    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
+    anew = builders.AS_OF + timedelta(hours=1)
+    assert land(drop("feed.csv", content), small, as_of=anew).is_better
     land_feed(small, drop, spoil)
     result = pipeline.run(small)
+    dated_anew, spoiled = result.vintage.manifest["inputs"]
+    assert dated_anew["as_of"] == "2026-03-01T02:46:00Z"
+    assert [h["as_of"] for h in dated_anew["history"]] == ["2026-03-01T01:46:00Z"]
+    assert (dated_anew["rows_quarantined"], spoiled["rows_quarantined"]) == (0, 1)
     assert any("quarantine" in notice for notice in result.notices)
     folder = result.vintage.path / "tables"
     with duckdb.connect() as connection:
@@ -281,10 +283,13 @@ def test_verify_accepts_a_copy_under_another_name(small: Settings, tmp_path: Pat
 def test_verify_sees_a_flipped_byte_in_any_file(small: Settings) -> None:
     vintage = latest_vintage(small)
     assert vintage is not None
-    for path in sorted(p for p in vintage.path.rglob("*") if p.is_file()):
+    files = sorted(p for p in vintage.path.rglob("*") if p.is_file())
+    for n, path in enumerate(files):
         content = path.read_bytes()
         path.chmod(0o644)
-        for position in (0, len(content) // 2, len(content) - 1):
+        positions = (0, len(content) // 2, len(content) - 1)
+        # All of the manifest, which seals itself; of the others, whose hash it holds, one each.
+        for position in positions if path.name == "manifest.json" else positions[n % 3 :][:1]:
             flipped = bytearray(content)
             flipped[position] ^= 0x01
             path.write_bytes(bytes(flipped))
@@ -720,27 +725,6 @@ def test_nothing_new_compares_all_that_a_run_reads(
     assert inputs_fingerprint([record], small.model_copy(update={"dbt_threads": 1})) == known
     monkeypatch.setattr("orchestration.publication.candidate.code_fingerprint", lambda: "other")
     assert inputs_fingerprint([record], small) != known
-
-
-def test_a_dump_dated_anew_makes_a_new_vintage(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
-    assert land(drop("feed.csv", content), small, as_of=LATER).is_better
-    vintage = pipeline.run(small).vintage
-    assert vintage.is_new
-    (entry,) = vintage.manifest["inputs"]
-    assert (entry["as_of"], entry["rows_quarantined"]) == ("2026-03-02T01:46:00Z", 0)
-    assert [h["as_of"] for h in entry["history"]] == ["2026-03-01T01:46:00Z"]
-
-
-def test_a_dump_that_was_cut_short_is_refused(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.csv3(builders.feed(builders.days(FIRST, COUNT + 1)))
-    land(drop("cut.csv", b"\n".join(content.splitlines()[:-2]) + b"\n"), small, as_of=LATER)
-    with pytest.raises(GateRefusedError, match=r"TAIL_MISSING[\s\S]*2026-02-12"):
-        pipeline.run(small)
 
 
 def test_publish_refuses_a_candidate_of_other_dumps(

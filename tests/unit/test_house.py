@@ -35,12 +35,12 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 # From the ground up: a room imports rooms that are listed before it.
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
-    "configuration", "landing", "ingestion", "claims", "quality", "gate", "report", "publication",
+    "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
     "transformation", "metrics", "registry", "diff", "pipeline", "terminal", "cli_registry", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 # Landing reads a dump with ingestion's checks, until reading a dump is one room.
-STAIRS_UP = {("landing", "ingestion")}
+STAIRS_UP: set[tuple[str, str]] = set()
 
 
 def rooms_imported(path: Path) -> set[str]:

@@ -18,7 +18,13 @@ slugs as (
         usage_date,
         model_permaslug,
         tokens,
-        lower(regexp_replace(model_permaslug, '^~', '')) as slug
+        -- No regular expression: of 400 dumps every row comes through here, some of them thrice.
+        lower(
+            case
+                when model_permaslug like '~%' then substr(model_permaslug, 2)
+                else model_permaslug
+            end
+        ) as slug
     from rankings
 
 )
