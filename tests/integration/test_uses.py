@@ -69,7 +69,7 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
         vintage,
         "select measured_windows, newest_token_share from use_coverage where use = 'code'",
     ) == [(1, 0.501)]
-    warned = {v.rule for v in vintage.verdicts if v.verdict == "warn"}
+    warned = {r.rule for r in vintage.gate_results if r.outcome == "warn"}
     # 0.501 + 0.5 is no more than rounding explains.
     assert ("TASK_TAG_UNMAPPED" in warned, "TASK_SHARES" in warned) == (True, False)
     assert (

@@ -126,8 +126,9 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
 ) -> None:
     """From the inbox to the vintage; `restated_base` is the same run without it."""
     known = {r.sha256 for r in list_dumps(small)}
-    (later,) = [r for r in list_dumps(restated_base) if r.sha256 not in known]
-    land(restated_base.landing_dir / later.path, small, as_of=later.as_of)
+    for later in list_dumps(restated_base):
+        if later.sha256 not in known:
+            land(restated_base.landing_dir / later.path, small, as_of=later.as_of)
     small.inbox_dir.mkdir()
     shares = {"A": 50, "B": 25, "C": 20.1276, "Other": 4.8724}
     builders.write(small.inbox_dir, "2026-03-03T06-00-00Z.json", answer(shares))
@@ -137,8 +138,9 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     pipeline.run(small)
     counted = Counter(str(Path(path).relative_to(small.landing_dir)) for path in hashed)
     # Once a run, and what was in the inbox once more before it leaves that.
-    times = {"openrouter_rankings": 1, "vercel_leaderboard": 2}
-    assert counted == {r.path: times[r.source] for r in list_dumps(small)}
+    assert counted == {
+        r.path: 2 if r.source == "vercel_leaderboard" else 1 for r in list_dumps(small)
+    }
     made, without = (vintage_of(s).path / "tables" for s in (small, restated_base))
     assert [
         p.stem
