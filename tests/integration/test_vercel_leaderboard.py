@@ -157,6 +157,6 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     manifest = vintage_of(small).manifest
     stated = [i for i in manifest["inputs"] if i["source"] == "vercel_leaderboard"]
     assert [i["license"] for i in stated] == ["CC BY 4.0"] * 2
-    assert all(i["citation"].startswith(CITATION) for i in stated)
+    assert sum(i["citation"].startswith(CITATION) for i in stated) == 1
     assert any(c.startswith("© 2026 Vercel.") for c in manifest["citations"])
     assert "© 2026 Vercel." in vintage_of(small).report.read_text(encoding="utf-8")
