@@ -1,7 +1,7 @@
 """Open the tables of a candidate or a vintage: one DuckDB view per Parquet file.
 
-A vintage may be a stranger's: names and paths are quoted here and nowhere else, only files that
-are asked for are opened, and DuckDB then reads and writes no other.
+A vintage may come from a stranger. So names and paths are quoted in this module and nowhere else,
+only the requested files are opened, and DuckDB can then read and write no others.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,22 +12,22 @@ import duckdb
 
 from orchestration.errors import VerificationError, plain
 
-# DuckDB would load an extension, from the network even, for what a file says that it needs.
+# Without this, a file could make DuckDB load an extension, even from the network.
 _NO_EXTENSIONS = {"autoload_known_extensions": False, "autoinstall_known_extensions": False}
 
 
 def sql_text(value: object) -> str:
-    """A SQL string literal; paths and contract texts may hold quotes."""
+    """A SQL string literal; the value may contain quotes."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
 def sql_name(name: str) -> str:
-    """A SQL identifier, whatever it holds."""
+    """A quoted SQL identifier; the name may contain any character."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _literally(path: Path) -> str:
-    """The path as DuckDB's pattern that only this very path matches."""
+    """The path as a glob pattern of DuckDB that matches only this path."""
     return "".join(f"[{c}]" if c in "[*?" else c for c in str(path))
 
 
@@ -48,7 +48,7 @@ def rows(
 
 
 def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()) -> None:
-    """From now on this database reads `readable` and nothing else, and this cannot be undone."""
+    """Let this database read the files `readable` and no others. It cannot be undone."""
     paths = list(readable)
     allowed = [str(p) for p in paths] + [_literally(p) for p in paths]
     connection.execute("set allowed_paths = $1", [allowed])
@@ -59,11 +59,11 @@ def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] 
 def open_files(
     files: Mapping[str, Path], database: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with a view for each of the Parquet files, by its name, and no other access.
+    """A connection with a view for each Parquet file, by its name, and no access to other files.
 
-    A `database` is attached as `attached`, to be read.
+    A `database` is attached read-only as `attached`.
 
-    Raises VerificationError where a file cannot be read.
+    Raises VerificationError if a file cannot be read.
     """
     connection = duckdb.connect(config=_NO_EXTENSIONS)
     path = database
@@ -82,9 +82,9 @@ def open_files(
 def open_tables(
     tables_dir: Path, others: Mapping[str, Path] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A connection of its own with a view for every published table that the folder holds.
+    """A new connection with a view for every published table that the folder has.
 
-    Files that no contract knows are not opened. `others` are opened beside, by their names.
+    Files that no contract describes are not opened. `others` are opened as well, by their names.
     """
     from orchestration.contracts.odcs import tables
 

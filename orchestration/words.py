@@ -1,4 +1,4 @@
-"""Numbers and codes of the tables in words for people."""
+"""Format numbers and codes of the tables for people."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadia
 
 
 def percent(value: Number | None, digits: int = 1) -> str:
-    """A fraction as per cent."""
+    """A fraction in percent."""
     return "–" if value is None else f"{100 * float(value):.{digits}f} %"
 
 
@@ -29,7 +29,7 @@ def points(value: Number | None, digits: int = 1) -> str:
 
 
 def bounded(low: Number | None, high: Number | None, digits: int = 1) -> str:
-    """Bounds of a share."""
+    """The bounds of a share in percent."""
     if low is None or high is None:
         return "no bounds"
     return f"{100 * float(low):.{digits}f} to {100 * float(high):.{digits}f} %"
@@ -41,19 +41,20 @@ def tokens(value: int) -> str:
 
 
 def number(value: Number | None, digits: int = 2) -> str:
-    """A number with as many digits, such as a price in US dollars."""
+    """A number with `digits` decimals, such as a price in US dollars."""
     return "–" if value is None else f"{float(value):,.{digits}f}"
 
 
 def cheaper(ratio: Number | None) -> str:
-    """By how much a price is lower than another, from their ratio; `dearer` if it is higher."""
+    """How much cheaper a price is than another, in percent, from their ratio; `… % dearer` if it is
+    higher."""
     if ratio is None:
         return "–"
     return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
 
 
 def money(value: Number | None) -> str:
-    """A sum of US dollars, rounded to what a reader takes in."""
+    """A sum of US dollars, rounded to millions or thousands."""
     if value is None:
         return "–"
     size = float(value)
@@ -63,7 +64,7 @@ def money(value: Number | None) -> str:
 
 
 def week(start: date) -> str:
-    """An ISO week by its days."""
+    """An ISO week by its first and last day."""
     return f"{start:%Y-%m-%d} to {start + timedelta(days=6):%Y-%m-%d}"
 
 
@@ -78,19 +79,19 @@ def country(code: str) -> str:
 
 
 def adjective(code: str) -> str:
-    """`Chinese` for CN; `from FI` where there is no word for it here."""
+    """`Chinese` for CN; `from FI` if this module has no adjective for the country."""
     return _ADJECTIVES.get(code, f"from {country(code)}")
 
 
 def as_known(as_of: str) -> dict[str, str]:
-    """How the views of the registry are called; `both` where they agree.
+    """The label of each view of the registry, and of `both` if they agree.
 
-    `as_of` is the last day of what the registry may say, `9999-12-31` where there is no limit.
+    `as_of` is the last day of the registry that was used, `9999-12-31` if there was no limit.
     """
     now = "as known now" if as_of == date.max.isoformat() else f"as known on {as_of}"
     return {"then": "as known then", "now": now, "both": f"as known then and {now[9:]}"}
 
 
 def spaced(name: Any) -> str:
-    """A machine name for people."""
+    """A machine name with spaces instead of underscores."""
     return str(name).replace("_", " ")

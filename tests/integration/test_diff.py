@@ -127,7 +127,7 @@ def test_diff_in_words_is_heaviest_first(
     assert "+10,000,000" in result.output
     assert GPT in result.output
     same = CliRunner().invoke(app, ["diff", second, second, "--data-dir", str(restated.data_dir)])
-    assert "no row of these days differs" in same.output
+    assert "no row differs on these days" in same.output
 
 
 def test_what_is_no_vintage_is_said_with_those_there_are(small_base: Settings) -> None:

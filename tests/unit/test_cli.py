@@ -89,7 +89,7 @@ def test_a_path_that_duckdb_would_not_find_is_a_wrong_setting(
     monkeypatch.setenv("TOKENSHARE_DATA_DIR", os.fsdecode(b"/tmp/d\xe4ta"))
     assert call(monkeypatch, "show") == 1
     said = capsys.readouterr().err
-    assert "TOKENSHARE_DATA_DIR: Value error, DuckDB opens only paths that are UTF-8" in said
+    assert "TOKENSHARE_DATA_DIR: Value error, DuckDB opens only paths in UTF-8" in said
 
 
 def test_a_bad_dump_exits_3_with_one_message_and_no_traceback(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_fields_that_were_not_believed_are_counted_beside_the_rows(
     path = builders.write(tmp_path, "2026-08-23T00-05-21Z.json", content)
     assert call(monkeypatch, "land", path) == 0
     said = capsys.readouterr().out
-    assert "1 rows, 0 quarantined, 1 field(s) of good rows not believed, sha256" in said
+    assert "1 rows, 0 quarantined, 1 field(s) of good rows quarantined, sha256" in said
 
 
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
