@@ -700,9 +700,9 @@ def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
         said: list[str] = []
         result = pipeline.run(settings, said.append)
     assert not result.vintage.is_new
-    assert "waiting up to 0 s for files of the inbox to settle" in said
+    assert "waiting up to 0 s for files in the inbox to be complete" in said
     assert [n.split(": ")[1:] for n in result.notices] == [
-        ["2026-03-05.csv", "is left", "a process holds it open for writing"],
+        ["2026-03-05.csv", "is left", "a process has it open for writing"],
         ["folder", "is left", "it is a folder; put its files here"],
     ]
     assert path.exists()

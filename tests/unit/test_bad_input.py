@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "all rows bad": (
         "d.csv",
         builders.csv3([(d, s, "n/a") for d, s, _ in ROWS]),
-        "none of its 16 rows can be believed; the first, row 2, field total_tokens, value 'n/a': "
+        "none of its 16 rows is valid; the first, row 2, field total_tokens, value 'n/a': "
         "not_an_integer, expected a whole decimal number",
     ),
     "all JSON rows bad": (

@@ -124,7 +124,7 @@ def test_quarantine_is_counted_and_a_guessed_time_is_said(
     assert call(monkeypatch, "land", path) == 0
     said = capsys.readouterr()
     assert "16 rows, 1 quarantined" in said.out
-    assert "note r.csv: nothing says when it was made" in said.err
+    assert "note r.csv: nothing states when it was made" in said.err
 
 
 def test_fields_that_were_not_believed_are_counted_beside_the_rows(
@@ -195,7 +195,7 @@ def test_a_changed_landed_dump_exits_4(
     stored.write_bytes(b"changed")
     capsys.readouterr()
     assert call(monkeypatch, "land", path) == 4
-    assert f"error {stored}: landed as " in capsys.readouterr().err
+    assert f"error {stored}: was landed with sha256 " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ def test_a_landed_dump_that_changed_is_a_loud_error(
     for again in (lambda: list_dumps(settings), lambda: land(path, settings, as_of=builders.AS_OF)):
         with pytest.raises(CorruptLandingError, match="Landed dumps never change") as error:
             again()
-        assert str(error.value).startswith(f"{stored}: landed as {SHA256} but now has ")
+        assert str(error.value).startswith(
+            f"{stored}: was landed with sha256 {SHA256} but now has "
+        )
         assert error.value.exit_code == 4
 
 
@@ -187,7 +189,7 @@ def test_a_dump_in_a_folder_of_another_name_is_a_loud_error(settings: Settings, 
     record = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
     folder = (settings.landing_dir / record.path).parent
     folder.rename(folder.with_name("0" * 64))
-    with pytest.raises(CorruptLandingError, match="not the folder that it lies in"):
+    with pytest.raises(CorruptLandingError, match="the folder that it is in"):
         list_dumps(settings)
 
 
@@ -241,7 +243,7 @@ def test_as_of_comes_from_the_best_that_says_it(
     assert read_record((settings.landing_dir / landed.record.path).parent).as_of == as_of
     if origin == "landing_time":
         (notice,) = landed.notices
-        assert "nothing says when it was made; as_of is the moment of landing" in notice
+        assert "nothing states when it was made; as_of is the time of landing" in notice
     else:
         assert landed.notices == ()
 
@@ -267,7 +269,8 @@ def test_a_flag_that_contradicts_the_dump_is_refused(
 ) -> None:
     drop("2026-09-08.manifest.json", MANIFEST)
     with pytest.raises(
-        RefusedDumpError, match=rf"--as-of says 2026-07-01T00:00:00Z, its own {origin} says 2026-"
+        RefusedDumpError,
+        match=rf"--as-of is 2026-07-01T00:00:00Z, but its own {origin} states 2026-",
     ):
         land(drop(name, content), settings, as_of=FLAG)
     assert not settings.data_dir.exists()
@@ -291,7 +294,7 @@ def test_a_manifest_called_like_the_dump_must_name_its_bytes(
             MANIFEST.replace(f'"bytes": {len(EXPORT)}'.encode(), b'"bytes": 5'),
             f"files.csv.bytes is 5, d.csv has {len(EXPORT)}",
         ),
-        (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "lies in the future"),
+        (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "is in the future"),
         (MANIFEST.replace(b"retrieved_at", b"as_of"), "retrieved_at: Field required"),
         (builders.export_manifest(EXPORT, retrieved_at="2026-09-08T01:46:15"), "retrieved_at: "),
         (builders.export_manifest(EXPORT, schema_version="v2"), "schema_version: "),
@@ -320,7 +323,7 @@ def test_a_manifest_that_cannot_be_believed_is_refused_with_its_field(
 def test_a_manifest_alone_and_the_json_twin_are_refused_by_their_names(
     settings: Settings, drop: Drop
 ) -> None:
-    with pytest.raises(RefusedDumpError, match="is a manifest; land the file that it names"):
+    with pytest.raises(RefusedDumpError, match="is a manifest; land its dump instead"):
         land(drop("2026-09-08.manifest.json", MANIFEST), settings)
     # As a reader of the twin describes it; no real file was seen.
     twin = {"dataset": "rankings-daily", "snapshot_date": "2026-09-08", "columns": [], "rows": [{}]}
@@ -360,7 +363,7 @@ def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
     third = land(path, settings, now=NOW)
     assert (third.is_new, third.is_better, third.record) == (False, False, record)
     assert list_dumps(settings) == [record]
-    with pytest.raises(RefusedDumpError, match="from its manifest, which knows better"):
+    with pytest.raises(RefusedDumpError, match="from its manifest, which is more reliable"):
         land(path, settings, as_of=FLAG, now=NOW)
 
 
@@ -389,7 +392,9 @@ def test_a_sidecar_changed_by_hand_is_a_loud_error(settings: Settings, drop: Dro
     sidecar = folder / "sidecar.json"
     sidecar.write_bytes(sidecar.read_bytes().replace(b"2026-03-01T01", b"2026-03-02T01", 1))
     for again in (lambda: list_dumps(settings), lambda: land(path, settings, as_of=builders.AS_OF)):
-        with pytest.raises(CorruptLandingError, match=r"sidecar\.json: was written as .* by hand"):
+        with pytest.raises(
+            CorruptLandingError, match=r"sidecar\.json: was written with sha256 .* by hand"
+        ):
             again()
 
 
@@ -414,7 +419,9 @@ def test_the_same_bytes_are_not_landed_under_two_sources(settings: Settings, dro
     both["data"][0] |= {"slug": "a", "headquarters": "US"}
     path = drop("2026-08-22.json", json.dumps(both).encode())
     land(path, settings, "openrouter_models")
-    with pytest.raises(RefusedDumpError, match="the same bytes are landed as openrouter_models"):
+    with pytest.raises(
+        RefusedDumpError, match="the same bytes are already landed as openrouter_models"
+    ):
         land(path, settings, "openrouter_providers")
     assert len(list_dumps(settings)) == 1
 
@@ -531,8 +538,8 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
     found = look(quiet)
     assert found.ready == [dump]
     assert {p.name: re.split(r";| \d+ s", why)[0] for p, why in found.left.items()} == {
-        "a.csv.part": "its name says that it is not complete",
-        "b.csv.tmp": "its name says that it is not complete",
+        "a.csv.part": "its name is that of an incomplete download",
+        "b.csv.tmp": "its name is that of an incomplete download",
         "folder": "it is a folder",
         "latest.manifest.json": "it is a manifest and waits for its file",
         "link.csv": "it is a link",
@@ -572,7 +579,7 @@ def test_a_copy_that_stalls_is_not_landed_cut(settings: Settings) -> None:
         age(path, 60)
         result = take_inbox(quiet)
         assert result.landed == []
-        assert "a process holds it open for writing" in result.notices[0]
+        assert "a process has it open for writing" in result.notices[0]
         assert path.read_bytes() == half
         copy.write(CSV[len(half) :])
     age(path, 60)
@@ -586,7 +593,7 @@ def test_a_file_that_was_just_written_is_waited_for(settings: Settings) -> None:
     said: list[str] = []
     (landed,) = take_inbox(quiet, said.append).landed
     assert landed.is_new
-    assert said == ["waiting up to 0 s for files of the inbox to settle"]
+    assert said == ["waiting up to 0 s for files in the inbox to be complete"]
 
 
 def test_a_file_that_never_comes_to_rest_is_named_and_left(
@@ -599,8 +606,8 @@ def test_a_file_that_never_comes_to_rest_is_named_and_left(
     result = take_inbox(quiet)
     assert result.landed == []
     assert result.notices == [
-        "inbox: 2026-08-22.csv: is left: it was written to 0 s ago; it is taken once it has been "
-        "left alone for 0.3 s (TOKENSHARE_INBOX_QUIET_SECONDS)"
+        "inbox: 2026-08-22.csv: is left: it was written to 0 s ago; it is landed once nobody has "
+        "written to it for 0.3 s (TOKENSHARE_INBOX_QUIET_SECONDS)"
     ]
 
 
