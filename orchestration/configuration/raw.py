@@ -1,4 +1,4 @@
-"""Put the configuration into the working database as `raw.*`, for the dbt models to read."""
+"""Load the configuration into tables `raw.*` of the working database, which the dbt models read."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
 
 
 def rows(rule_sets: RuleSets, claims: tuple[Claim, ...]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every table by its name."""
+    """The rows of each table, by the name of the table."""
     sets = rule_sets.rule_sets
     return {
         "rule_sets": [{**r.model_dump(), "place": i} for i, r in enumerate(sets, start=1)],

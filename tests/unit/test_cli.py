@@ -433,7 +433,7 @@ def test_headline_figures_of_another_version_are_said(
     (folder / "manifest.json").write_bytes(sealed)
     point_to(small.published_dir, json.loads(sealed))
     assert call(monkeypatch, "show", "--data-dir", small.data_dir) == 6
-    assert "are not those of this version: 'period_start'" in capsys.readouterr().err
+    assert "does not have the fields of this version: 'period_start'" in capsys.readouterr().err
 
 
 def test_the_help_of_land_names_every_source_and_its_layouts(

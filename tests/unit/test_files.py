@@ -54,9 +54,9 @@ def test_what_is_being_built_is_not_taken_for_a_leftover(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[]", "holds a list"),
-        (b"3", "holds a int"),
-        (b'"x"', "holds a str"),
+        (b"[]", "contains a list"),
+        (b"3", "contains a int"),
+        (b'"x"', "contains a str"),
         (b"null", "contains a NoneType"),
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b'{"a": -Infinity}', "-Infinity is not"),

@@ -328,7 +328,7 @@ def test_a_manifest_alone_and_the_json_twin_are_refused_by_their_names(
     # As a reader of the twin describes it; no real file was seen.
     twin = {"dataset": "rankings-daily", "snapshot_date": "2026-09-08", "columns": [], "rows": [{}]}
     for source in (None, "openrouter_rankings"):
-        with pytest.raises(RefusedDumpError, match=r"is the JSON twin.*'2026-09-08'.*land the CSV"):
+        with pytest.raises(RefusedDumpError, match=r"is the JSON form.*'2026-09-08'.*land the CSV"):
             land(drop("2026-09-08.json", json.dumps(twin).encode()), settings, source)
     assert not settings.data_dir.exists()
 
@@ -453,13 +453,13 @@ def test_as_of_in_the_future_is_refused(ahead: timedelta, settings: Settings, dr
     if ahead < timedelta(hours=1):  # clocks differ a little
         assert land(path, settings, as_of=NOW + ahead, now=NOW).is_new
     else:
-        with pytest.raises(RefusedDumpError, match=r"^d\.csv: as_of .*\(from flag\) lies in the f"):
+        with pytest.raises(RefusedDumpError, match=r"^d\.csv: as_of .*\(from flag\) is in the f"):
             land(path, settings, as_of=NOW + ahead, now=NOW)
         assert not settings.data_dir.exists()
 
 
 def test_an_unknown_source_name_is_refused(settings: Settings, drop: Drop) -> None:
-    with pytest.raises(RefusedDumpError, match="source 'openai' is not known; expected one of"):
+    with pytest.raises(RefusedDumpError, match="source 'openai' is not a source; expected one of"):
         land(drop("d.csv", CSV), settings, "openai")
     assert not settings.data_dir.exists()
 

@@ -264,7 +264,7 @@ def test_a_judgement_fails_once_either_side_says_something_else(
             JUDGED.replace("field: license", "field: licence"),
             "two: field = 'licence': Input should be",
         ),
-        (JUDGED + JUDGED, "epoch_ai bb headquarters is judged twice"),
+        (JUDGED + JUDGED, "epoch_ai bb headquarters is judged more than once"),
     ],
 )
 def test_a_wrong_judgement_is_named(

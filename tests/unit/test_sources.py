@@ -253,7 +253,7 @@ def test_an_app_rankings_answer_is_typed_rows_that_carry_its_meta() -> None:
         (builders.app_rankings({7: 5}, version="v2"), "meta.version is 'v2'"),
         (
             builders.app_rankings({7: 5}, start_date="2026-03-01"),
-            "2026-03-01 lies after meta.end_date 2026-02-28",
+            "2026-03-01 is after meta.end_date 2026-02-28",
         ),
         (b'{"data": [{"app_id": 7}]}', "has no `meta`"),
         (builders.task_classifications({"math": {}}, as_of="soon"), "data.as_of.*'soon'"),
