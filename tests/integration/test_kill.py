@@ -38,7 +38,7 @@ WARM.set_forkserver_preload(
 # What a run says as it begins its stages. Between rename and pointer: test_write_order.py.
 STAGES = (
     "landing", "ingesting", "loading rows", "building models", "writing the candidate",
-    "asking the gate", "writing the report",
+    "running the gate", "writing the report",
 )  # fmt: skip
 
 

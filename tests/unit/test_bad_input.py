@@ -89,7 +89,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "empty gzip": ("d.csv.gz", gzip.compress(b""), "is empty"),
     "whitespace": ("d.csv", b" \r\n\t\n", "is empty"),
     "header only": ("d.csv", CSV3.split(b"\n")[0] + b"\n", "valid csv/history header but no rows"),
-    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export head but no"),
+    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export header but no"),
     "HTML as .json": ("d.json", HTML, "is an HTML or XML page"),
     "HTML as .csv": ("d.csv", b"\n  " + HTML.lower(), "is an HTML or XML page"),
     "XML error": ("d.json", b'<?xml version="1.0"?><Error/>', "is an HTML or XML page"),
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "all JSON rows bad": (
         "d.json",
         changed(JSON, data=[1, None, "x"]),
-        r"none of its 3 rows can be believed; the first, row 1, field \*, value 'a str'",
+        r"none of its 3 rows is valid; the first, row 1, field \*, value 'a str'",
     ),
 }  # fmt: skip
 
@@ -649,7 +649,7 @@ def test_a_provider_in_two_countries_is_believed_in_neither(settings: Settings, 
         (b'{"data": [{"name": "A", "headquarters": "US"}]}', "which no source recognizes"),
         (b'{"providers": [{"slug": "a", "headquarters": "US"}]}', "which no source recognizes"),
         (b'{"data": [{"slug": "a", "name": " A", "headquarters": "US"}]}',
-         "none of its 1 rows can be believed; the first, row 1, field name, value ' A': "
+         "none of its 1 rows is valid; the first, row 1, field name, value ' A': "
          "bad_form, expected text of the form"),
     ],
 )  # fmt: skip

@@ -147,7 +147,7 @@ def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
         ({"lens": "author_hq"}, "cn_47: lens = 'author_hq': is not a key"),
         ({"source": "somewhere"}, "cn_47: source = 'somewhere': expected a source: openrouter_"),
         ({"claim_id": "CN 47"}, "CN 47: claim_id = 'CN 47': String should match pattern"),
-        ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday, 2026-01-13"),
+        ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday; 2026-01-13"),
         ({"window": {"kind": "month_sum", "start": "2026-01-13"}}, "a month starts on the first"),
         ({"window": {"kind": "year", "start": "2026-02-01"}}, "a year starts on January 1"),
         (

@@ -289,7 +289,7 @@ def test_a_manifest_called_like_the_dump_must_name_its_bytes(
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, d.csv has 16"),
+        (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, but d.csv has 16"),
         (
             MANIFEST.replace(f'"bytes": {len(EXPORT)}'.encode(), b'"bytes": 5'),
             f"files.csv.bytes is 5, d.csv has {len(EXPORT)}",
@@ -541,7 +541,7 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
         "a.csv.part": "its name is that of an incomplete download",
         "b.csv.tmp": "its name is that of an incomplete download",
         "folder": "it is a folder",
-        "latest.manifest.json": "it is a manifest and waits for its file",
+        "latest.manifest.json": "it is a manifest and waits for its dump",
         "link.csv": "it is a link",
         "new.csv": "it was written to",
         "pipe.csv": "it is a pipe, a socket or a device",
