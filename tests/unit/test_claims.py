@@ -318,7 +318,7 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
     assert (ours["question"], ours["asked"]) == ("Were they ahead?", "1.18 T")
     assert not {"published by", "published", "url", "statement"} & set(ours)
     assert ours["chance"] == "34 % of figures within 25 % of this one would have matched"
-    assert ours["together"] == "no rule set gives all 3 figures of st, at most 2"
+    assert ours["together"] == "no rule set reproduces all 3 figures of st; the best reproduces 2"
     assert ours["window"] == "ISO week of 2026-02-09 (our reading)"
     theirs = {**row, "asked_by": "publisher", "published_by": "A paper", "tolerance_above": 1.0}
     theirs["statement_figures_matched"] = 3

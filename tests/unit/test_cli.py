@@ -393,7 +393,7 @@ def test_a_claim_that_is_not_there_is_said_with_those_that_are(
 ) -> None:
     assert call(monkeypatch, "claims", "cn_48_percent", "--data-dir", small.data_dir) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error there is no claim 'cn_48_percent'; there are: all_tokens_")
+    assert said.startswith("error 'cn_48_percent' is not a claim; expected one of: all_tokens_")
     assert "cn_47_percent_june_2026" in said
 
 

@@ -292,7 +292,7 @@ def test_a_manifest_called_like_the_dump_must_name_its_bytes(
         (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, but d.csv has 16"),
         (
             MANIFEST.replace(f'"bytes": {len(EXPORT)}'.encode(), b'"bytes": 5'),
-            f"files.csv.bytes is 5, d.csv has {len(EXPORT)}",
+            f"files.csv.bytes is 5, but d.csv has {len(EXPORT)}",
         ),
         (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "is in the future"),
         (MANIFEST.replace(b"retrieved_at", b"as_of"), "retrieved_at: Field required"),
