@@ -16,7 +16,7 @@ _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadia
 
 
 def percent(value: Number | None, digits: int = 1) -> str:
-    """A fraction in percent."""
+    """A fraction as per cent."""
     return "–" if value is None else f"{100 * float(value):.{digits}f} %"
 
 
@@ -41,20 +41,19 @@ def tokens(value: int) -> str:
 
 
 def number(value: Number | None, digits: int = 2) -> str:
-    """A number with `digits` decimals, such as a price in US dollars."""
+    """A number with as many digits, such as a price in US dollars."""
     return "–" if value is None else f"{float(value):,.{digits}f}"
 
 
 def cheaper(ratio: Number | None) -> str:
-    """How much cheaper a price is than another, in percent, from their ratio; `… % dearer` if it is
-    higher."""
+    """By how much a price is lower than another, from their ratio; `dearer` if it is higher."""
     if ratio is None:
         return "–"
     return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
 
 
 def money(value: Number | None) -> str:
-    """A sum of US dollars, rounded to millions or thousands."""
+    """A sum of US dollars, rounded to what a reader takes in."""
     if value is None:
         return "–"
     size = float(value)
@@ -79,19 +78,19 @@ def country(code: str) -> str:
 
 
 def adjective(code: str) -> str:
-    """`Chinese` for CN; `from FI` if this module has no adjective for the country."""
+    """`Chinese` for CN; `from FI` where there is no word for it here."""
     return _ADJECTIVES.get(code, f"from {country(code)}")
 
 
 def as_known(as_of: str) -> dict[str, str]:
-    """The label of each view of the registry, and of `both` if they agree.
+    """How the views of the registry are called; `both` where they agree.
 
-    `as_of` is the last day of the registry that was used, `9999-12-31` if there was no limit.
+    `as_of` is the last day of what the registry may say, `9999-12-31` where there is no limit.
     """
     now = "as known now" if as_of == date.max.isoformat() else f"as known on {as_of}"
     return {"then": "as known then", "now": now, "both": f"as known then and {now[9:]}"}
 
 
 def spaced(name: Any) -> str:
-    """A machine name with spaces instead of underscores."""
+    """A machine name for people."""
     return str(name).replace("_", " ")

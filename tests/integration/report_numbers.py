@@ -84,7 +84,7 @@ TABLES = {
             tok(any_value(total_tokens)) as "Tokens"
         from share_by_origin_weekly where lens = 'author_hq'
         group by period_start order by period_start desc""",
-    "First day of the period; – if it never happened": """
+    "First day of the period; – where it never happened": """
         select title(origin) || ' over ' || title(rival_origin) as "Who over whom",
             grain as "Periods", 'as known ' || registry_view as "Read",
             coalesce(first_lead::varchar, '–') as "First lead",
@@ -240,7 +240,7 @@ TABLES = {
             bounds(sum(classified_token_share_low), sum(classified_token_share_high)) as "Between"
         from task_usage_by_origin where window_end = '2026-02-28' and lens = 'author_hq'
         group by use, origin order by use, sum(classified_token_share_low) desc, origin""",
-    "Rows of usage_daily that differ from the previous vintage.": """
+    "Rows of usage_daily that differ from the vintage before.": """
         select spaced(cause) as "Why", count(*)::varchar as "Rows",
             min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
             tok(sum(abs(tokens_after - tokens_before))) as "Tokens moved",
@@ -284,7 +284,7 @@ TABLES = {
                 / (select sum(tokens) from usage_daily)) as "Share of all tokens"
         from usage_daily where identification = 'unmapped'
         group by author order by sum(tokens) desc""",
-    "Price lists that were read, and whose prices were not used if they disagree.": """
+    "Price lists that were read but not used where they disagree.": """
         select spaced(other_source) as "List", format('{:,}', count(*)) as "Disagreements",
             format('{:,}', count(distinct model_permaslug)) as "Models",
             num(median(ratio), 2) as "Median ratio to ours", max(last_read_on)::varchar

@@ -71,7 +71,7 @@ def section(context: Context) -> Coverage:
             context.ask("unmapped"),
         ),
         conflicts=Table(
-            "Price lists that were read, and whose prices were not used if they disagree.",
+            "Price lists that were read but not used where they disagree.",
             [
                 Column("List", value("other_source", spaced)),
                 Column("Disagreements", value("disagreements", "{:,}".format)),
