@@ -26,12 +26,12 @@ from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
     console,
-    interrupts_said,
+    exit_on_interrupt,
     output,
+    print_failure,
     print_json,
-    say_failure,
+    set_piped_table_width,
     use_utf8,
-    widen_piped_tables,
 )
 from orchestration.terminal import settings_of as _settings
 
@@ -121,7 +121,7 @@ def run(
     with _Progress() as progress:
         result = pipeline.run(settings, progress)
     for landed in result.inbox.landed:
-        _say_landed(landed)
+        _print_landed(landed)
     for notice in result.notices:
         console.print("[yellow]note[/]", Text(notice))
     vintage = result.vintage
@@ -142,13 +142,13 @@ def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
         raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
 
 
-def _say_landed(landed: object) -> None:
+def _print_landed(landed: object) -> None:
     from orchestration.landing.store import Landed
 
     assert isinstance(landed, Landed)
     record = landed.record
     fields = landed.quarantined_fields
-    known = "landed before, as_of updated" if landed.is_better else "already landed, nothing to do"
+    known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
     what = "landed" if landed.is_new else known
     output.print(
         f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
@@ -162,7 +162,7 @@ def _say_landed(landed: object) -> None:
         console.print("[yellow]note[/]", Text(notice))
 
 
-class _NamesSources(TyperCommand):
+class _HelpWithSources(TyperCommand):
     """A command whose help ends with the list of sources, imported only to show that help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -176,7 +176,7 @@ class _NamesSources(TyperCommand):
 
 
 @app.command(
-    cls=_NamesSources,
+    cls=_HelpWithSources,
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
     "tokenshare land models.json --source openrouter_models · "
@@ -224,7 +224,7 @@ def land(
     for file in dumps or files:
         try:
             wait_for_writers(file, settings)
-            _say_landed(land_one(file, settings, source, flag))
+            _print_landed(land_one(file, settings, source, flag))
         except RefusedDumpError as error:
             refused.append(str(error))
     if refused:
@@ -364,10 +364,10 @@ def diff(
 
         print_json(asdict(found))
         return
-    _say_difference(found, limit)
+    _print_difference(found, limit)
 
 
-def _say_difference(found: "Difference", limit: int) -> None:
+def _print_difference(found: "Difference", limit: int) -> None:
     output.print(
         f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
         f"{found.after.name} (as of {found.after.as_of})\n"
@@ -503,12 +503,12 @@ def version() -> None:
 def main() -> None:
     """Run the command line: a failure or an interrupt ends with one message and its exit code."""
     use_utf8()
-    widen_piped_tables()
-    with interrupts_said():
+    set_piped_table_width()
+    with exit_on_interrupt():
         try:
             app(prog_name="tokenshare")
         except Exception as error:
-            sys.exit(say_failure(error))
+            sys.exit(print_failure(error))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _say_notices(notices: Iterable[str]) -> None:
+def _print_notices(notices: Iterable[str]) -> None:
     for notice in notices:
         console.print("[yellow]note[/]", Text(notice))
 
@@ -98,7 +98,7 @@ def explain(
     if as_json:
         print_json(answer)
         return
-    _say_notices(answer["notices"])
+    _print_notices(answer["notices"])
     _show_now(answer)
     _show_periods(answer)
     _show_evidence(answer)
@@ -113,7 +113,7 @@ def _show_now(answer: dict[str, Any]) -> None:
     table = _table(f"{answer['slug']}, as known now", "what", "answer", "from")
     reason = next((r["reason"] for r in answer["rows"]["unattributed_authors"]), None)
     said = now["identification"] + (f" ({reason})" if reason else "")
-    table.add_row("class", said, _by_what(answer))
+    table.add_row("class", said, _decided_by(answer))
     table.add_row("lab", f"{now['lab_name']} ({now['lab_id']})" if now["lab_id"] else "", "")
     table.add_row("origin by author_hq", now["headquarters"] or "unidentified", "headquarters")
     base = f"base by {now['base_lab_id']}" if now["base_lab_id"] else "no base lab in the registry"
@@ -136,7 +136,7 @@ def _show_now(answer: dict[str, Any]) -> None:
     output.print(table)
 
 
-def _by_what(answer: dict[str, Any]) -> str:
+def _decided_by(answer: dict[str, Any]) -> str:
     if answer["rows"]["routers"]:
         return "row of routers.csv"
     if any(row["lab_id"] for row in answer["rows"]["models"]):
@@ -187,7 +187,7 @@ def _show_evidence(answer: dict[str, Any]) -> None:
     output.print("\nRows of the registry", style="bold")
     for name, row in found:
         facts = [
-            _says(name, row),
+            _row_facts(name, row),
             _period(row.get("valid_from"), row.get("valid_to")) if "valid_from" in row else None,
             f"known from {row['known_from']}" if row.get("known_from") else None,
             f"checked {row['checked_on']}",
@@ -200,7 +200,7 @@ def _show_evidence(answer: dict[str, Any]) -> None:
             output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
 
 
-def _says(table: str, row: dict[str, Any]) -> str:
+def _row_facts(table: str, row: dict[str, Any]) -> str:
     if table == "labs":
         return f"{row['lab_name']}: {row['headquarters'] or 'headquarters unknown'}"
     if table == "authors":
@@ -288,7 +288,7 @@ def check(
     if as_json:
         print_json(found)
     else:
-        _say_notices(found["notices"])
+        _print_notices(found["notices"])
         _show_check(found, everything)
     if found["outdated_judgements"]:
         raise RegistryFindingsError(
@@ -412,7 +412,7 @@ def diff(
     if as_json:
         print_json(found)
         return
-    _say_notices(found["notices"])
+    _print_notices(found["notices"])
     _show_row_changes(found, everything)
     if found["vintage"]:
         _show_moves(found, everything)
@@ -433,7 +433,7 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
     title = f"Rows from A to B: {counts}"
     table = _table("\n" + title, "", "seed", "row", "what")
     table.columns[2].min_width = 30
-    for change in _shown(sorted(changes, key=_changes_little), everything):
+    for change in _shown(sorted(changes, key=_is_minor_change), everything):
         since = f" from {change['valid_from']}" if change["valid_from"] else ""
         known = f", known from {change['known_from']}" if change["known_from"] else ""
         table.add_row(
@@ -447,12 +447,12 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
 _PROVENANCE = ("evidence_url", "checked_on", "note")
 
 
-_SAYS_LITTLE = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}
+_MINOR_COLUMNS = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}
 
 
-def _changes_little(change: dict[str, Any]) -> bool:
+def _is_minor_change(change: dict[str, Any]) -> bool:
     """Does the change leave the answer for every day as it was? Such rows are listed last."""
-    return change["change"] == "changed" and set(change["columns"]) <= _SAYS_LITTLE
+    return change["change"] == "changed" and set(change["columns"]) <= _MINOR_COLUMNS
 
 
 def _what_changed(change: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 # What DuckDB writes, in several of its exceptions, if the disk, the memory or a file is the cause.
-_MACHINE = re.compile(
+_RESOURCE_ERRORS = re.compile(
     r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
 )
 
@@ -108,7 +108,7 @@ def resource_problem(text: str) -> ResourceError | None:
             "that process and run again. To read tables, open the tokenshare.duckdb of a vintage. "
             f"DuckDB reports: {text}"
         )
-    return ResourceError(f"DuckDB: {text}") if _MACHINE.search(text) else None
+    return ResourceError(f"DuckDB: {text}") if _RESOURCE_ERRORS.search(text) else None
 
 
 def expected(error: BaseException) -> TokenshareError | None:

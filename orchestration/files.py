@@ -68,7 +68,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     fsync(path.parent)
 
 
-def fresh_folder(parent: Path, name: str) -> Path:
+def new_building_folder(parent: Path, name: str) -> Path:
     """Make an empty folder beside its final place, to be renamed when it is complete.
 
     It is locked until it is renamed or this process ends, so that no other process removes it as a
@@ -94,7 +94,7 @@ def _unlock(folder: Path) -> None:
         os.close(descriptor)
 
 
-def settle_folder(building: Path, final: Path) -> None:
+def move_into_place(building: Path, final: Path) -> None:
     """Flush every file of a finished folder to disk and move it to `final` in one rename."""
     for path in sorted(building.rglob("*")):
         fsync(path)

@@ -23,7 +23,7 @@ from orchestration.landing.store import (
     land_shipped,
     list_dumps,
     read_records,
-    seal_older,
+    seal_unsealed,
 )
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
@@ -95,7 +95,7 @@ def tidy_up(settings: Settings) -> list[str]:
     for folder in settings.candidates_dir.glob("*"):
         if not folder.name.startswith(BUILDING_PREFIX) and not (folder / CANDIDATE_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-    return finish_interrupted(settings) + seal_older(settings)
+    return finish_interrupted(settings) + seal_unsealed(settings)
 
 
 def land_waiting(

@@ -26,14 +26,14 @@ def sql_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literally(path: Path) -> str:
+def _escape_glob(path: Path) -> str:
     """The path as a glob pattern of DuckDB that matches only this path."""
     return "".join(f"[{c}]" if c in "[*?" else c for c in str(path))
 
 
 def parquet(path: Path) -> str:
     """SQL that reads this one Parquet file."""
-    return f"read_parquet({sql_text(_literally(path))})"
+    return f"read_parquet({sql_text(_escape_glob(path))})"
 
 
 def rows(
@@ -47,10 +47,12 @@ def rows(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()) -> None:
+def restrict_file_access(
+    connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()
+) -> None:
     """Let this database read the files `readable` and no others. It cannot be undone."""
     paths = list(readable)
-    allowed = [str(p) for p in paths] + [_literally(p) for p in paths]
+    allowed = [str(p) for p in paths] + [_escape_glob(p) for p in paths]
     connection.execute("set allowed_paths = $1", [allowed])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -72,7 +74,7 @@ def open_files(
             connection.execute(f"attach {sql_text(database)} as attached (read_only, type duckdb)")
         for name, path in files.items():
             connection.execute(f"create view {sql_name(name)} as select * from {parquet(path)}")
-        close_doors(connection, files.values())
+        restrict_file_access(connection, files.values())
     except (duckdb.Error, UnicodeError) as error:
         connection.close()
         raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error

@@ -64,7 +64,7 @@ def use_utf8() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def widen_piped_tables() -> None:
+def set_piped_table_width() -> None:
     """Make piped tables 120 columns wide: at 80, which rich assumes, every slug would wrap."""
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")
@@ -76,7 +76,7 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def interrupts_said() -> Iterator[None]:
+def exit_on_interrupt() -> Iterator[None]:
     """End the process with one line and exit code 130 or 143 on Ctrl-C and SIGTERM.
 
     The process ends at once, without unwinding: dbt swallows exceptions and waits for its queries,
@@ -112,7 +112,7 @@ def interrupts_said() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say_failure(error: Exception) -> int:
+def print_failure(error: Exception) -> int:
     """Print what went wrong, without a traceback, and return the exit code.
 
     With TOKENSHARE_DEBUG=1 the traceback is printed as well.

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from tools.derive_prices import DAILY_STATES, LOAD_EVENTS, RESOLVED_STATES, per_million
-from tools.inputs import Inputs, arguments
+from tools.inputs import Inputs, parse_arguments
 
 KINDS = ("prompt", "completion", "input_cache_read", "input_cache_write")
 MATCH_KINDS = ("catalogue_id", "catalogue_id_other_day", "permaslug", "first_party_id")
@@ -252,7 +252,7 @@ def intervals(said: dict[date, Said], read_days: list[date]) -> Iterator[tuple[A
 
 def main() -> None:
     """Write both seeds and report how names were matched."""
-    inputs = arguments(__doc__)
+    inputs = parse_arguments(__doc__)
     names = Names(inputs)
     readings: list[Reading] = []
     # A state without models counts as read as well, and ends every price.

@@ -64,7 +64,7 @@ Special cases, decided by measurement
 import sys
 from decimal import Decimal, localcontext
 
-from tools.inputs import arguments
+from tools.inputs import parse_arguments
 
 LOAD_EVENTS = """
     create table events as
@@ -347,7 +347,7 @@ def per_million(price_per_token: str) -> str:
 
 def main() -> None:
     """Write both seeds and report what was left out."""
-    inputs = arguments(__doc__)
+    inputs = parse_arguments(__doc__)
     events = str(inputs.path("openrouter/models/price_events_*.parquet"))
     with inputs.catalogue() as connection:
         connection.create_function("per_million", per_million, [str], str)

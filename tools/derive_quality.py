@@ -16,7 +16,7 @@ What a row means
     86 of 96 models moved at once, by up to 2.6 points; between the two readings before, 2 of 60.
 """
 
-from tools.inputs import arguments
+from tools.inputs import parse_arguments
 
 INDICES = """
     with stated as (
@@ -57,5 +57,5 @@ INDICES = """
 """
 
 if __name__ == "__main__":
-    inputs = arguments(__doc__)
+    inputs = parse_arguments(__doc__)
     inputs.write_query("quality_seed.csv", inputs.catalogue(), INDICES)

@@ -33,7 +33,7 @@ How subjects are matched
     If a source states the same thing more than once, the newest statement counts.
 """
 
-from tools.inputs import SEEDS, arguments
+from tools.inputs import SEEDS, parse_arguments
 
 # The day of the newest model in the file, which cannot be older than that.
 EPOCH_SEEN_ON = "2026-07-15"
@@ -289,7 +289,7 @@ OPINIONS = """
 
 def main() -> None:
     """Write the seed and print the number of opinions in it."""
-    inputs = arguments(__doc__)
+    inputs = parse_arguments(__doc__)
     files = {
         "labs": SEEDS / "labs.csv",
         "authors": SEEDS / "authors.csv",

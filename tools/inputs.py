@@ -105,7 +105,7 @@ class Inputs:
         self.write(seed, [column[0] for column in connection.description or ()], rows)
 
 
-def arguments(description: str | None) -> Inputs:
+def parse_arguments(description: str | None) -> Inputs:
     """Parse the command line and return the inputs; `description` is the script's docstring."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -13,7 +13,7 @@ OWNERS = ["team:data-platform"]
 # One writer at a time, because only one process may open the working database.
 WRITER_POOL = "warehouse_writer"
 # A full disk or a busy lock may be gone later. Other errors would only be repeated by a retry.
-_MAY_PASS = (ResourceError, RunLockedError)
+_RETRIABLE = (ResourceError, RunLockedError)
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 
@@ -29,7 +29,7 @@ def errors_as_failures() -> Iterator[None]:
         raise dg.Failure(
             description="\n".join(plain(line, 2000) for line in str(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=isinstance(error, _MAY_PASS),
+            allow_retries=isinstance(error, _RETRIABLE),
         ) from error
 
 

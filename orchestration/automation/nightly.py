@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration.errors import plain
 from orchestration.files import sha256_bytes
-from orchestration.landing.inbox import look, state_of
+from orchestration.landing.inbox import file_state, scan_inbox
 from orchestration.resources.installation import Installation
 
 publish_vintage = dg.define_asset_job(
@@ -37,7 +37,7 @@ def inbox(
     context: dg.SensorEvaluationContext, installation: Installation
 ) -> dg.RunRequest | dg.SkipReason:
     settings = installation.settings()
-    found = look(settings)
+    found = scan_inbox(settings)
     if not found.ready:
         left = "; ".join(f"{plain(p.name)}: {why}" for p, why in found.left.items())
         return dg.SkipReason(
@@ -45,7 +45,7 @@ def inbox(
             f"{settings.inbox_quiet_seconds:g} s" + (f" ({left})" if left else "")
         )
     # One run per state of the inbox.
-    state = "".join(f"{p.name}:{state_of(p)};" for p in found.ready)
+    state = "".join(f"{p.name}:{file_state(p)};" for p in found.ready)
     return dg.RunRequest(
         run_key=sha256_bytes(state.encode(errors="surrogateescape")),
         tags={"inbox_files": str(len(found.ready))},

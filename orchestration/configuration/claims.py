@@ -173,7 +173,7 @@ class Window(Strict):
     end: date | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> "Window":
+    def _fits_its_kind(self) -> "Window":
         if self.kind.startswith("span") != (self.end is not None):
             raise ValueError(
                 "end is required with the kinds that begin with span; other kinds imply it"
@@ -229,7 +229,7 @@ class Claim(Strict):
         return {**entry, "published_by": OURSELVES}
 
     @model_validator(mode="after")
-    def _names_what_there_is(self, info: ValidationInfo) -> "Claim":
+    def _references_exist(self, info: ValidationInfo) -> "Claim":
         groups: dict[str, dict[str, Group]] | None = (info.context or {}).get("groups")
         if groups is None:
             return self
@@ -245,7 +245,7 @@ class Claim(Strict):
         return self
 
     @model_validator(mode="after")
-    def _can_be_checked(self) -> "Claim":
+    def _fields_fit_the_metric(self) -> "Claim":
         if self.measurable == (self.reason is not None):
             raise ValueError(
                 "a reason is required with measurable: false and not allowed otherwise"
@@ -315,12 +315,12 @@ class ClaimFile(Strict):
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
 
     @classmethod
-    def written_keys(cls) -> tuple[str, ...]:
+    def allowed_keys(cls) -> tuple[str, ...]:
         return (*_SHARED, "claims")
 
     @model_validator(mode="before")
     @classmethod
-    def _shares_its_head(cls, document: Any, info: ValidationInfo) -> Any:
+    def _copy_shared_keys(cls, document: Any, info: ValidationInfo) -> Any:
         if not isinstance(document, dict) or not isinstance(document.get("claims"), list):
             return document
         shared = {k: document[k] for k in _SHARED if k in document}
@@ -353,7 +353,7 @@ def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
 
 
 @cache
-def configured() -> tuple[RuleSets, tuple[Claim, ...]]:
+def rule_sets_and_claims() -> tuple[RuleSets, tuple[Claim, ...]]:
     """The rule sets and claims of this checkout; read once per process."""
     rule_sets = read(RULE_SETS_FILE, RuleSets)
     return rule_sets, read_claims(CLAIMS_DIR, rule_sets)

@@ -34,12 +34,12 @@ class Correction(Strict):
     checked_on: date
 
     @model_validator(mode="after")
-    def _has_a_day(self) -> "Correction":
+    def _period_is_not_empty(self) -> "Correction":
         if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
             raise ValueError(f"valid_from {self.valid_from} is not before valid_to {self.valid_to}")
         return self
 
-    def meets(self, other: "Correction") -> bool:
+    def conflicts_with(self, other: "Correction") -> bool:
         """Do both correct the same value on the same day, or have the same id?"""
         same = (self.source, self.key, self.field) == (other.source, other.key, other.field)
         first = max(self.valid_from or date.min, other.valid_from or date.min)
@@ -51,10 +51,10 @@ class Corrections(RootModel[tuple[Correction, ...]]):
     """The file: a list of corrections."""
 
     @model_validator(mode="after")
-    def _are_apart(self) -> "Corrections":
+    def _do_not_overlap(self) -> "Corrections":
         for n, one in enumerate(self.root):
             for other in self.root[:n]:
-                if one.meets(other):
+                if one.conflicts_with(other):
                     raise ValueError(
                         f"corrections {other.id} and {one.id} have the same id, or correct the "
                         "same value on the same days; expected one correction"

@@ -23,9 +23,9 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
 # The fields that identify an entry of a list in a message.
-_NAMES = ("id", "claim_id", "rule_set", "rule")
+_ID_FIELDS = ("id", "claim_id", "rule_set", "rule")
 # Replacements for messages of pydantic that use the names of Python types.
-_IN_WORDS = {
+_MESSAGES = {
     "missing": "is missing",
     "tuple_type": "expected a list",
     "dict_type": "expected a mapping",
@@ -48,14 +48,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     @classmethod
-    def written_keys(cls) -> tuple[str, ...]:
+    def allowed_keys(cls) -> tuple[str, ...]:
         """The keys that the file may contain."""
         return tuple(cls.model_fields)
 
     @model_validator(mode="before")
     @classmethod
     def _has_no_other_key(cls, entry: Any) -> Any:
-        known = cls.written_keys()
+        known = cls.allowed_keys()
         for key in entry if isinstance(entry, dict) else ():
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
@@ -107,17 +107,17 @@ def read(path: Path, model: type[Model], **context: Any) -> Model:
         found = error.errors()
         # If the only entry of a list is wrong, pydantic also reports that the list is too short.
         # Only the error of the entry is shown.
-        deepest = [e for e in found if not any(_lies_within(other, e) for other in found)]
-        said = [f"{path}:{_said(root, problem)}" for problem in deepest]
+        deepest = [e for e in found if not any(_is_within(other, e) for other in found)]
+        said = [f"{path}:{_describe(root, problem)}" for problem in deepest]
         raise TokenshareError("\n".join(dict.fromkeys(said))) from error
 
 
-def _lies_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+def _is_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
     place = outer["loc"]
     return len(inner["loc"]) > len(place) and inner["loc"][: len(place)] == place
 
 
-def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
+def _describe(root: yaml.Node | None, problem: ErrorDetails) -> str:
     """`line: entry: key = value: what was expected`."""
     unknown = problem["type"] == "unknown_key"
     # `[key]` is pydantic's mark for an error in a key; it is not part of the file.
@@ -129,20 +129,20 @@ def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
     node, line, entry, keys = root, 1, "", []
     for part in place:
         # A key that all entries share is written once, at the top of the file.
-        line, node = _step(node, part) or _step(root, part) or (line, None)
+        line, node = _child(node, part) or _child(root, part) or (line, None)
         keys.append(str(part))
         if isinstance(part, int) and isinstance(node, yaml.MappingNode):
             fields = {key.value: value.value for key, value in node.value}
-            named = [str(fields[name]) for name in _NAMES if name in fields]
+            named = [str(fields[name]) for name in _ID_FIELDS if name in fields]
             entry, keys = (named or [f"no. {part + 1}"])[0] + ": ", []
     field = ".".join(keys)
     hidden = not field or isinstance(value, dict) or problem["type"] == "missing"
     shown = "" if hidden else f" = {quoted(value)}"
-    expected = _IN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    expected = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     return f"{line}: {entry}{field}{shown}{': ' if field else ''}{expected}"
 
 
-def _step(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+def _child(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
     """The line and the node of a key of a mapping, or of an item of a list."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

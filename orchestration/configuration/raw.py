@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from orchestration.configuration.claims import Claim, RuleSets, configured
+from orchestration.configuration.claims import Claim, RuleSets, rule_sets_and_claims
 from orchestration.configuration.corrections import CORRECTIONS_FILE, Corrections
 from orchestration.configuration.files import read
 
@@ -80,7 +80,10 @@ def load_configuration(connection: duckdb.DuckDBPyConnection) -> None:
     Raises TokenshareError if the configuration is wrong.
     """
     corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
-    contents = {**rows(*configured()), "corrections": sorted(corrections, key=lambda c: c["id"])}
+    contents = {
+        **rows(*rule_sets_and_claims()),
+        "corrections": sorted(corrections, key=lambda c: c["id"]),
+    }
     for name, content in contents.items():
         columns = [column.split()[0] for column in _COLUMNS[name].split(", ")]
         connection.execute(f"create table raw.{name} ({_COLUMNS[name]})")

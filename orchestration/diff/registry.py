@@ -15,7 +15,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import PRIMARY_SOURCE, Settings
-from orchestration.tables import close_doors, rows
+from orchestration.tables import restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -152,7 +152,7 @@ def diff(
         changes = [
             change
             for table in _COMPARED
-            if _both_hold(table, old, new)
+            if _is_comparable(table, old, new)
             for change in _row_changes(connection, table)
         ]
         moved: dict[str, Any] = {"shares": [], "slugs": []}
@@ -160,7 +160,7 @@ def diff(
             notices.append("nothing is published yet: rows only, no share points")
         else:
             read_usage(connection, latest[1], source)
-            close_doors(connection)
+            restrict_file_access(connection)
             moved = _moves(connection, today, view)
     return {
         "a": {"version": old.label, "asked": a},
@@ -174,7 +174,7 @@ def diff(
     }
 
 
-def _both_hold(table: str, old: Version, new: Version) -> bool:
+def _is_comparable(table: str, old: Version, new: Version) -> bool:
     """False if a vintage does not publish the table: then the checkout's table would be read."""
     return not any(v.is_vintage and v.file(table) is None for v in (old, new))
 

@@ -13,7 +13,7 @@ import duckdb
 
 from orchestration.errors import TokenshareError, VerificationError, plain
 from orchestration.landing.store import DumpRecord
-from orchestration.publication.manifest import only
+from orchestration.publication.manifest import single_match
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -204,7 +204,9 @@ def find_dump(name: str, records: list[DumpRecord]) -> DumpRecord:
     """
     usage = [r for r in records if SOURCES[r.source].kind == "usage"]
     found = [r for r in usage if name and r.sha256.startswith(name.lower())]
-    record: DumpRecord = only(found, name, "landed usage dump", (r.sha256[:12] for r in usage))
+    record: DumpRecord = single_match(
+        found, name, "landed usage dump", (r.sha256[:12] for r in usage)
+    )
     return record
 
 

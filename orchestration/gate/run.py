@@ -370,12 +370,12 @@ def _observed(frame: pd.DataFrame, column: str, failing: int) -> str:
     values = frame[column].dropna()
     numbers = pd.api.types.is_numeric_dtype(values.dtype)
     if len(values) and numbers and not pd.api.types.is_bool_dtype(values.dtype):
-        low, high = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in _ends(values))
+        low, high = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in _min_and_max(values))
         return f"{column} from {low} to {high} in {len(frame)} rows"
     return f"{failing} of {len(frame)} rows fail"
 
 
-def _ends(values: "pd.Series[Any]") -> tuple[Any, Any]:
+def _min_and_max(values: "pd.Series[Any]") -> tuple[Any, Any]:
     return values.min(), values.max()
 
 
@@ -429,7 +429,7 @@ def warnings(results: Sequence[RuleResult]) -> list[RuleResult]:
     return [r for r in results if r.outcome == "warn"]
 
 
-def refuse(results: Sequence[RuleResult], candidate: Path) -> None:
+def raise_if_blocked(results: Sequence[RuleResult], candidate: Path) -> None:
     """Raise GateRefusedError, with the rule, observed value and rows of each failed blocker, if any
     blocker failed."""
     failed = blockers(results)

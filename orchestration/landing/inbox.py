@@ -17,7 +17,7 @@ from pathlib import Path
 
 from orchestration.errors import RefusedDumpError, TokenshareError, plain
 from orchestration.files import sha256_file
-from orchestration.landing.manifest import SUFFIX, own_path
+from orchestration.landing.manifest import SUFFIX, manifest_path
 from orchestration.landing.store import Landed, check_content, land, withdraw
 from orchestration.settings import Settings
 
@@ -26,7 +26,7 @@ _REASON_SUFFIX = ".error.txt"
 _UNFINISHED = (".part", ".tmp", ".crdownload")
 # The longest file name on Linux and most other systems.
 _MAX_NAME_BYTES = 255
-_LOOK_EVERY_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 Progress = Callable[[str], None]
 
@@ -60,7 +60,7 @@ class InboxResult:
         ]
 
 
-def state_of(path: Path) -> tuple[int, int, int]:
+def file_state(path: Path) -> tuple[int, int, int]:
     """Inode, size and time of the last write in nanoseconds: they change if the file does."""
     status = path.lstat()
     return status.st_ino, status.st_size, status.st_mtime_ns
@@ -73,7 +73,7 @@ def _idle_seconds(path: Path) -> float:
     return time.time() - min(status.st_mtime, status.st_ctime)
 
 
-def writers(paths: list[Path]) -> set[Path]:
+def files_open_for_writing(paths: list[Path]) -> set[Path]:
     """The files that a process has open for writing, as far as `/proc` shows it.
 
     A stalled copy looks complete, but its file is still open. `/proc` exists only on Linux, and it
@@ -95,7 +95,7 @@ def writers(paths: list[Path]) -> set[Path]:
     return found
 
 
-def _why_not(path: Path) -> str | None:
+def _reason_to_leave(path: Path) -> str | None:
     """Why an entry of the inbox cannot be landed, or None if it can."""
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
@@ -114,7 +114,7 @@ def _why_not(path: Path) -> str | None:
     return None
 
 
-def look(settings: Settings) -> Inbox:
+def scan_inbox(settings: Settings) -> Inbox:
     """Find the files of the inbox that may be landed now. Hidden files are ignored.
 
     Raises TokenshareError if the inbox cannot be read.
@@ -129,10 +129,10 @@ def look(settings: Settings) -> Inbox:
         if path.name.startswith(".") or path.name == _REFUSED:
             continue
         try:
-            if why := _why_not(path):
+            if why := _reason_to_leave(path):
                 left[path] = why
                 continue
-            manifest = own_path(path)
+            manifest = manifest_path(path)
             both = [path, manifest] if os.path.lexists(manifest) else [path]
             idle = min(map(_idle_seconds, both))
         except OSError as error:
@@ -146,24 +146,24 @@ def look(settings: Settings) -> Inbox:
             )
         else:
             ready.append(path)
-    for path in writers(ready):
+    for path in files_open_for_writing(ready):
         ready.remove(path)
         left[path] = "a process has it open for writing"
-        waits = max(waits, _LOOK_EVERY_SECONDS)
+        waits = max(waits, _POLL_SECONDS)
     return Inbox(ready, left, waits)
 
 
-def _wait(settings: Settings, progress: Progress) -> Inbox:
+def _wait_until_quiet(settings: Settings, progress: Progress) -> Inbox:
     """Wait until no file has just been written, but at most for the quiet time."""
-    ends = time.monotonic() + settings.inbox_quiet_seconds + _LOOK_EVERY_SECONDS
-    inbox = look(settings)
+    ends = time.monotonic() + settings.inbox_quiet_seconds + _POLL_SECONDS
+    inbox = scan_inbox(settings)
     told = False
     while inbox.waits and time.monotonic() < ends:
         if not told:
             progress(f"waiting up to {inbox.waits:.0f} s for files in the inbox to be complete")
             told = True
-        time.sleep(min(inbox.waits, _LOOK_EVERY_SECONDS))
-        inbox = look(settings)
+        time.sleep(min(inbox.waits, _POLL_SECONDS))
+        inbox = scan_inbox(settings)
     return inbox
 
 
@@ -173,15 +173,15 @@ def wait_for_writers(path: Path, settings: Settings) -> None:
     Raises RefusedDumpError if the file is still open for writing after that time.
     """
     ends = time.monotonic() + settings.inbox_quiet_seconds
-    while writers([path]):
+    while files_open_for_writing([path]):
         if time.monotonic() >= ends:
             raise RefusedDumpError(
                 f"{plain(path.name)}: is being written right now; land it when it is complete"
             )
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
-def _cut(name: str, suffix: str) -> str:
+def _fit_name(name: str, suffix: str) -> str:
     """The name with a suffix, cut to the longest name that a file may have."""
     return os.fsdecode(os.fsencode(name)[: _MAX_NAME_BYTES - len(os.fsencode(suffix))]) + suffix
 
@@ -191,7 +191,10 @@ def _free_paths(folder: Path, name: str) -> tuple[Path, Path]:
     number = 1
     while True:
         numbered = name if number == 1 else f"{number}-{name}"
-        path, reason = folder / _cut(numbered, ""), folder / _cut(numbered, _REASON_SUFFIX)
+        path, reason = (
+            folder / _fit_name(numbered, ""),
+            folder / _fit_name(numbered, _REASON_SUFFIX),
+        )
         if not os.path.lexists(path) and not os.path.lexists(reason):
             return path, reason
         number += 1
@@ -212,18 +215,18 @@ def _refuse(path: Path, message: str, settings: Settings, result: InboxResult) -
         result.refused.append((moved, message))
 
 
-def _take(path: Path, settings: Settings, result: InboxResult) -> None:
+def _land_file(path: Path, settings: Settings, result: InboxResult) -> None:
     """Land one file, and remove it from the inbox if it is still the file that was landed."""
-    before = state_of(path)
+    before = file_state(path)
     try:
         landed = land(path, settings)
     except RefusedDumpError as error:
-        if state_of(path) == before:
+        if file_state(path) == before:
             _refuse(path, str(error), settings, result)
         else:
             result.left[path] = "it changed while it was read"
         return
-    if state_of(path) != before or sha256_file(path) != landed.record.sha256:
+    if file_state(path) != before or sha256_file(path) != landed.record.sha256:
         withdraw(landed, settings)
         result.left[path] = "it changed while it was read"
         return
@@ -241,11 +244,11 @@ def take_inbox(settings: Settings, progress: Progress = lambda _: None) -> Inbox
     Raises TokenshareError if the inbox cannot be read, and CorruptLandingError if a dump in it was
     landed before and its landed copy has changed since.
     """
-    inbox = _wait(settings, progress)
+    inbox = _wait_until_quiet(settings, progress)
     result = InboxResult(left=dict(inbox.left))
     for path in inbox.ready:
         try:
-            _take(path, settings, result)
+            _land_file(path, settings, result)
         except FileNotFoundError:
             continue  # somebody has removed it in the meantime
         except PermissionError as error:

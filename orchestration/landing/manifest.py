@@ -46,7 +46,7 @@ class Manifest(BaseModel):
     files: ExportedFiles
 
 
-def own_path(path: Path) -> Path:
+def manifest_path(path: Path) -> Path:
     """The path of the manifest of a dump: `2026-10-08.manifest.json` for `2026-10-08.csv.gz`."""
     name = path.name
     for suffix in (".gz", ".csv", ".json"):
@@ -80,7 +80,7 @@ def find_manifest(path: Path, dump: Dump) -> tuple[Path, Manifest] | None:
     Raises RefusedDumpError if the manifest with the name of the dump is not readable or states the
     hash of another file.
     """
-    own = own_path(path)
+    own = manifest_path(path)
     hashes = {sha256_bytes(dump.content), dump.inspected.sha256}
     found: list[tuple[datetime, Path, Manifest]] = []
     for beside in sorted(path.parent.glob(f"*{SUFFIX}")):

@@ -25,9 +25,9 @@ from orchestration.errors import CorruptLandingError, RefusedDumpError, plain, q
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
-    fresh_folder,
     fsync,
-    settle_folder,
+    move_into_place,
+    new_building_folder,
     sha256_bytes,
     sha256_file,
     to_json,
@@ -104,7 +104,7 @@ class DumpRecord(BaseModel):
 class Landed:
     """The result of landing one file. `notices` are to be shown to the user.
 
-    `manifest` is the path of the manifest that was read with it. `is_better` is true if the dump
+    `manifest` is the path of the manifest that was read with it. `is_redated` is true if the dump
     was landed before and its sidecar now has a better `as_of`.
     """
 
@@ -115,7 +115,7 @@ class Landed:
     quarantined_fields: int
     notices: tuple[str, ...]
     manifest: Path | None = None
-    is_better: bool = False
+    is_redated: bool = False
 
 
 def time_in_name(name: str) -> datetime | None:
@@ -188,7 +188,7 @@ def limits(settings: Settings) -> Limits:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _ReadDump:
     """A dump that was read: what it states about itself, and its good and bad rows."""
 
     dump: Dump
@@ -201,9 +201,9 @@ class _Judged:
     bad: pa.Table
 
 
-def _judge(
+def _parse_and_check(
     path: Path, dump: Dump, source_name: str | None, flag: datetime | None, now: datetime
-) -> _Judged:
+) -> _ReadDump:
     source = find_source(dump, source_name)
     parsed = parse(dump, source)
     found = None
@@ -221,12 +221,12 @@ def _judge(
             f"{first['row_number']}, field {first['field']}, value {quoted(first['value'])}: "
             f"{first['code']}, expected {first['expected']}"
         )
-    return _Judged(dump, source, parsed, as_of, origin, found[0] if found else None, good, bad)
+    return _ReadDump(dump, source, parsed, as_of, origin, found[0] if found else None, good, bad)
 
 
 def _read(
     path: Path, settings: Settings, source_name: str | None, flag: datetime | None, now: datetime
-) -> _Judged:
+) -> _ReadDump:
     """Read a file and check its rows.
 
     Raises RefusedDumpError for any error of the file, even an unforeseen one: files may be hostile.
@@ -238,7 +238,7 @@ def _read(
         )
     dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
     try:
-        return _judge(path, dump, source_name, flag, now)
+        return _parse_and_check(path, dump, source_name, flag, now)
     except (RefusedDumpError, OSError, duckdb.IOException):
         # A full disk is not an error of the file.
         raise
@@ -316,21 +316,21 @@ def land(
         citation=_citation(read),
     )
     kept(record.source, sha256, record.as_of, settings).write(good, read.bad)
-    building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+    building = new_building_folder(final.parent, f"{os.getpid()}-{sha256}")
     (building / record.file).write_bytes(read.dump.content)
     (building / SIDECAR).write_bytes(to_json(record.sidecar()))
-    _settle(building, final)
+    _move_into_place(building, final)
     return Landed(
         record, True, good.num_rows, *count_scopes(read.bad), tuple(notices), manifest=read.manifest
     )
 
 
-def _citation(read: _Judged) -> str:
+def _citation(read: _ReadDump) -> str:
     as_of = read.parsed.cited_as_of or format_time(read.as_of)
     return read.source.citation.format(as_of=as_of)
 
 
-def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -> Landed:
+def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime) -> Landed:
     """Land bytes that are landed already; an `as_of` from a better origin replaces the earlier one.
 
     If both are flags, the second corrects the first. If both have any other origin in common, the
@@ -340,7 +340,7 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
     check_content(settings, record)
     rank, before = _BEST_FIRST.index(read.origin), _BEST_FIRST.index(record.as_of_origin)
     notices = []
-    is_better = False
+    is_redated = False
     good, bad = read.good, read.bad
     if read.origin == "flag" and rank > before and record.as_of != read.as_of:
         raise RefusedDumpError(
@@ -365,7 +365,7 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
                 f"(from {record.as_of_origin}); it is now {format_time(read.as_of)} "
                 f"(from {read.origin})"
             )
-        record, is_better = better, True
+        record, is_redated = better, True
     elif record.as_of != read.as_of:
         notices.append(
             f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
@@ -376,7 +376,7 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
     if not rows.is_there:
         rows.write(good, bad)
     counts = (good.num_rows, *count_scopes(bad))
-    return Landed(record, False, *counts, tuple(notices), read.manifest, is_better)
+    return Landed(record, False, *counts, tuple(notices), read.manifest, is_redated)
 
 
 def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
@@ -395,9 +395,9 @@ def withdraw(landed: Landed, settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settle(building: Path, final: Path) -> None:
+def _move_into_place(building: Path, final: Path) -> None:
     try:
-        settle_folder(building, final)
+        move_into_place(building, final)
     except OSError:
         # Another process has landed the same bytes in the meantime: the result is the same.
         if not final.exists():
@@ -429,7 +429,7 @@ def read_record(folder: Path) -> DumpRecord:
     return record
 
 
-def _refuse_changed(path: Path, record: DumpRecord, found: str) -> None:
+def _check_hash(path: Path, record: DumpRecord, found: str) -> None:
     if found != record.sha256:
         raise CorruptLandingError(
             f"{path}: was landed with sha256 {record.sha256} but now has {found}. Landed dumps "
@@ -444,7 +444,7 @@ def check_content(settings: Settings, record: DumpRecord) -> None:
     Raises CorruptLandingError if its bytes do not have the sha256 in its path.
     """
     path = settings.landing_dir / record.path
-    _refuse_changed(path, record, sha256_file(path) if path.exists() else "no file")
+    _check_hash(path, record, sha256_file(path) if path.exists() else "no file")
 
 
 def read_dump(record: DumpRecord, settings: Settings) -> Dump:
@@ -454,7 +454,7 @@ def read_dump(record: DumpRecord, settings: Settings) -> Dump:
     """
     path = settings.landing_dir / record.path
     dump = Dump.read(path, not_after=record.as_of)
-    _refuse_changed(path, record, sha256_bytes(dump.content))
+    _check_hash(path, record, sha256_bytes(dump.content))
     return dump
 
 
@@ -493,7 +493,7 @@ def list_dumps(settings: Settings) -> list[DumpRecord]:
     return records
 
 
-def seal_older(settings: Settings) -> list[str]:
+def seal_unsealed(settings: Settings) -> list[str]:
     """Seal the sidecars that an earlier version wrote without a seal; returns notices about them.
 
     Raises CorruptLandingError if a sidecar is not readable.
@@ -524,6 +524,6 @@ def land_shipped(settings: Settings) -> None:
     for source, sha256 in sorted(shipped.keys() - landed):
         if source not in in_use:
             final = settings.landing_dir / source / sha256
-            building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+            building = new_building_folder(final.parent, f"{os.getpid()}-{sha256}")
             shutil.copytree(shipped[source, sha256], building, dirs_exist_ok=True)
-            _settle(building, final)
+            _move_into_place(building, final)

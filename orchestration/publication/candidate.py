@@ -24,9 +24,9 @@ from orchestration.errors import TokenshareError, TransformError, plain
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
-    fresh_folder,
+    move_into_place,
+    new_building_folder,
     read_json,
-    settle_folder,
     sha256_bytes,
     to_json,
 )
@@ -267,7 +267,7 @@ def build_candidate(
     records = [i.record for i in ingested]
     inputs_sha256 = inputs_fingerprint(records, settings)
     name = f"{now:%Y%m%dT%H%M%S%f}-{inputs_sha256[:8]}"
-    building = fresh_folder(settings.candidates_dir, name)
+    building = new_building_folder(settings.candidates_dir, name)
     tables_dir = building / "tables"
     tables_dir.mkdir()
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
@@ -306,7 +306,7 @@ def build_candidate(
         )
     )
     final = settings.candidates_dir / name
-    settle_folder(building, final)
+    move_into_place(building, final)
     return read_candidate(final)
 
 

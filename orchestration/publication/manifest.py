@@ -42,24 +42,24 @@ def vintage_time(vintage_id: str) -> datetime | None:
         return None
 
 
-def _an_id(value: str) -> str:
+def _check_vintage_id(value: str) -> str:
     if vintage_time(value) is None:
         raise ValueError("is not the id of a vintage")
     return value
 
 
-def _a_plain_path(value: str) -> str:
+def _check_plain_path(value: str) -> str:
     if not _PLAIN_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
         raise ValueError("is not a plain path inside the folder")
     return value
 
 
-def _a_time(value: str) -> str:
+def _check_time(value: str) -> str:
     datetime.fromisoformat(value)
     return value
 
 
-_VintageId = Annotated[str, AfterValidator(_an_id)]
+_VintageId = Annotated[str, AfterValidator(_check_vintage_id)]
 
 
 class _Shape(BaseModel):
@@ -67,11 +67,11 @@ class _Shape(BaseModel):
 
 
 class _Input(_Shape):
-    as_of: Annotated[str, AfterValidator(_a_time)]
+    as_of: Annotated[str, AfterValidator(_check_time)]
 
 
 class _Output(_Shape):
-    path: Annotated[str, AfterValidator(_a_plain_path)]
+    path: Annotated[str, AfterValidator(_check_plain_path)]
     sha256: str
     bytes: int
     rows: int | None
@@ -149,7 +149,7 @@ class _Manifest(_Shape):
 
 class _Pointer(_Shape):
     vintage_id: _VintageId
-    path: Annotated[str, AfterValidator(_a_plain_path)]
+    path: Annotated[str, AfterValidator(_check_plain_path)]
     manifest_sha256: str
 
 
@@ -236,11 +236,11 @@ def find_vintage(name: str, settings: Settings) -> Path:
         return latest[0]
     there_are = list(settings.vintages_dir.glob("*"))
     found = sorted(path for path in there_are if name and path.name.startswith(name))
-    folder: Path = only(found, name, "vintage", (path.name for path in there_are))
+    folder: Path = single_match(found, name, "vintage", (path.name for path in there_are))
     return folder
 
 
-def only(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
+def single_match(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
     """The only item of `found`, the things whose names begin with `name`.
 
     Raises TokenshareError, which lists the existing names, if there is none or several.
@@ -252,7 +252,7 @@ def only(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> An
     return found[0]
 
 
-def with_repair(error: VerificationError) -> VerificationError:
+def with_repair_advice(error: VerificationError) -> VerificationError:
     """The error as one about the latest vintage, with advice on how to repair it."""
     return VerificationError(f"the latest vintage is damaged. {_REPAIR}\n{error}")
 
@@ -261,7 +261,7 @@ def _damaged(path: Path, problem: str) -> VerificationError:
     return VerificationError(f"{path}: {problem}. {_REPAIR}")
 
 
-def point_to(published_dir: Path, manifest: dict[str, Any]) -> None:
+def set_latest(published_dir: Path, manifest: dict[str, Any]) -> None:
     """Make `latest.json` name the vintage of this manifest, in one step."""
     vintage_id = manifest["vintage_id"]
     pointer = {

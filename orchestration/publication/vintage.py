@@ -22,14 +22,14 @@ from orchestration.errors import GateRefusedError, TokenshareError, Verification
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
+    move_into_place,
     read_json,
-    settle_folder,
     sha256_file,
     to_json,
     write_atomically,
 )
 from orchestration.gate.page import write_results
-from orchestration.gate.run import RuleResult, refuse, run_gate
+from orchestration.gate.run import RuleResult, raise_if_blocked, run_gate
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     DATABASE_NAME,
@@ -40,12 +40,12 @@ from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     Withheld,
-    point_to,
     read_latest,
     read_manifest,
     seal_manifest,
+    set_latest,
     vintage_time,
-    with_repair,
+    with_repair_advice,
 )
 from orchestration.publication.verify import verify
 from orchestration.publication.withheld import absent_sources
@@ -54,7 +54,7 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
 
 # The keys of the manifest that are copied into the marker file of a run.
-_MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
+_MARKER_KEYS = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
 # The types of `run_gate` and `build_report`; a test that needs neither passes simpler functions.
@@ -111,7 +111,7 @@ def intact_latest(settings: Settings) -> Vintage | None:
         try:
             verify(latest.path, deep=False)
         except VerificationError as error:
-            raise with_repair(error) from error
+            raise with_repair_advice(error) from error
     return latest
 
 
@@ -149,7 +149,7 @@ def _was_made_from(folder: Path, inputs_sha256: str) -> bool:
     return (manifest["vintage_id"], manifest.get("inputs_sha256")) == (folder.name, inputs_sha256)
 
 
-def _marker(settings: Settings) -> Path:
+def _marker_path(settings: Settings) -> Path:
     """The path of the marker file, which names the vintage that a run is about to publish.
 
     The file exists from before the rename of the folder until `latest.json` has changed.
@@ -157,7 +157,7 @@ def _marker(settings: Settings) -> Path:
     return settings.data_dir / ".publishing.json"
 
 
-def _interrupted(settings: Settings, present: str | None) -> dict[str, Any] | None:
+def _interrupted_manifest(settings: Settings, present: str | None) -> dict[str, Any] | None:
     """The manifest of the vintage that an interrupted run had renamed but not yet named in
     `latest.json`, or None if there is none.
 
@@ -165,14 +165,14 @@ def _interrupted(settings: Settings, present: str | None) -> dict[str, Any] | No
     `present` one. Raises OSError, ValueError, KeyError or VerificationError if that cannot be
     confirmed.
     """
-    stated = read_json(_marker(settings))
+    stated = read_json(_marker_path(settings))
     vintage_id = str(stated["vintage_id"])
     if vintage_time(vintage_id) is None:
         raise ValueError(f"{vintage_id!r} is not the id of a vintage")
     if vintage_id == present or not (settings.vintages_dir / vintage_id).exists():
         return None
     manifest = read_manifest(settings.vintages_dir / vintage_id)
-    if any(stated[k] != manifest.get(k) for k in _MARKED):
+    if any(stated[k] != manifest.get(k) for k in _MARKER_KEYS):
         raise ValueError(f"{vintage_id} is not the vintage that the interrupted run made")
     if stated["previous_vintage"] != present:
         raise ValueError(
@@ -182,24 +182,24 @@ def _interrupted(settings: Settings, present: str | None) -> dict[str, Any] | No
     return verify(settings.vintages_dir / vintage_id)
 
 
-def _finish(settings: Settings, present: str | None) -> list[str]:
+def _follow_marker(settings: Settings, present: str | None) -> list[str]:
     """Finish the publication that the marker file describes, if it is valid; remove the file."""
     said = []
     try:
-        manifest = _interrupted(settings, present)
+        manifest = _interrupted_manifest(settings, present)
     except (OSError, ValueError, KeyError, VerificationError) as error:
         manifest = None
         said = [
-            f"{_marker(settings)}: cannot be used to finish an interrupted run, and is removed: "
-            f"{plain(error, 1000)}"
+            f"{_marker_path(settings)}: cannot be used to finish an interrupted run, and is "
+            f"removed: {plain(error, 1000)}"
         ]
     if manifest is not None:
-        point_to(settings.published_dir, manifest)
+        set_latest(settings.published_dir, manifest)
         said = [
             f"vintage {manifest['vintage_id']} of an interrupted run is complete: latest.json now "
             "names it"
         ]
-    _marker(settings).unlink()
+    _marker_path(settings).unlink()
     return said
 
 
@@ -212,8 +212,8 @@ def finish_interrupted(settings: Settings) -> list[str]:
     """
     latest = latest_vintage(settings)
     notices = []
-    if _marker(settings).exists():
-        notices = _finish(settings, latest.vintage_id if latest else None)
+    if _marker_path(settings).exists():
+        notices = _follow_marker(settings, latest.vintage_id if latest else None)
         latest = latest_vintage(settings)
     for path in sorted(settings.vintages_dir.glob("*")):
         if path.name.startswith(BUILDING_PREFIX):
@@ -356,7 +356,7 @@ def publish(
     withheld = [w.describe() for w in candidate.withheld]
     write_results(candidate.path, results, candidate.path.name, withheld)
     try:
-        refuse(results, candidate.path)
+        raise_if_blocked(results, candidate.path)
     except GateRefusedError:
         _prune_candidates(settings)
         raise
@@ -405,9 +405,9 @@ def publish(
     (candidate.path / MANIFEST_NAME).write_bytes(manifest)
     final = settings.vintages_dir / vintage_id
     document = json.loads(manifest)
-    write_atomically(_marker(settings), to_json({k: document[k] for k in _MARKED}))
-    settle_folder(candidate.path, final)
-    point_to(settings.published_dir, document)
-    _marker(settings).unlink()
+    write_atomically(_marker_path(settings), to_json({k: document[k] for k in _MARKER_KEYS}))
+    move_into_place(candidate.path, final)
+    set_latest(settings.published_dir, document)
+    _marker_path(settings).unlink()
     _prune_candidates(settings)
     return Vintage(vintage_id, final, document, is_new=True)

@@ -15,7 +15,7 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import PRIMARY_SOURCE, Settings
-from orchestration.tables import close_doors, parquet, rows
+from orchestration.tables import parquet, restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,7 +126,7 @@ def check(
             notices.append("nothing is published yet: checks that need usage were skipped")
         else:
             found |= _check_usage(connection, latest[1], source, today)
-        close_doors(connection)
+        restrict_file_access(connection)
         stale = _stale(connection, today, max_age_days)
         compared = opinions.compare(connection, "registry", today, version.judgements)
     contradictions = [o for o in compared if o["verdict"] == "contradicts"]
@@ -154,7 +154,9 @@ def check(
             for verdict in ("agrees", "contradicts", "silent")
         },
         "silent": [o for o in compared if o["verdict"] == "silent"],
-        "outdated_judgements": opinions.outdated(opinions.judged(version.judgements), compared),
+        "outdated_judgements": opinions.outdated(
+            opinions.read_judgements(version.judgements), compared
+        ),
         "failures": failures,
         "max_age_days": max_age_days,
         "registry": version.label,

@@ -19,7 +19,7 @@ from orchestration.registry.registry import (
     load_table,
 )
 from orchestration.settings import Settings
-from orchestration.tables import close_doors, parquet, rows
+from orchestration.tables import parquet, restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -258,7 +258,7 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) 
         load_table(connection, prices or SEEDS_DIR / "price_seed.csv", "price_history", PRICE_SEED)
     except duckdb.Error as error:
         raise VerificationError(f"{tables}: cannot be read: {plain(error)}") from error
-    close_doors(connection, [usage] if usage else [])
+    restrict_file_access(connection, [usage] if usage else [])
 
 
 def _resolve(connection: "duckdb.DuckDBPyConnection", asked: str) -> str:

@@ -100,14 +100,14 @@ def compare(
         "order by verdict = 'contradicts' desc, subject_kind, subject, field, opinion_source",
     )
     contradicted = any(o["verdict"] == "contradicts" for o in compared)
-    ids = {j.about: j.id for j in judged(judgements)} if contradicted else {}
+    ids = {j.about: j.id for j in read_judgements(judgements)} if contradicted else {}
     for opinion in compared:
         about = (opinion["opinion_source"], opinion["subject"], opinion["field"])
         opinion["judgement"] = ids.get(about)
     return compared
 
 
-def judged(path: Path) -> "tuple[Judgement, ...]":
+def read_judgements(path: Path) -> "tuple[Judgement, ...]":
     """Every judgement in the file; none if there is no file.
 
     Raises TokenshareError that names file, line, entry, field, value and what was expected.

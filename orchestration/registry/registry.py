@@ -113,10 +113,10 @@ def find_version(name: str, settings: Settings) -> Version:
             f"checkout), a folder with {' and '.join(f'{t}.csv' for t in _NEEDED)}, or a vintage: "
             f"{error}"
         ) from error
-    return _with_registry(Version(vintage.name, vintage / "tables", is_vintage=True))
+    return _require_registry(Version(vintage.name, vintage / "tables", is_vintage=True))
 
 
-def _with_registry(version: Version) -> Version:
+def _require_registry(version: Version) -> Version:
     if missing := [PUBLISHED[t] for t in _NEEDED if version.file(t) is None]:
         raise TokenshareError(
             f"{version.folder}: has no table {', '.join(missing)}: vintage {version.label} was "

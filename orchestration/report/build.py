@@ -48,7 +48,7 @@ def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     )
 
 
-def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+def _limit_to_one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     """Make every query see only one usage source; returns its name and those of the others.
 
     A vintage may have several usage sources (for example a company's request log), whose shares
@@ -75,7 +75,7 @@ def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     return names[0], names[1:]
 
 
-def _address(vintage_id: str, settings: Settings) -> str:
+def _report_url(vintage_id: str, settings: Settings) -> str:
     """The address of the report's folder: absolute if `public_url` is set, else relative."""
     vintages = (
         f"{str(settings.public_url).rstrip('/')}/vintages" if settings.public_url else "../.."
@@ -105,7 +105,7 @@ def render(
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
-        source, other_sources = _one_source(connection)
+        source, other_sources = _limit_to_one_source(connection)
         scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
         context = make_context(
             lambda name: rows(connection, query_text(name)), registry, results, inputs, scopes
@@ -127,7 +127,7 @@ def render(
     # This is in every picture and description, because people share them without the page.
     credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
     specs = {
-        element: charts.signed(spec, credit)
+        element: charts.with_credit(spec, credit)
         for section in made.values()
         for element, spec in section.charts.items()
     }
@@ -140,7 +140,7 @@ def render(
             days=context.ask("coverage")[0],
             other_sources=other_sources,
             withheld=withheld,
-            address=_address(vintage_id, settings),
+            address=_report_url(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
             credit=credit,

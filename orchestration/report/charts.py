@@ -108,7 +108,7 @@ def drawn(specs: Mapping[str, Spec]) -> dict[str, Spec]:
     return {element: spec for element, spec in specs.items() if spec["data"]["values"]}
 
 
-def signed(spec: Spec, credit: str) -> Spec:
+def with_credit(spec: Spec, credit: str) -> Spec:
     """The chart with the credit in it, so that a saved picture names the source of its numbers."""
     text = textwrap.wrap(credit, _CREDIT_COLUMNS)
     return {**spec, "title": {"text": text, "orient": "bottom", "anchor": "start",

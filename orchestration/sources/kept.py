@@ -22,7 +22,7 @@ _PACKAGE = PROJECT_ROOT / "orchestration"
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRows:
     """The paths of the two files of one dump. The files may not exist yet."""
 
     source: str
@@ -64,10 +64,10 @@ def kept_dir(settings: Settings) -> Path:
     return settings.warehouse_dir / "raw" / reader[:12]
 
 
-def kept(source: str, sha256: str, as_of: datetime, settings: Settings) -> Kept:
+def kept(source: str, sha256: str, as_of: datetime, settings: Settings) -> KeptRows:
     """The paths of the files of one dump, read with this `as_of`."""
     stem = kept_dir(settings) / source / f"{sha256}-{as_of:%Y%m%dT%H%M%S%f}"
-    return Kept(
+    return KeptRows(
         source,
         sha256,
         stem.with_name(f"{stem.name}.parquet"),

@@ -21,7 +21,7 @@ from orchestration.settings import DBT_PROJECT_DIR, Settings
 _MARKER = "project.sha256"
 # dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed. The working
 # database has only raw tables when a run begins, so dbt need not look up what is there.
-_QUIETLY = (
+_QUIET_FLAGS = (
     "--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none",
     "--no-populate-cache",
 )  # fmt: skip
@@ -78,7 +78,7 @@ _manifests: dict[str, Any] = {}
 
 
 @contextmanager
-def _interrupts_kept() -> Iterator[None]:
+def _repeat_interrupts() -> Iterator[None]:
     """Call the handlers of Ctrl-C and SIGTERM again at the end: dbt swallows the exceptions that
     they raise, so the run would continue and publish."""
     caught: list[tuple[int, Any]] = []
@@ -108,7 +108,7 @@ def _invoke(arguments: list[str], manifest: Any = None) -> Any:
     what ended it."""
     from dbt.cli.main import dbtRunner
 
-    with _interrupts_kept():
+    with _repeat_interrupts():
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     if outcome.exception is not None and not isinstance(outcome.exception, Exception):
         raise outcome.exception
@@ -153,7 +153,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeRe
     manifest = _parsed(settings, project_fingerprint())
     _set_environment(settings)
     try:
-        outcome = _invoke([*_QUIETLY, *arguments, *_paths(settings)], manifest)
+        outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
     finally:
         close_connections()
     if outcome.result is None:

@@ -99,7 +99,7 @@ def _previous_usage(
         ) from error
 
 
-def _counted_by() -> dict[str, str]:
+def _tables_with_tokens() -> dict[str, str]:
     """The raw tables with tokens, each with the date column by which its tokens are summed."""
     return {
         table.name: [f.name for f in table.fields if f.primary_key and f.sql_type == "date"][-1]
@@ -108,13 +108,13 @@ def _counted_by() -> dict[str, str]:
     }
 
 
-def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
+def _refuse_inexact_sums(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
     """Raise TransformError if the tokens of all days are more than can be summed exactly.
 
     Each single count is within the limits of its contract. The newest dump of each day is counted.
     The message names the dumps and days with the most tokens; `files` has the landed files by hash.
     """
-    for table, day in _counted_by().items():
+    for table, day in _tables_with_tokens().items():
         found = connection.execute(
             f"""
             with days as (
@@ -206,5 +206,5 @@ def create_working_database(
                 [i.rows_path for i in ingested if i.record.source == source.name],
                 pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
             )
-        _refuse_uncountable(connection, {i.record.sha256: i.record.path for i in ingested})
+        _refuse_inexact_sums(connection, {i.record.sha256: i.record.path for i in ingested})
     return path

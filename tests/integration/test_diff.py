@@ -16,7 +16,7 @@ from orchestration.cli import app
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.landing.store import land
 from orchestration.publication.candidate import build_candidate
-from orchestration.publication.manifest import point_to, seal_manifest
+from orchestration.publication.manifest import seal_manifest, set_latest
 from orchestration.publication.vintage import latest_vintage, publish
 from orchestration.settings import Settings
 from tests import builders
@@ -165,6 +165,6 @@ def test_a_candidate_compared_with_an_older_vintage_is_not_published(
     del old.manifest["manifest_sha256"]
     manifest = seal_manifest({**old.manifest, "vintage_id": other.name})
     (other / "manifest.json").write_bytes(manifest)
-    point_to(small.published_dir, json.loads(manifest))
+    set_latest(small.published_dir, json.loads(manifest))
     with pytest.raises(TokenshareError, match="revisions are those since vintage"):
         publish(candidate, small)

@@ -32,7 +32,7 @@ from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
-from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
+from orchestration.publication.manifest import read_manifest, seal_manifest, set_latest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -242,7 +242,7 @@ def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_
 
     content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
     anew = builders.AS_OF + timedelta(hours=1)
-    assert land(drop("feed.csv", content), small, as_of=anew).is_better
+    assert land(drop("feed.csv", content), small, as_of=anew).is_redated
     land_feed(small, drop, spoil)
     result = pipeline.run(small)
     dated_anew, spoiled = result.vintage.manifest["inputs"]
@@ -556,7 +556,7 @@ def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_
     old = read_manifest(restated.vintages_dir / new.manifest["previous_vintage"])
     # A restored folder of next century says nothing of the time.
     copy_of_latest(restated, "29991231T235959Z-00000000")
-    point_to(restated.published_dir, old)
+    set_latest(restated.published_dir, old)
     before = restated.latest_path.read_bytes()
     stated = {k: new.manifest[k] for k in ("vintage_id", "manifest_sha256", "previous_vintage")}
     (restated.data_dir / ".publishing.json").write_bytes(to_json(stated))

@@ -14,8 +14,8 @@ from orchestration.configuration.claims import (
     RULE_SETS_FILE,
     Group,
     RuleSets,
-    configured,
     read_claims,
+    rule_sets_and_claims,
 )
 from orchestration.configuration.files import read
 from orchestration.configuration.raw import load_configuration, rows
@@ -233,7 +233,7 @@ def test_terms_of_groups() -> None:
 
 
 def test_what_ships_is_valid_and_what_the_issue_asks_for() -> None:
-    rule_sets, claims = configured()
+    rule_sets, claims = rule_sets_and_claims()
     names = {r.rule_set for r in rule_sets.rule_sets}
     assert names >= {"all_rows", "identified_only", "top_9", "top_10", "us_with_ca", "model_season"}
     assert len(claims) >= 15
@@ -252,7 +252,7 @@ def test_the_working_database_gets_every_entry() -> None:
     with duckdb.connect() as connection:
         connection.execute("create schema raw")
         load_configuration(connection)
-        for name, expected in rows(*configured()).items():
+        for name, expected in rows(*rule_sets_and_claims()).items():
             ((count,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
             assert count == len(expected), name
         labs = connection.execute(

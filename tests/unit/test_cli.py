@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
-from orchestration.publication.manifest import point_to, read_latest, seal_manifest
+from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
@@ -431,7 +431,7 @@ def test_headline_figures_of_another_version_are_said(
     del manifest["manifest_sha256"]
     sealed = seal_manifest({**manifest, "headline": [{"week": "2026-01-05"}]})
     (folder / "manifest.json").write_bytes(sealed)
-    point_to(small.published_dir, json.loads(sealed))
+    set_latest(small.published_dir, json.loads(sealed))
     assert call(monkeypatch, "show", "--data-dir", small.data_dir) == 6
     assert "does not have the fields of this version: 'period_start'" in capsys.readouterr().err
 

@@ -15,15 +15,15 @@ from orchestration.errors import ResourceError, expected, plain
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
-    fresh_folder,
+    move_into_place,
+    new_building_folder,
     read_json,
     remove_leftovers,
-    settle_folder,
     to_json,
 )
 from orchestration.publication.candidate import build_fingerprint, code_fingerprint
 from orchestration.settings import PROJECT_ROOT
-from orchestration.tables import close_doors, open_files, sql_name
+from orchestration.tables import open_files, restrict_file_access, sql_name
 
 
 def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
     for number in (os.getpid(), 1):
         name = f"{number}-abc"
         if (builder := os.fork()) == 0:
-            fresh_folder(tmp_path, name)
+            new_building_folder(tmp_path, name)
             os._exit(1)
         os.waitpid(builder, 0)
         assert (tmp_path / f"{BUILDING_PREFIX}{name}").is_dir()
@@ -42,12 +42,12 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
 
 
 def test_what_is_being_built_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
-    building = fresh_folder(tmp_path, "1-abc")
+    building = new_building_folder(tmp_path, "1-abc")
     (building / "x").write_text("x", encoding="utf-8")
     remove_leftovers([tmp_path])
-    settle_folder(building, tmp_path / "final")
+    move_into_place(building, tmp_path / "final")
     assert (tmp_path / "final" / "x").read_text(encoding="utf-8") == "x"
-    again = fresh_folder(tmp_path, "1-abc")
+    again = new_building_folder(tmp_path, "1-abc")
     assert not list(again.iterdir())
 
 
@@ -178,7 +178,7 @@ def test_behind_closed_doors_duckdb_reads_and_writes_no_file(
 ) -> None:
     (tmp_path / "secret").write_text("x", encoding="utf-8")
     with duckdb.connect() as connection:
-        close_doors(connection)
+        restrict_file_access(connection)
         with pytest.raises(duckdb.Error, match=r"disabled|locked"):
             connection.execute(statement.format(folder=tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["secret"]

@@ -21,7 +21,7 @@ from orchestration import pipeline
 from orchestration.errors import CorruptLandingError, RefusedDumpError
 from orchestration.files import sha256_bytes
 from orchestration.ingestion.ingest import ingest, ingest_all
-from orchestration.landing.inbox import look, take_inbox
+from orchestration.landing.inbox import scan_inbox, take_inbox
 from orchestration.landing.manifest import read_manifest
 from orchestration.landing.store import (
     Landed,
@@ -29,7 +29,7 @@ from orchestration.landing.store import (
     land_shipped,
     list_dumps,
     read_record,
-    seal_older,
+    seal_unsealed,
     time_in_name,
 )
 from orchestration.settings import (
@@ -352,7 +352,7 @@ def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
     assert first.record.as_of_origin == "file_date"
     manifest = drop("2026-09-08.manifest.json", MANIFEST)
     second = land(path, settings, now=NOW)
-    assert (second.is_new, second.is_better) == (False, True)
+    assert (second.is_new, second.is_redated) == (False, True)
     assert "it is now 2026-09-08T01:46:15.433000Z (from manifest)" in second.notices[0]
     (record,) = list_dumps(settings)
     assert (record.as_of, record.as_of_origin) == (IN_MANIFEST, "manifest")
@@ -361,7 +361,7 @@ def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
     assert (earlier.as_of, earlier.as_of_origin) == (first.record.as_of, "file_date")
     manifest.unlink()
     third = land(path, settings, now=NOW)
-    assert (third.is_new, third.is_better, third.record) == (False, False, record)
+    assert (third.is_new, third.is_redated, third.record) == (False, False, record)
     assert list_dumps(settings) == [record]
     with pytest.raises(RefusedDumpError, match="from its manifest, which is more reliable"):
         land(path, settings, as_of=FLAG, now=NOW)
@@ -408,9 +408,9 @@ def test_a_sidecar_of_before_the_seals_is_taken_and_sealed(settings: Settings, d
     }
     sidecar.write_text(json.dumps(document), encoding="utf-8")
     assert list_dumps(settings) == [record]
-    (notice,) = seal_older(settings)
+    (notice,) = seal_unsealed(settings)
     assert f"{sidecar}: had no seal" in notice
-    assert seal_older(settings) == []
+    assert seal_unsealed(settings) == []
     assert json.loads(sidecar.read_bytes()) == record.sidecar()
 
 
@@ -524,7 +524,7 @@ def age(path: Path, seconds: float) -> None:
 
 
 def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> None:
-    assert look(settings).ready == []
+    assert scan_inbox(settings).ready == []
     quiet = inbox_of(settings, 60)
     folder = settings.inbox_dir
     for name in (".hidden.csv", "a.csv.part", "b.csv.tmp", "latest.manifest.json", "new.csv"):
@@ -535,7 +535,7 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
     os.mkfifo(folder / "pipe.csv")
     dump = builders.write(folder, "c.csv", CSV)
     age(dump, 61)
-    found = look(quiet)
+    found = scan_inbox(quiet)
     assert found.ready == [dump]
     assert {p.name: re.split(r";| \d+ s", why)[0] for p, why in found.left.items()} == {
         "a.csv.part": "its name is that of an incomplete download",
@@ -549,7 +549,7 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
     # A file waits for the manifest that is called like it.
     age(builders.write(folder, "new.manifest.json", b"half a"), 0)
     age(folder / "new.csv", 61)
-    assert folder / "new.csv" in look(quiet).left
+    assert folder / "new.csv" in scan_inbox(quiet).left
 
 
 def test_a_file_that_was_moved_here_counts_at_once(settings: Settings, drop: Drop) -> None:
@@ -566,7 +566,7 @@ def test_a_file_dated_in_the_future_settles_by_the_systems_own_time(settings: Se
     path = builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
     age(path, -3600)
     time.sleep(0.06)
-    assert look(quiet).ready == [path]
+    assert scan_inbox(quiet).ready == [path]
 
 
 def test_a_copy_that_stalls_is_not_landed_cut(settings: Settings) -> None:
@@ -634,7 +634,7 @@ def test_what_changes_while_it_is_read_is_neither_landed_nor_removed(
 def test_a_manifest_goes_with_its_file_and_not_before(settings: Settings) -> None:
     inbox_of(settings, 0)
     manifest = builders.write(settings.inbox_dir, "latest.manifest.json", MANIFEST)
-    assert take_inbox(settings).left == {manifest: look(settings).left[manifest]}
+    assert take_inbox(settings).left == {manifest: scan_inbox(settings).left[manifest]}
     builders.write(settings.inbox_dir, "c.csv.gz", EXPORT)
     result = take_inbox(settings)
     assert [x.record.as_of_origin for x in result.landed] == ["manifest"]

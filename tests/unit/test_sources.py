@@ -121,7 +121,7 @@ def test_the_source_is_recognized_by_content_whatever_the_name(content: bytes, n
 
 def test_an_unknown_source_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        RefusedDumpError, match=r"d\.csv: source 'rankings' is not a source.*openrou"
+        RefusedDumpError, match=r"d\.csv: --source 'rankings' is not a source.*openrou"
     ):
         find_source(Dump("d.csv", LAYOUTS["csv/history"]), "rankings")
 

@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestration.configuration.claims import configured
+from orchestration.configuration.claims import rule_sets_and_claims
 from orchestration.configuration.limits import limits
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
@@ -192,7 +192,7 @@ def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
     del sections["accepted"]
     # As JSON text: without any days there would be no struct.
     sections["known_missing_days"] = to_json(sections["known_missing_days"]).decode()
-    claims = [claim.claim_id for claim in configured()[1]]
+    claims = [claim.claim_id for claim in rule_sets_and_claims()[1]]
     connection.register("limits_read", pa.Table.from_pylist([sections]))
     connection.register("claims_read", pa.table({"claim_id": pa.array(claims, pa.string())}))
     connection.execute("create table limits as from limits_read")
