@@ -16,7 +16,7 @@ _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadia
 
 
 def percent(value: Number | None, digits: int = 1) -> str:
-    """A fraction as per cent."""
+    """A fraction as a percentage."""
     return "–" if value is None else f"{100 * float(value):.{digits}f} %"
 
 
