@@ -19,7 +19,7 @@ from orchestration.errors import (
     SourceWithheldError,
     TokenshareError,
     VerificationError,
-    plain,
+    safe_text,
 )
 from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
@@ -311,16 +311,16 @@ def show(data_dir: DataDir = None) -> None:
                 table.add_section()
             week = figure["period_start"]
             table.add_row(
-                plain(week),
-                plain(figure["origin"]),
-                plain(figure["registry_view"]),
+                safe_text(week),
+                safe_text(figure["origin"]),
+                safe_text(figure["registry_view"]),
                 *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
                 f"{figure['tokens']:,}",
             )
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationError(
             f"{vintage.path}: manifest.json: headline does not have the fields of this version: "
-            f"{plain(error)}; `tokenshare run` publishes a new vintage"
+            f"{safe_text(error)}; `tokenshare run` publishes a new vintage"
         ) from error
     output.print(table)
 
@@ -394,8 +394,8 @@ def _print_difference(found: "Difference", limit: int) -> None:
         origins.add_column(column, justify="right")
     for row in found.origins:
         origins.add_row(
-            plain(row["source"]),
-            plain(row["origin"]),
+            safe_text(row["source"]),
+            safe_text(row["origin"]),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
@@ -415,8 +415,8 @@ def _print_difference(found: "Difference", limit: int) -> None:
         relative = row["relative_change"]
         rows.add_row(
             f"{row['usage_date']}",
-            Text(plain(row["model_permaslug"])),
-            plain(origin),
+            Text(safe_text(row["model_permaslug"])),
+            safe_text(origin),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             "new" if relative is None else f"{relative:+.3%}",

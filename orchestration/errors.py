@@ -14,7 +14,7 @@ _RESOURCE_ERRORS = re.compile(
 )
 
 
-def plain(text: object, limit: int = 200) -> str:
+def safe_text(text: object, limit: int = 200) -> str:
     """Text from outside, made safe for a message: one line, cut to `limit`, control characters
     escaped."""
     cut = str(text)[: limit + 1]
@@ -28,7 +28,7 @@ def quoted(value: object, length: int = 80) -> str:
     """A value from outside in quotes, made safe for a message: cut to `length` and escaped."""
     if isinstance(value, str):
         return repr(value[:length]) + ("…" if len(value) > length else "")
-    return plain(reprlib.repr(value), length)
+    return safe_text(reprlib.repr(value), length)
 
 
 class TokenshareError(Exception):
@@ -111,7 +111,7 @@ def resource_problem(text: str) -> ResourceError | None:
     return ResourceError(f"DuckDB: {text}") if _RESOURCE_ERRORS.search(text) else None
 
 
-def expected(error: BaseException) -> TokenshareError | None:
+def as_user_error(error: BaseException) -> TokenshareError | None:
     """The error to show to a user if the failure comes from outside, or None if it is a bug.
 
     Errors of the system and of DuckDB about a full disk, missing permissions, too little memory

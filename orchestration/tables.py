@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import VerificationError, plain
+from orchestration.errors import VerificationError, safe_text
 
 # Without this, a file could make DuckDB load an extension, even from the network.
 _NO_EXTENSIONS = {"autoload_known_extensions": False, "autoinstall_known_extensions": False}
@@ -77,7 +77,7 @@ def open_files(
         restrict_file_access(connection, files.values())
     except (duckdb.Error, UnicodeError) as error:
         connection.close()
-        raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+        raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
     return connection
 
 

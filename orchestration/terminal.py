@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from orchestration.errors import TokenshareError, expected, plain
+from orchestration.errors import TokenshareError, as_user_error, safe_text
 from orchestration.files import to_json
 from orchestration.settings import Settings
 
@@ -119,7 +119,7 @@ def print_failure(error: Exception) -> int:
     """
     if os.environ.get("TOKENSHARE_DEBUG"):
         traceback.print_exception(error)
-    known = expected(error)
+    known = as_user_error(error)
     if known is None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = (
@@ -132,7 +132,7 @@ def print_failure(error: Exception) -> int:
     # Notes, added by `add_note`, tell what else went wrong.
     lines = "\n".join([text, *getattr(error, "__notes__", [])]).splitlines()
     console.print(
-        "[bold red]error[/]", Text("\n".join(plain(line, _LINE_LENGTH) for line in lines))
+        "[bold red]error[/]", Text("\n".join(safe_text(line, _LINE_LENGTH) for line in lines))
     )
     return (known or TokenshareError()).exit_code
 

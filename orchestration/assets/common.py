@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from orchestration.contracts.odcs import Table
-from orchestration.errors import ResourceError, RunLockedError, expected, plain
+from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
 
 OWNERS = ["team:data-platform"]
 # One writer at a time, because only one process may open the working database.
@@ -24,10 +24,10 @@ def errors_as_failures() -> Iterator[None]:
     try:
         yield
     except Exception as raised:
-        if (error := expected(raised)) is None:
+        if (error := as_user_error(raised)) is None:
             raise
         raise dg.Failure(
-            description="\n".join(plain(line, 2000) for line in str(error).splitlines()),
+            description="\n".join(safe_text(line, 2000) for line in str(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
             allow_retries=isinstance(error, _RETRIABLE),
         ) from error
@@ -58,7 +58,7 @@ def markdown_text(value: object) -> str:
 
     In code, no image is loaded, no link is made and no HTML is interpreted. None becomes "".
     """
-    text = "" if value is None else plain(value, 500)
+    text = "" if value is None else safe_text(value, 500)
     if _NO_MARKDOWN.fullmatch(text):
         return text
     fence = "`" * (1 + max(map(len, re.findall("`*", text))))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from orchestration import pipeline
 from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, errors_as_failures
 from orchestration.contracts.odcs import tables
-from orchestration.errors import plain
+from orchestration.errors import safe_text
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import read_records
@@ -76,7 +76,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
                 check_name="inbox_accepted",
                 passed=not inbox.refused,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={plain(path.name, 255): message for path, message in inbox.refused},
+                metadata={safe_text(path.name, 255): message for path, message in inbox.refused},
             )
         ],
     )

@@ -15,7 +15,7 @@ from orchestration.assets.common import (
     markdown_text,
 )
 from orchestration.contracts.odcs import published_by_model, tables
-from orchestration.errors import GateRefusedError, plain
+from orchestration.errors import GateRefusedError, safe_text
 from orchestration.files import format_time
 from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
@@ -167,5 +167,5 @@ def vintage(
         check_name="no_source_withheld",
         passed=not made.withheld,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={plain(one.source): markdown_text(one.describe()) for one in made.withheld},
+        metadata={safe_text(one.source): markdown_text(one.describe()) for one in made.withheld},
     )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.errors import plain
+from orchestration.errors import safe_text
 from orchestration.files import sha256_bytes
 from orchestration.landing.inbox import file_state, scan_inbox
 from orchestration.resources.installation import Installation
@@ -39,7 +39,7 @@ def inbox(
     settings = installation.settings()
     found = scan_inbox(settings)
     if not found.ready:
-        left = "; ".join(f"{plain(p.name)}: {why}" for p, why in found.left.items())
+        left = "; ".join(f"{safe_text(p.name)}: {why}" for p, why in found.left.items())
         return dg.SkipReason(
             f"no file in {settings.inbox_dir} that nobody has written to for "
             f"{settings.inbox_quiet_seconds:g} s" + (f" ({left})" if left else "")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.tables import open_files, rows
 
 # In the order in which they are listed.
@@ -70,7 +70,7 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
         try:
             claims = rows(connection, "select * from claims order by claim_id")
         except duckdb.Error as error:
-            raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+            raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
         if claims and "asked_by" not in claims[0]:
             raise TokenshareError(
                 f"{vintage.name}: its table claims has no column asked_by, because it is of an "

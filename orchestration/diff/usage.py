@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import single_match
 from orchestration.publication.verify import verify
@@ -169,7 +169,7 @@ def compare_vintages(before: Path, after: Path) -> Difference:
     for folder in folders.values():
         manifest = verify(folder, deep=False)
         newest = max((entry["as_of"] for entry in manifest["inputs"]), default="unknown")
-        withheld = tuple(plain(entry["source"]) for entry in manifest.get("withheld", ()))
+        withheld = tuple(safe_text(entry["source"]) for entry in manifest.get("withheld", ()))
         sides.append(Side("vintage", manifest["vintage_id"], newest, withheld))
     files = {
         f"{side}_{table}": folder / "tables" / f"{table}.parquet"
@@ -192,7 +192,7 @@ def compare_vintages(before: Path, after: Path) -> Difference:
                 )
             except duckdb.Error as error:
                 raise VerificationError(
-                    f"{folder}: the tables cannot be read as those of a vintage: {plain(error)}"
+                    f"{folder}: the tables cannot be read as those of a vintage: {safe_text(error)}"
                 ) from error
         return compare(connection, *sides)
 

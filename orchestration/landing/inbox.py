@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestration.errors import RefusedDumpError, TokenshareError, plain
+from orchestration.errors import RefusedDumpError, TokenshareError, safe_text
 from orchestration.files import sha256_file
 from orchestration.landing.manifest import SUFFIX, manifest_path
 from orchestration.landing.store import Landed, check_content, land, withdraw
@@ -56,7 +56,8 @@ class InboxResult:
     def notices(self) -> list[str]:
         """What to tell the user about the files that were left."""
         return [
-            f"inbox: {plain(path.name)}: is left: {why}" for path, why in sorted(self.left.items())
+            f"inbox: {safe_text(path.name)}: is left: {why}"
+            for path, why in sorted(self.left.items())
         ]
 
 
@@ -176,7 +177,7 @@ def wait_for_writers(path: Path, settings: Settings) -> None:
     while files_open_for_writing([path]):
         if time.monotonic() >= ends:
             raise RefusedDumpError(
-                f"{plain(path.name)}: is being written right now; land it when it is complete"
+                f"{safe_text(path.name)}: is being written right now; land it when it is complete"
             )
         time.sleep(_POLL_SECONDS)
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from orchestration.errors import RefusedDumpError, plain
+from orchestration.errors import RefusedDumpError, safe_text
 from orchestration.files import sha256_bytes
 from orchestration.sources import Dump, ParsedDump
 from orchestration.sources.base import Limits
@@ -64,10 +64,10 @@ def read_manifest(path: Path) -> Manifest:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = plain(".".join(map(str, first["loc"]))) or "the document"
+        field = safe_text(".".join(map(str, first["loc"]))) or "the document"
         raise RefusedDumpError(
-            f"{plain(path.name)}: {field}: {plain(first['msg'])}; expected a manifest of the "
-            "keyless export of rankings-daily"
+            f"{safe_text(path.name)}: {field}: {safe_text(first['msg'])}; expected a manifest of "
+            "the keyless export of rankings-daily"
         ) from error
 
 
@@ -94,7 +94,7 @@ def find_manifest(path: Path, dump: Dump) -> tuple[Path, Manifest] | None:
             found.append((manifest.retrieved_at, beside, manifest))
         elif beside == own:
             raise RefusedDumpError(
-                f"{dump.name}: has sha256 {dump.inspected.sha256}; {plain(own.name)} states "
+                f"{dump.name}: has sha256 {dump.inspected.sha256}; {safe_text(own.name)} states "
                 f"{manifest.files.csv.sha256}: the file was cut or changed in transit, or the "
                 "manifest belongs to another snapshot; fetch both again"
             )
@@ -114,6 +114,6 @@ def check_manifest(path: Path, manifest: Manifest, dump: Dump, parsed: ParsedDum
     ):
         if says != found:
             raise RefusedDumpError(
-                f"{plain(path.name)}: {field} is {says}, but {dump.name} has {found}; fetch both "
-                "again"
+                f"{safe_text(path.name)}: {field} is {says}, but {dump.name} has {found}; fetch "
+                "both again"
             )

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import CorruptLandingError, RefusedDumpError, plain, quoted
+from orchestration.errors import CorruptLandingError, RefusedDumpError, quoted, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
@@ -163,7 +163,7 @@ def _decide_as_of(
         "file_date": in_name if only_a_day else None,
     }
     origin, as_of = next(((o, t) for o, t in said.items() if t is not None), ("landing_time", now))
-    name = plain(path.name)
+    name = safe_text(path.name)
     if flag is not None and flag != as_of:
         raise RefusedDumpError(
             f"{name}: --as-of is {format_time(flag)}, but its own {origin} states "
@@ -233,8 +233,8 @@ def _read(
     """
     if path.name.endswith(SUFFIX):
         raise RefusedDumpError(
-            f"{plain(path.name)}: is a manifest; land its dump instead, and the manifest beside it "
-            "is read too"
+            f"{safe_text(path.name)}: is a manifest; land its dump instead, and the manifest "
+            "beside it is read too"
         )
     dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
     try:
@@ -244,7 +244,7 @@ def _read(
         raise
     except Exception as error:
         raise RefusedDumpError(
-            f"{dump.name}: cannot be read: {type(error).__name__}: {plain(str(error))}"
+            f"{dump.name}: cannot be read: {type(error).__name__}: {safe_text(str(error))}"
         ) from error
 
 
@@ -416,14 +416,14 @@ def read_record(folder: Path) -> DumpRecord:
         record = DumpRecord.model_validate(document)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptLandingError(
-            f"{path}: missing or not readable: {plain(str(error), 300)}"
+            f"{path}: missing or not readable: {safe_text(str(error), 300)}"
         ) from error
     seal = document.pop(_SEAL, None)
     found = sha256_bytes(to_json(document))
     if seal not in (None, found):
         raise CorruptLandingError(
-            f"{path}: was written with sha256 {plain(str(seal), 64)} but now has {found}: it was "
-            "changed by hand. Restore it from a backup, or remove its folder and land the dump "
+            f"{path}: was written with sha256 {safe_text(str(seal), 64)} but now has {found}: it "
+            "was changed by hand. Restore it from a backup, or remove its folder and land the dump "
             "again with the right --as-of."
         )
     return record

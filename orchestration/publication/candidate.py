@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import Table, published_by_model, tables
-from orchestration.errors import TokenshareError, TransformError, plain
+from orchestration.errors import TokenshareError, TransformError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
@@ -138,7 +138,7 @@ def _refuse(wrong: Sequence[tuple[Table, str, str, str]]) -> None:
     """
     if wrong:
         lines = [
-            f"  table {table.name}, column {plain(name)}: found {found}, expected {expected}"
+            f"  table {table.name}, column {safe_text(name)}: found {found}, expected {expected}"
             for table, name, found, expected in wrong
         ]
         raise TransformError(
@@ -167,7 +167,7 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str
                     wrong.append((table, name, *says))
         if grains and found.get("grain") == "string":
             wrong += [
-                (family[0], "grain", plain(grain), f"one of {', '.join(grains)}")
+                (family[0], "grain", safe_text(grain), f"one of {', '.join(grains)}")
                 for (grain,) in connection.execute(
                     f"select distinct grain from {schemas[model]}.{model} order by grain"
                 ).fetchall()
@@ -199,7 +199,7 @@ def _nulls(content: pa.Table, column: str, key: Sequence[str]) -> str:
     """A text with the number of rows with NULL in this column, and the key of the first one."""
     missing = content.filter(pc.is_null(content.column(column)))
     (first,) = missing.select(key).slice(0, 1).to_pylist()
-    named = ", ".join(f"{name}={plain(value)}" for name, value in first.items())
+    named = ", ".join(f"{name}={safe_text(value)}" for name, value in first.items())
     return f"NULL in {len(missing)} of {len(content)} rows (the first: {named})"
 
 
@@ -335,7 +335,7 @@ def read_candidate(path: Path) -> Candidate:
             tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TokenshareError(f"{path}: is not a complete candidate: {plain(error)}") from error
+        raise TokenshareError(f"{path}: is not a complete candidate: {safe_text(error)}") from error
 
 
 def with_current_inputs(

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
 from orchestration.settings import Settings
 
@@ -128,9 +128,9 @@ class Withheld(_Shape):
             else f"{len(self.dumps)} new dump(s) are left out, it is as in the previous vintage"
         )
         why = "; ".join(
-            f"{r.rule}: {plain(' '.join(r.rows[:3]) or r.title, 500)}" for r in self.rules
+            f"{r.rule}: {safe_text(' '.join(r.rows[:3]) or r.title, 500)}" for r in self.rules
         )
-        return f"source {plain(self.source)} is withheld: {what}. {why}"
+        return f"source {safe_text(self.source)} is withheld: {what}. {why}"
 
 
 class _Manifest(_Shape):
@@ -159,7 +159,7 @@ def _problems(shape: type[_Shape], document: dict[str, Any]) -> str:
         shape.model_validate(document)
     except ValidationError as error:
         found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
-        return "; ".join(plain(text) for text in found)
+        return "; ".join(safe_text(text) for text in found)
     return ""
 
 
@@ -183,7 +183,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         unsealed = {k: v for k, v in document.items() if k != _SEAL}
         sealed = seal_manifest(unsealed) == path.read_bytes()
     except (OSError, ValueError, RecursionError) as error:
-        raise VerificationError(f"{path}: missing or not readable: {plain(error)}") from error
+        raise VerificationError(f"{path}: missing or not readable: {safe_text(error)}") from error
     if not sealed:
         raise VerificationError(f"{path}: was changed after it was sealed")
     if problems := _problems(_Manifest, document):
@@ -204,7 +204,7 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
     try:
         pointer = read_json(pointer_path)
     except (OSError, ValueError) as error:
-        raise _damaged(pointer_path, f"not readable: {plain(error)}") from error
+        raise _damaged(pointer_path, f"not readable: {safe_text(error)}") from error
     if problems := _problems(_Pointer, pointer):
         raise _damaged(pointer_path, problems)
     vintage_id, path = pointer["vintage_id"], pointer["path"]
@@ -219,8 +219,8 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
         if manifest[field] != pointer[field]:
             raise _damaged(
                 pointer_path,
-                f"states {field} {plain(pointer[field])}, but the manifest in {folder} has "
-                f"{plain(manifest[field])}",
+                f"states {field} {safe_text(pointer[field])}, but the manifest in {folder} has "
+                f"{safe_text(manifest[field])}",
             )
     return folder, manifest
 

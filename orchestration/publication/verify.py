@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import VerificationError, plain
+from orchestration.errors import VerificationError, safe_text
 from orchestration.files import sha256_file, to_json
 from orchestration.gate.rules import rules
 from orchestration.publication.candidate import DATABASE_NAME
@@ -44,7 +44,7 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     found.pop(MANIFEST_NAME, None)
     problems = [f"{name}: missing" for name in sorted(listed.keys() - found.keys())]
     problems += [
-        f"{plain(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())
+        f"{safe_text(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())
     ]
     for name in sorted(listed.keys() & found.keys()):
         path, entry = found[name], listed[name]
@@ -56,7 +56,7 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
             )
         elif (sha256 := sha256_file(path)) != entry["sha256"]:
             problems.append(
-                f"{name}: has sha256 {sha256}; the manifest states {plain(entry['sha256'])}"
+                f"{name}: has sha256 {sha256}; the manifest states {safe_text(entry['sha256'])}"
             )
     return problems
 
@@ -82,7 +82,7 @@ def _database_problems(
     `files` are the names of all tables in the vintage's files, with or without a contract.
     """
     problems = [
-        f"{DATABASE_NAME}: contains a {kind}, {plain(name)}; expected only tables"
+        f"{DATABASE_NAME}: contains a {kind}, {safe_text(name)}; expected only tables"
         for kind, listing in _NO_TABLES.items()
         for (name,) in connection.execute(
             f"select distinct {'function' if kind == 'macro' else kind}_name from {listing} "
@@ -111,7 +111,7 @@ def _database_problems(
         if held.get(name) != wanted[name]
     ]
     problems += [
-        f"{DATABASE_NAME}: contains a table that is in no Parquet file, {plain(name)}"
+        f"{DATABASE_NAME}: contains a table that is in no Parquet file, {safe_text(name)}"
         for name in sorted(held.keys() - files)
     ]
     return problems
@@ -143,7 +143,7 @@ def _rule_problems(
             continue
         if failing:
             more = f" … and {len(failing) - 1} more" if len(failing) > 1 else ""
-            yield f"{rule.code}: {rule.title}: {plain(failing[0])}{more}"
+            yield f"{rule.code}: {rule.title}: {safe_text(failing[0])}{more}"
 
 
 def _content_problems(
@@ -181,7 +181,7 @@ def _content_problems(
         # table is not the same in every version of the data interface.
         if _sorted(json.loads(to_json(headline))) != _sorted(document["headline"]):
             problems.append(f"{MANIFEST_NAME}: headline figures differ from the table headline")
-    failed = [plain(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
+    failed = [safe_text(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
     if failed:
         problems.append(f"{MANIFEST_NAME}: was published despite failed blockers: {failed}")
     return problems
@@ -215,7 +215,7 @@ def verify(
             duckdb.Error, pa.ArrowException, OSError, ValueError, KeyError, TypeError,
             AttributeError,
         ) as error:  # fmt: skip
-            problems = [f"the tables cannot be read as those of a vintage: {plain(error)}"]
+            problems = [f"the tables cannot be read as those of a vintage: {safe_text(error)}"]
     if problems:
         raise VerificationError(
             f"{folder}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)

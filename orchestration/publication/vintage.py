@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from orchestration import __version__
 from orchestration.contracts.odcs import contract_versions
-from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, plain
+from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
@@ -191,7 +191,7 @@ def _follow_marker(settings: Settings, present: str | None) -> list[str]:
         manifest = None
         said = [
             f"{_marker_path(settings)}: cannot be used to finish an interrupted run, and is "
-            f"removed: {plain(error, 1000)}"
+            f"removed: {safe_text(error, 1000)}"
         ]
     if manifest is not None:
         set_latest(settings.published_dir, manifest)
@@ -220,7 +220,8 @@ def finish_interrupted(settings: Settings) -> list[str]:
             continue
         if vintage_time(path.name) is None:
             notices.append(
-                f"{settings.vintages_dir}: {plain(path.name)} is not a vintage; it is left as it is"
+                f"{settings.vintages_dir}: {safe_text(path.name)} is not a vintage; it is left as "
+                "it is"
             )
         elif latest is None or path.name > latest.vintage_id:
             names = f"names the older {latest.vintage_id}" if latest else "does not exist"

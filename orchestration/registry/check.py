@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
@@ -198,7 +198,7 @@ def read_usage(connection: "duckdb.DuckDBPyConnection", tables: Path, source: st
             f"select distinct source from {parquet(path)} order by all"
         ).fetchall()
     except duckdb.Error as error:
-        raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+        raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
     if not connection.execute("select 1 from usage limit 1").fetchall():
         raise TokenshareError(
             f"{path}: source {source!r} has no rows; expected {' or '.join(s for (s,) in held)}"

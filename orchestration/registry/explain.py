@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
@@ -257,7 +257,7 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) 
             )
         load_table(connection, prices or SEEDS_DIR / "price_seed.csv", "price_history", PRICE_SEED)
     except duckdb.Error as error:
-        raise VerificationError(f"{tables}: cannot be read: {plain(error)}") from error
+        raise VerificationError(f"{tables}: cannot be read: {safe_text(error)}") from error
     restrict_file_access(connection, [usage] if usage else [])
 
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from orchestration.errors import RefusedDumpError, plain, quoted
+from orchestration.errors import RefusedDumpError, quoted, safe_text
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -83,14 +83,14 @@ class Dump:
 
         Raises RefusedDumpError if it is not a regular file, cannot be read or is too large.
         """
-        name, limits = plain(path.name), limits or Limits()
+        name, limits = safe_text(path.name), limits or Limits()
         try:
             # Without O_NONBLOCK, opening a pipe would wait until somebody writes to it.
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
                 status = os.fstat(stream.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise RefusedDumpError(
-                        f"{plain(str(path))}: cannot be read: it is not a regular file"
+                        f"{safe_text(str(path))}: cannot be read: it is not a regular file"
                     )
                 limits.check(name, "max_dump_bytes", status.st_size, "bytes")
                 content = stream.read(status.st_size + 1)
@@ -100,7 +100,7 @@ class Dump:
                     )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise RefusedDumpError(f"{plain(str(path))}: cannot be read: {reason}") from error
+            raise RefusedDumpError(f"{safe_text(str(path))}: cannot be read: {reason}") from error
         return cls(name, content, limits, not_after)
 
     @property
@@ -126,7 +126,7 @@ class Dump:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise RefusedDumpError(
                 f"{self.name}: broken gzip after {len(self.content)} bytes "
-                f"({plain(str(error))}); the file was cut or damaged in transit, fetch it again"
+                f"({safe_text(str(error))}); the file was cut or damaged in transit, fetch it again"
             ) from error
 
     @cached_property
@@ -249,7 +249,7 @@ class Dump:
             error = document["error"]
             code = error.get("code", "?") if isinstance(error, dict) else "?"
             raise RefusedDumpError(
-                f"{self.name}: is an API error answer (code {plain(str(code), 20)}), not data"
+                f"{self.name}: is an API error answer (code {safe_text(str(code), 20)}), not data"
             )
         data = document.get("data")
         if not isinstance(data, list):

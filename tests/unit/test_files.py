@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.errors import ResourceError, expected, plain
+from orchestration.errors import ResourceError, as_user_error, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
@@ -90,21 +90,21 @@ def test_a_name_that_is_not_utf_8_survives_json() -> None:
 
 def test_text_from_outside_is_said_on_one_line_cut_and_without_control_characters() -> None:
     hostile = "\x1b[31mred\r\n\x07\u202etxt" + os.fsdecode(b"\xe9") + "é" + "x" * 300
-    said = plain(hostile)
+    said = safe_text(hostile)
     assert said.startswith("\\x1b[31mred\\r\\n\\x07\\u202etxt\\udce9éxxx")
     assert said.isprintable()
     assert said.endswith("x…")
-    assert plain("deepseek/deepseek-chat-v3:free") == "deepseek/deepseek-chat-v3:free"
+    assert safe_text("deepseek/deepseek-chat-v3:free") == "deepseek/deepseek-chat-v3:free"
 
 
 def test_what_the_system_says_is_expected_and_a_bug_is_not() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x")
-    assert "No space left on device: '/data/x'" in str(expected(full))
-    assert isinstance(expected(MemoryError()), ResourceError)
+    assert "No space left on device: '/data/x'" in str(as_user_error(full))
+    assert isinstance(as_user_error(MemoryError()), ResourceError)
     with pytest.raises(duckdb.Error) as wrong, duckdb.connect() as connection:
         connection.execute("select nothing from nowhere")
-    assert expected(wrong.value) is None
-    assert expected(RuntimeError("a bug")) is None
+    assert as_user_error(wrong.value) is None
+    assert as_user_error(RuntimeError("a bug")) is None
 
 
 @pytest.mark.parametrize("rows", [50_000, 1_000_000])
@@ -119,7 +119,7 @@ def test_a_full_disk_inside_duckdb_is_expected(rows: int, tmp_path: Path) -> Non
                 connection.execute("checkpoint")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert isinstance(expected(full.value), ResourceError), full.value
+    assert isinstance(as_user_error(full.value), ResourceError), full.value
 
 
 def test_a_reader_on_the_working_database_is_named(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_reader_on_the_working_database_is_named(tmp_path: Path) -> None:
             duckdb.connect(str(path))
     finally:
         reader.communicate()
-    said = str(expected(locked.value))
+    said = str(as_user_error(locked.value))
     assert said.startswith("another process has opened the working database")
     assert f"PID {reader.pid}" in said
 
