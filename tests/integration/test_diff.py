@@ -7,12 +7,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from orchestration.publication.diff import Side, compare
 from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestration import pipeline
 from orchestration.cli import app
+from orchestration.diff.usage import Side, compare
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.landing.store import land
 from orchestration.publication.candidate import build_candidate
@@ -50,7 +50,7 @@ def test_revisions_are_what_the_vintage_before_said_otherwise(restated_base: Set
     with duckdb.connect() as connection:
         rows = connection.execute(
             "select usage_date::varchar, model_permaslug, previous_vintage_id, "
-            "tokens_after - tokens_before, origin_before, origin_after, reason, "
+            "tokens_after - tokens_before, origin_before, origin_after, cause, "
             "share_after > share_before, origin_share_after > origin_share_before "
             f"from '{vintage.path / 'tables' / 'revisions.parquet'}'"
         ).fetchall()

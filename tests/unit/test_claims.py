@@ -324,7 +324,7 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
     theirs["statement_figures_matched"] = 3
     shown = dict(show.details(theirs))
     assert (shown["published by"], shown["url"]) == ("A paper, undated", "no copy found")
-    assert shown["together"] == "one rule set gives all 3 figures of st"
+    assert shown["together"] == "one rule set reproduces all 3 figures of st"
     assert shown["difference"] == "-2.234 T, tolerance 0.02 below and 1 above"
     assert show.tally([row, theirs, {**row, "verdict": "not_decidable"}]) == (
         "2 only under other rules, 1 not decidable"
