@@ -19,19 +19,19 @@ from orchestration.errors import (
     SourceWithheldError,
     TokenshareError,
     VerificationError,
-    plain,
+    safe_text,
 )
 from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
     console,
-    interrupts_said,
+    exit_on_interrupt,
     output,
+    print_failure,
     print_json,
-    say_failure,
+    set_piped_table_width,
     use_utf8,
-    widen_piped_tables,
 )
 from orchestration.terminal import settings_of as _settings
 
@@ -54,7 +54,7 @@ app.add_typer(registry_app, name="registry")
 
 
 class _Progress:
-    """One line per step with the time that it took, a spinner where there is a terminal."""
+    """Prints a line per step with the time that it took, and a spinner if there is a terminal."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -93,8 +93,8 @@ def run(
     registry_view: Annotated[
         str | None,
         typer.Option(
-            help="then: the registry as known on each day of use; now: as known now. Where they "
-            "differ, restated_by_origin_* holds both; headline and crossover always do.",
+            help="then: the registry as known on each day of use; now: as known now. If they "
+            "differ, restated_by_origin_* contains both; headline and crossover always do.",
             show_default="TOKENSHARE_REGISTRY_VIEW or then",
         ),
     ] = None,
@@ -111,9 +111,9 @@ def run(
 
     The shipped history of a source is landed first, unless a dump of that source is landed already
     or TOKENSHARE_SHIPPED_HISTORY is false. Files in inbox/ are landed too.
-    A file of the inbox is taken once it has been left alone for
-    TOKENSHARE_INBOX_QUIET_SECONDS; what was only just written is waited for that long, and what
-    is left is named. If nothing is new, nothing is published.
+    A file in the inbox is landed once nobody has written to it for
+    TOKENSHARE_INBOX_QUIET_SECONDS. The run waits that long for files that have just been written
+    and names those that it leaves. If nothing is new, nothing is published.
     """
     from orchestration import pipeline
 
@@ -121,7 +121,7 @@ def run(
     with _Progress() as progress:
         result = pipeline.run(settings, progress)
     for landed in result.inbox.landed:
-        _say_landed(landed)
+        _print_landed(landed)
     for notice in result.notices:
         console.print("[yellow]note[/]", Text(notice))
     vintage = result.vintage
@@ -137,24 +137,24 @@ def run(
 
 
 def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
-    """End with an exit code of its own if the latest vintage lacks something that was landed."""
+    """Raise SourceWithheldError if the latest vintage lacks something that was landed."""
     if vintage.withheld:
         raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
 
 
-def _say_landed(landed: object) -> None:
+def _print_landed(landed: object) -> None:
     from orchestration.landing.store import Landed
 
     assert isinstance(landed, Landed)
     record = landed.record
     fields = landed.quarantined_fields
-    known = "landed before, dated anew" if landed.is_better else "already landed, nothing to do"
+    known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
     what = "landed" if landed.is_new else known
     output.print(
         f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
         f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
         f"{landed.quarantined_rows} quarantined, "
-        + (f"{fields} field(s) of good rows not believed, " if fields else "")
+        + (f"{fields} field(s) of good rows quarantined, " if fields else "")
         + f"sha256 {record.sha256[:12]}…",
         soft_wrap=True,
     )
@@ -162,8 +162,8 @@ def _say_landed(landed: object) -> None:
         console.print("[yellow]note[/]", Text(notice))
 
 
-class _NamesSources(TyperCommand):
-    """A command whose help ends with the sources; they are imported only if somebody asks."""
+class _HelpWithSources(TyperCommand):
+    """A command whose help ends with the list of sources, imported only to show that help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from orchestration.sources import SOURCES
@@ -176,7 +176,7 @@ class _NamesSources(TyperCommand):
 
 
 @app.command(
-    cls=_NamesSources,
+    cls=_HelpWithSources,
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
     "tokenshare land models.json --source openrouter_models · "
@@ -187,25 +187,25 @@ def land(
     source: Annotated[
         str | None,
         typer.Option(
-            help="One of the sources above.",
+            help="The name of one of the sources above.",
             show_default="recognized by its content",
         ),
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="ISO-8601 time at which the dump was made. Its own meta or manifest comes first "
-            "and must not disagree; without any of them a file name such as "
-            "2026-08-22T00-05-21Z.csv.gz says it."
+            help="ISO-8601 time at which the dump was made. It must not contradict the dump's own "
+            "meta or manifest. Without any of the three, the time is read from a file name such as "
+            "2026-08-22T00-05-21Z.csv.gz."
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Store raw dumps by content hash, with their provenance. The same dump again is a no-op.
+    """Store raw dumps by content hash, with their provenance. Landing a dump again does nothing.
 
-    Land answers that were asked for without a filter (modality, context_bucket, category,
-    language_type, period): nothing in an answer says that it was filtered. Put the manifest of a
-    keyless export (2026-10-08.manifest.json) beside its CSV: it says when the snapshot was made,
+    Land only answers to requests without a filter (modality, context_bucket, category,
+    language_type, period): an answer does not tell whether it was filtered. Put the manifest of a
+    keyless export (2026-10-08.manifest.json) beside its CSV: it states when the snapshot was made,
     and its hash and row count are checked.
     """
     from orchestration.landing.inbox import wait_for_writers
@@ -220,11 +220,11 @@ def land(
         raise typer.BadParameter(str(error)) from error
     dumps = [f for f in files if not f.name.endswith(SUFFIX)]
     refused = []
-    # A manifest among the files is read beside its dump; alone it is refused.
+    # A manifest among the files is read with its dump; on its own it is refused.
     for file in dumps or files:
         try:
             wait_for_writers(file, settings)
-            _say_landed(land_one(file, settings, source, flag))
+            _print_landed(land_one(file, settings, source, flag))
         except RefusedDumpError as error:
             refused.append(str(error))
     if refused:
@@ -233,18 +233,18 @@ def land(
 
 @app.command(epilog="Example: tokenshare publish" + _EXIT_CODES)
 def publish(data_dir: DataDir = None) -> None:
-    """Gate and publish the newest candidate, as after a threshold was reconsidered."""
+    """Gate and publish the newest candidate, for example after a threshold has changed."""
     from orchestration import pipeline
 
     settings = _settings(data_dir)
     with _Progress() as progress:
         vintage = pipeline.publish_newest(settings, progress)
-    said = (
+    outcome = (
         f"published vintage {vintage.vintage_id}"
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
-    output.print(f"{said}\nreport: {vintage.report}", soft_wrap=True)
+    output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
     _raise_if_withheld(vintage)
 
 
@@ -255,12 +255,12 @@ def publish(data_dir: DataDir = None) -> None:
 def verify(
     path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
 ) -> None:
-    """Check a vintage from its folder alone: every hash, no file missing or too much, and that
-    its tables agree with its manifest and with tokenshare.duckdb, and pass the gate's rules of
-    conservation, sums and bounds.
+    """Check a vintage from its folder alone: that every hash is right, that no file is missing or
+    extra, that its tables agree with its manifest and with tokenshare.duckdb, and that they pass
+    the gate's rules of conservation, sums and bounds.
 
-    A seal is not a signature: who does not trust the folder's sender compares the manifest sha256
-    with one from elsewhere.
+    A seal is not a signature: if you do not trust the sender of the folder, compare the manifest
+    sha256 with one from another source.
     """
     from orchestration.publication.manifest import LATEST_NAME, read_latest
     from orchestration.publication.verify import unknown_tables
@@ -275,7 +275,7 @@ def verify(
 
     manifest = verify_folder(folder, note=note)
     for table in unknown_tables(manifest):
-        note(f"{table}: not known here; only its hash was checked")
+        note(f"{table}: no contract of this version describes it; only its hash was checked")
     output.print(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
         f"manifest sha256 {manifest['manifest_sha256']}",
@@ -285,7 +285,7 @@ def verify(
 
 @app.command(epilog="Example: tokenshare show" + _EXIT_CODES)
 def show(data_dir: DataDir = None) -> None:
-    """The headline shares of the latest vintage, as known then and as known now."""
+    """Show the headline shares of the latest vintage, as known then and as known now."""
     from orchestration.publication.vintage import latest_vintage
     from orchestration.words import as_known
 
@@ -294,8 +294,8 @@ def show(data_dir: DataDir = None) -> None:
         raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
     table = Table(
         title=f"Share of tokens by origin, vintage {vintage.vintage_id}",
-        caption="universe: all rows, other included · lens: author_hq · ISO weeks · share: the "
-        "lower bound, too; at most: with all unidentified tokens · as known then: when each day "
+        caption="universe: all rows, including `other` · lens: author_hq · ISO weeks · share: also "
+        "the lower bound; at most: with all unidentified tokens · as known then: when each day "
         f"began; {as_known(vintage.manifest['registry']['as_of'])['now']}: by this vintage's "
         "registry\n" + "\n".join(vintage.manifest["citations"]),
     )
@@ -311,15 +311,16 @@ def show(data_dir: DataDir = None) -> None:
                 table.add_section()
             week = figure["period_start"]
             table.add_row(
-                plain(week),
-                plain(figure["origin"]),
-                plain(figure["registry_view"]),
+                safe_text(week),
+                safe_text(figure["origin"]),
+                safe_text(figure["registry_view"]),
                 *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
                 f"{figure['tokens']:,}",
             )
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationError(
-            f"{vintage.path}: its headline figures are not those of this version: {plain(error)}"
+            f"{vintage.path}: manifest.json: headline does not have the fields of this version: "
+            f"{safe_text(error)}; `tokenshare run` publishes a new vintage"
         ) from error
     output.print(table)
 
@@ -331,20 +332,21 @@ def show(data_dir: DataDir = None) -> None:
 )
 def diff(
     before: Annotated[
-        str, typer.Argument(help="Vintage: its id or the beginning of it, its folder, `latest`.")
+        str,
+        typer.Argument(help="A vintage: its id or the start of its id, its folder, or `latest`."),
     ],
-    after: Annotated[str, typer.Argument(help="The same, or with --dumps a dump's sha256.")],
+    after: Annotated[str, typer.Argument(help="The same; with --dumps, the sha256 of a dump.")],
     dumps: Annotated[
         bool,
-        typer.Option("--dumps", help="Compare two landed dumps, by (the beginning of) sha256."),
+        typer.Option("--dumps", help="Compare two landed dumps, named by the start of sha256."),
     ] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Rows shown; --json has all of them.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show; --json prints all.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What changed between two vintages or two dumps: tokens and share points, heaviest first.
+    """Show what changed between two vintages or two dumps: tokens and share points, largest first.
 
-    Only days that both have are compared.
+    Only days that are in both are compared.
     """
     settings = _settings(data_dir)
     if dumps:
@@ -362,10 +364,10 @@ def diff(
 
         print_json(asdict(found))
         return
-    _say_difference(found, limit)
+    _print_difference(found, limit)
 
 
-def _say_difference(found: "Difference", limit: int) -> None:
+def _print_difference(found: "Difference", limit: int) -> None:
     output.print(
         f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
         f"{found.after.name} (as of {found.after.as_of})\n"
@@ -378,22 +380,22 @@ def _say_difference(found: "Difference", limit: int) -> None:
         if side.withheld:
             output.print(f"withheld from {side.name}: {', '.join(side.withheld)}", soft_wrap=True)
     if not found.rows_changed:
-        output.print("no row of these days differs")
+        output.print("no row differs on these days")
         return
     output.print(
         f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "
         f"{found.tokens_before:,} → {found.tokens_after:,}",
         soft_wrap=True,
     )
-    origins = Table(title="By origin, over all days in both")
+    origins = Table(title="By origin, over all days that are in both")
     for column in ("source", "origin"):
         origins.add_column(column)
     for column in ("tokens before", "after", "change", "share before", "after", "points"):
         origins.add_column(column, justify="right")
     for row in found.origins:
         origins.add_row(
-            plain(row["source"]),
-            plain(row["origin"]),
+            safe_text(row["source"]),
+            safe_text(row["origin"]),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
@@ -413,8 +415,8 @@ def _say_difference(found: "Difference", limit: int) -> None:
         relative = row["relative_change"]
         rows.add_row(
             f"{row['usage_date']}",
-            Text(plain(row["model_permaslug"])),
-            plain(origin),
+            Text(safe_text(row["model_permaslug"])),
+            safe_text(origin),
             *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
             f"{row['tokens_changed']:+,}",
             "new" if relative is None else f"{relative:+.3%}",
@@ -429,11 +431,15 @@ def _say_difference(found: "Difference", limit: int) -> None:
     "tokenshare claims --json" + _EXIT_CODES
 )
 def claims(
-    claim_id: Annotated[str | None, typer.Argument(help="Show all about this one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The rows of the table as JSON.")] = False,
+    claim_id: Annotated[
+        str | None, typer.Argument(help="Show all details of this one claim.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the table's rows as JSON.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What the latest vintage says of published claims, and of our own questions beside them."""
+    """Show how published claims, and our own questions, compare with the latest vintage."""
     from orchestration.claims import show as claims_of
     from orchestration.publication.vintage import latest_vintage
 
@@ -480,8 +486,9 @@ def claims(
             )
         output.print(table)
     output.print(
-        "Measured under the rules that the publisher states, else on all rows. Bounds: none or all "
-        "of the unidentified tokens. `tokenshare claims CLAIM_ID` says more.\n" + citation,
+        "Measured under the rules that the publisher states, or else on all rows. Bounds: with "
+        "none and with all of the unidentified tokens. `tokenshare claims CLAIM_ID` shows more.\n"
+        + citation,
         markup=False,
         highlight=False,
     )
@@ -489,19 +496,19 @@ def claims(
 
 @app.command(epilog="Example: tokenshare version" + _EXIT_CODES)
 def version() -> None:
-    """The version of the code and today's date in UTC, for bug reports."""
+    """Show the version of the code and today's date in UTC, for bug reports."""
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
 
 
 def main() -> None:
-    """Entry point: failures and interrupts become one message and their exit code."""
+    """Run the command line: a failure or an interrupt ends with one message and its exit code."""
     use_utf8()
-    widen_piped_tables()
-    with interrupts_said():
+    set_piped_table_width()
+    with exit_on_interrupt():
         try:
             app(prog_name="tokenshare")
         except Exception as error:
-            sys.exit(say_failure(error))
+            sys.exit(print_failure(error))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`tokenshare registry …`: how the three answers look in a terminal, and as JSON."""
+"""`tokenshare registry …`: the commands explain, check and diff, for a terminal and as JSON."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -17,7 +17,7 @@ from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_j
 
 registry_app = typer.Typer(
     no_args_is_help=True,
-    help="Whose model is it? What the registry says, what it lacks, what a change of it moves.",
+    help="Whose model is it? What the registry states, what it lacks, and what a change moves.",
     epilog="Examples: tokenshare registry check · tokenshare registry explain "
     "deepseek/deepseek-v4-pro-20260423 · tokenshare registry diff latest working" + EXIT_CODES,
 )
@@ -29,20 +29,20 @@ WhichRegistry = Annotated[
         help="working (the seeds of this checkout), latest, a vintage, or a folder of seeds.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON to stdout.")]
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _say_notices(notices: Iterable[str]) -> None:
+def _print_notices(notices: Iterable[str]) -> None:
     for notice in notices:
         console.print("[yellow]note[/]", Text(notice))
 
 
 def _table(title: str, *columns: str) -> Table:
-    """A table; a column that starts with > is set to the right."""
+    """An empty table; a column whose name starts with > is aligned right."""
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in columns:
         right = column.startswith(">")
@@ -77,18 +77,18 @@ def explain(
     slug: Annotated[
         str,
         typer.Argument(
-            help="author/model, in any case, with or without ~ and a variant such as :free; "
-            "without its date where only one dated model has that name."
+            help="author/model, in upper or lower case, with or without ~ and a variant such as "
+            ":free. The date may be left out if only one dated model has that name."
         ),
     ],
     registry: WhichRegistry = "working",
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Everything known about a slug, with its evidence.
+    """Show everything that is known about a slug, with its evidence.
 
-    Class, lab, origin under each lens, license and price over time, stealth reveal, second
-    opinions.
+    Its class, lab, origin under each lens, license and price over time, its stealth reveal, and
+    second opinions.
     """
     from orchestration.registry.explain import explain as ask
     from orchestration.registry.registry import find_version
@@ -98,7 +98,7 @@ def explain(
     if as_json:
         print_json(answer)
         return
-    _say_notices(answer["notices"])
+    _print_notices(answer["notices"])
     _show_now(answer)
     _show_periods(answer)
     _show_evidence(answer)
@@ -113,12 +113,12 @@ def _show_now(answer: dict[str, Any]) -> None:
     table = _table(f"{answer['slug']}, as known now", "what", "answer", "from")
     reason = next((r["reason"] for r in answer["rows"]["unattributed_authors"]), None)
     said = now["identification"] + (f" ({reason})" if reason else "")
-    table.add_row("class", said, _by_what(answer))
+    table.add_row("class", said, _decided_by(answer))
     table.add_row("lab", f"{now['lab_name']} ({now['lab_id']})" if now["lab_id"] else "", "")
     table.add_row("origin by author_hq", now["headquarters"] or "unidentified", "headquarters")
     base = f"base by {now['base_lab_id']}" if now["base_lab_id"] else "no base lab in the registry"
     table.add_row("origin by base_lineage", now["base_headquarters"] or "unidentified", base)
-    # By slug no published table says it: usage_daily adds up over providers.
+    # No published table tells it by slug: usage_daily sums over providers.
     table.add_row("origin by serving_hq", "not known", "usage_daily does not say who served a slug")
     table.add_row("license", now["license"], _license_name(answer))
     for row in answer["stealth"]:
@@ -136,7 +136,7 @@ def _show_now(answer: dict[str, Any]) -> None:
     output.print(table)
 
 
-def _by_what(answer: dict[str, Any]) -> str:
+def _decided_by(answer: dict[str, Any]) -> str:
     if answer["rows"]["routers"]:
         return "row of routers.csv"
     if any(row["lab_id"] for row in answer["rows"]["models"]):
@@ -180,14 +180,14 @@ def _show_periods(answer: dict[str, Any]) -> None:
 
 
 def _show_evidence(answer: dict[str, Any]) -> None:
-    """Blocks in place of a table: an address that is folded cannot be opened."""
+    """Print blocks instead of a table: a URL that is wrapped cannot be opened."""
     found = [(name, row) for name, listed in answer["rows"].items() for row in listed]
     if not found:
         return
     output.print("\nRows of the registry", style="bold")
     for name, row in found:
         facts = [
-            _says(name, row),
+            _row_facts(name, row),
             _period(row.get("valid_from"), row.get("valid_to")) if "valid_from" in row else None,
             f"known from {row['known_from']}" if row.get("known_from") else None,
             f"checked {row['checked_on']}",
@@ -200,7 +200,7 @@ def _show_evidence(answer: dict[str, Any]) -> None:
             output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
 
 
-def _says(table: str, row: dict[str, Any]) -> str:
+def _row_facts(table: str, row: dict[str, Any]) -> str:
     if table == "labs":
         return f"{row['lab_name']}: {row['headquarters'] or 'headquarters unknown'}"
     if table == "authors":
@@ -255,27 +255,28 @@ def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinio
 @registry_app.command(
     epilog="Examples: tokenshare registry check · tokenshare registry check --strict "
     "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
-    "--strict exits 9 where a slug of an author that no seed names holds more than 0.1 % of a "
-    "month, where a contradiction is not judged in configuration/registry_judgements.yml, or "
-    "where a row is stale. A judgement that is no longer about what both sides say exits 9 always."
-    + EXIT_CODES
+    "--strict exits 9 if a slug whose author is in no seed has more than 0.1 % of the tokens of a "
+    "month, if a contradiction is not judged in configuration/registry_judgements.yml, or if a row "
+    "is stale. A judgement that no longer quotes what both sides state always exits 9." + EXIT_CODES
 )
 def check(
     max_age_days: Annotated[
-        int, typer.Option(min=0, help="Evidence that was read longer ago is stale.")
+        int, typer.Option(min=0, help="Evidence that was checked more days ago is stale.")
     ] = 180,
     strict: Annotated[bool, typer.Option("--strict", help="For CI: exit 9 on findings.")] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Judged contradictions and whole lists too.")
+        bool, typer.Option("--all", help="Show whole lists, and judged contradictions too.")
     ] = False,
-    source: Annotated[str, typer.Option(help="Whose usage is looked at.")] = PRIMARY_SOURCE,
+    source: Annotated[
+        str, typer.Option(help="The source whose usage is checked.")
+    ] = PRIMARY_SOURCE,
     registry: WhichRegistry = "working",
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What the registry lacks, heaviest first.
+    """Show what the registry lacks, largest first.
 
-    Unmapped slugs, models without a row, unknown licenses, stale evidence, contradictions with
+    Unmapped slugs, models without a row, unknown licenses, stale evidence, and contradictions with
     second opinions.
     """
     from orchestration.registry.check import check as look
@@ -287,7 +288,7 @@ def check(
     if as_json:
         print_json(found)
     else:
-        _say_notices(found["notices"])
+        _print_notices(found["notices"])
         _show_check(found, everything)
     if found["outdated_judgements"]:
         raise RegistryFindingsError(
@@ -306,10 +307,10 @@ def _show_check(found: dict[str, Any], everything: bool) -> None:
     if found["vintage"]:
         _show_slugs("Unmapped slugs", found["unmapped"], everything)
         _show_slugs(
-            "Models without a row that held 0.1 % of a day", found["models_without_row"], everything
+            "Models without a row that had 0.1 % of a day", found["models_without_row"], everything
         )
         _show_slugs("Unknown license", found["unknown_license"], everything)
-        _show_slugs("Lab known, its country not", found["headquarters_unknown"], everything)
+        _show_slugs("Lab known, country unknown", found["headquarters_unknown"], everything)
         _show_slugs("Country of the base model unknown", found["base_lineage_unknown"], everything)
     stale = found["stale"]
     title = f"Rows whose evidence is older than {found['max_age_days']} days: {len(stale)}"
@@ -332,8 +333,8 @@ def _show_check(found: dict[str, Any], everything: bool) -> None:
         output.print(f"\n{title}, {len(judged)} of them judged", style="bold")
     counts = found["opinions"]
     output.print(
-        f"{counts['agrees']} opinions agree, {counts['silent']} speak where the registry says "
-        "nothing (--json lists them)", style="dim",
+        f"{counts['agrees']} opinions agree; on {counts['silent']} the registry states nothing "
+        "(--json lists them)", style="dim",
     )  # fmt: skip
     where = f"{found['source']} of vintage {found['vintage']}" if found["vintage"] else "none"
     output.print(f"\nregistry: {found['registry']} · usage: {where}", style="dim")
@@ -345,7 +346,7 @@ def _show_slugs(title: str, slugs: list[dict[str, Any]], everything: bool) -> No
     table = _table(
         "\n" + title, "slug", "class", ">of all", ">best day", ">best month", ">last day"
     )
-    # Slugs are up to 47 characters long, reasons 21: these two fold, numbers do not.
+    # Slugs are up to 47 characters long, reasons up to 21: these two wrap, numbers do not.
     table.columns[0].min_width, table.columns[1].max_width = 36, 12
     for column in table.columns[2:]:
         column.no_wrap = True
@@ -389,19 +390,21 @@ def diff(
     view: Annotated[
         View,
         typer.Option(
-            help="Both as known today (now), or as known on each day of use (then), as a run "
-            "publishes where it was not told otherwise.",
+            help="Compare both as known today (now), or as known on each day of use (then), which "
+            "is the default of a run.",
         ),
     ] = "now",
-    source: Annotated[str, typer.Option(help="Whose usage is moved.")] = PRIMARY_SOURCE,
-    everything: Annotated[bool, typer.Option("--all", help="Whole lists.")] = False,
+    source: Annotated[
+        str, typer.Option(help="The source whose usage is counted.")
+    ] = PRIMARY_SOURCE,
+    everything: Annotated[bool, typer.Option("--all", help="Show whole lists.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What differs between two versions of the registry.
+    """Show what differs between two versions of the registry.
 
-    Rows, and the share points that they move per lens, origin and license, on the usage of the
-    newest vintage.
+    Rows, and the share points that they move by lens, origin and license, on the usage of the
+    latest vintage.
     """
     from orchestration.diff.registry import diff as compare
 
@@ -409,7 +412,7 @@ def diff(
     if as_json:
         print_json(found)
         return
-    _say_notices(found["notices"])
+    _print_notices(found["notices"])
     _show_row_changes(found, everything)
     if found["vintage"]:
         _show_moves(found, everything)
@@ -430,7 +433,7 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
     title = f"Rows from A to B: {counts}"
     table = _table("\n" + title, "", "seed", "row", "what")
     table.columns[2].min_width = 30
-    for change in _shown(sorted(changes, key=_changes_little), everything):
+    for change in _shown(sorted(changes, key=_is_minor_change), everything):
         since = f" from {change['valid_from']}" if change["valid_from"] else ""
         known = f", known from {change['known_from']}" if change["known_from"] else ""
         table.add_row(
@@ -440,16 +443,16 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
     _print_listed(table, title, changes, everything)
 
 
-# Where a row came from; what it says is shown first, this only where nothing else differs.
+# Columns with the evidence of a row; they are shown only if nothing else differs.
 _PROVENANCE = ("evidence_url", "checked_on", "note")
 
 
-_SAYS_LITTLE = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}
+_MINOR_COLUMNS = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}
 
 
-def _changes_little(change: dict[str, Any]) -> bool:
-    """Whether a row says of every day what it said before: such rows are listed last."""
-    return change["change"] == "changed" and set(change["columns"]) <= _SAYS_LITTLE
+def _is_minor_change(change: dict[str, Any]) -> bool:
+    """Does the change leave the answer for every day as it was? Such rows are listed last."""
+    return change["change"] == "changed" and set(change["columns"]) <= _MINOR_COLUMNS
 
 
 def _what_changed(change: dict[str, Any]) -> str:

@@ -13,9 +13,9 @@ from orchestration.transformation.dbt import ensure_manifest
 
 
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """The code location; `settings` stands in for the environment's, as tests do.
+    """The code location. `settings` replaces those of the environment (tests pass them).
 
-    Parses the dbt project where its manifest is missing or older than the project.
+    Parses the dbt project if its manifest is missing or older than the project.
     """
     manifest = ensure_manifest(settings or Settings())
     data_dir = str(settings.data_dir) if settings else ""

@@ -1,6 +1,6 @@
 """Errors that a user can act on, each with the exit code that the CLI returns for it.
 
-And how they are said: what comes from outside is data, also in a message.
+The functions here make text from outside safe to show in a message.
 """
 
 import re
@@ -8,14 +8,15 @@ import reprlib
 import sys
 from typing import Any
 
-# DuckDB's words, under several of its exceptions, if the disk, the memory or a file fails it.
-_MACHINE = re.compile(
+# What DuckDB writes, in several of its exceptions, if the disk, the memory or a file is the cause.
+_RESOURCE_ERRORS = re.compile(
     r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
 )
 
 
-def plain(text: object, limit: int = 200) -> str:
-    """Text from outside as a message may show it: on one line, cut, without control characters."""
+def safe_text(text: object, limit: int = 200) -> str:
+    """Text from outside, made safe for a message: one line, cut to `limit`, control characters
+    escaped."""
     cut = str(text)[: limit + 1]
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut[:limit]
@@ -24,20 +25,20 @@ def plain(text: object, limit: int = 200) -> str:
 
 
 def quoted(value: object, length: int = 80) -> str:
-    """A value from outside in quotes, as a message may say it: cut, and with escapes only."""
+    """A value from outside in quotes, made safe for a message: cut to `length` and escaped."""
     if isinstance(value, str):
         return repr(value[:length]) + ("…" if len(value) > length else "")
-    return plain(reprlib.repr(value), length)
+    return safe_text(reprlib.repr(value), length)
 
 
 class TokenshareError(Exception):
-    """Base of every expected failure. The message alone must tell what to do."""
+    """Base of every expected failure. Its message must say what to do."""
 
     exit_code = 1
 
 
 class ResourceError(TokenshareError):
-    """The disk, the memory or another process stands in the way; it may pass."""
+    """The disk, the memory or another process prevented a step; a retry may succeed."""
 
 
 class RefusedDumpError(TokenshareError):
@@ -55,7 +56,7 @@ class CorruptLandingError(TokenshareError):
 class GateRefusedError(TokenshareError):
     """The gate stopped a candidate; the published state did not change.
 
-    `results` are those of every rule that was asked (see `gate.run.RuleResult`).
+    `results` has the result of every rule that ran (see `gate.run.RuleResult`).
     """
 
     exit_code = 5
@@ -66,13 +67,13 @@ class GateRefusedError(TokenshareError):
 
 
 class SourceWithheldError(TokenshareError):
-    """A vintage is published, but not all of a source: the gate would have refused it."""
+    """A vintage is published without all or part of a source that the gate would have refused."""
 
     exit_code = 10
 
 
 class VerificationError(TokenshareError):
-    """A vintage is not what its manifest says."""
+    """A vintage does not agree with its manifest."""
 
     exit_code = 6
 
@@ -84,33 +85,37 @@ class RunLockedError(TokenshareError):
 
 
 class TransformError(TokenshareError):
-    """A model did not build or does not keep its contract, a data test found bad rows, or counts
-    cannot be added."""
+    """A model did not build or breaks its contract, a data test found bad rows, or token counts are
+    too large to be summed."""
 
     exit_code = 8
 
 
 class RegistryFindingsError(TokenshareError):
-    """`registry check` found what the registry must not leave as it is."""
+    """`registry check` found problems that must be fixed."""
 
     exit_code = 9
 
 
 def resource_problem(text: str) -> ResourceError | None:
-    """What DuckDB says, whoever passes it on, if the machine is the reason; else None."""
+    """A ResourceError if the text of an error says that the machine is the cause, else None.
+
+    `text` is DuckDB's own message, or one of dbt's that quotes it.
+    """
     if "Could not set lock on file" in text:
         return ResourceError(
-            "another process has opened the working database, which only a run may do; close it "
-            f"and run again. Readers open the tokenshare.duckdb of a vintage. DuckDB says: {text}"
+            "another process has opened the working database, which only a run may open; close "
+            "that process and run again. To read tables, open the tokenshare.duckdb of a vintage. "
+            f"DuckDB reports: {text}"
         )
-    return ResourceError(f"DuckDB: {text}") if _MACHINE.search(text) else None
+    return ResourceError(f"DuckDB: {text}") if _RESOURCE_ERRORS.search(text) else None
 
 
-def expected(error: BaseException) -> TokenshareError | None:
-    """What a failure says to a person where it comes from outside, or None where it is a bug.
+def as_user_error(error: BaseException) -> TokenshareError | None:
+    """The error to show to a user if the failure comes from outside, or None if it is a bug.
 
-    The system and DuckDB report a full disk, missing rights, too little memory and a file that
-    another process holds; their own words say it best.
+    Errors of the system and of DuckDB about a full disk, missing permissions, too little memory
+    or a locked file keep their own message.
     """
     if isinstance(error, TokenshareError):
         return error
@@ -118,7 +123,7 @@ def expected(error: BaseException) -> TokenshareError | None:
         return ResourceError(str(error))
     if isinstance(error, MemoryError):
         return ResourceError(f"the memory is full: {error}")
-    # Not imported for this: where it is not loaded, it did not fail.
+    # duckdb is not imported for this: if it is not loaded, it did not raise the error.
     duckdb = sys.modules.get("duckdb")
     if duckdb is not None and isinstance(error, duckdb.Error):
         return resource_problem(str(error))

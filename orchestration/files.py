@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 BUILDING_PREFIX = ".building-"
 _JSON_BYTES = 64 * 1024 * 1024
-# Folders that this process is building, each with the descriptor that holds its lock.
+# Folders that this process is building, each with the file descriptor of its lock.
 _building: dict[Path, int] = {}
 
 
@@ -29,9 +29,10 @@ def sha256_file(path: Path) -> str:
 
 @cache
 def fingerprint(paths: tuple[Path, ...], without: tuple[str, ...] = ()) -> str:
-    """One hash over names and contents of files; folders are walked. For "did the code change?".
+    """One hash over the names and contents of files and of all files in folders.
 
-    A file is left out if the end of its name matches a pattern of `without`, such as `a/*.md`.
+    It tells whether the code has changed. A file is left out if the end of its path matches a
+    pattern of `without`, such as `a/*.md`.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -67,11 +68,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     fsync(path.parent)
 
 
-def fresh_folder(parent: Path, name: str) -> Path:
-    """An empty folder beside its final place, to be renamed when it is complete.
+def new_building_folder(parent: Path, name: str) -> Path:
+    """Make an empty folder beside its final place, to be renamed when it is complete.
 
-    It is locked for as long as this process lives or until it is settled, so that nobody takes it
-    for a leftover: the system frees the lock of a killed process, whatever has its number later.
+    It is locked until it is renamed or this process ends, so that no other process removes it as a
+    leftover. The system frees the lock of a killed process, even if its process id is reused.
     """
     folder = parent / f"{BUILDING_PREFIX}{name}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +81,7 @@ def fresh_folder(parent: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Between the two calls above somebody may have taken it for a leftover.
+        # Between the two calls above, another process may have removed it as a leftover.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
                 _building[folder] = descriptor
@@ -93,8 +94,8 @@ def _unlock(folder: Path) -> None:
         os.close(descriptor)
 
 
-def settle_folder(building: Path, final: Path) -> None:
-    """Flush every file of a finished folder and give it its name in one rename."""
+def move_into_place(building: Path, final: Path) -> None:
+    """Flush every file of a finished folder to disk and move it to `final` in one rename."""
     for path in sorted(building.rglob("*")):
         fsync(path)
     fsync(building)
@@ -104,7 +105,8 @@ def settle_folder(building: Path, final: Path) -> None:
 
 
 def remove_leftovers(parents: Iterable[Path]) -> None:
-    """Delete what a killed run was still building; what is being built is locked and stays."""
+    """Delete what killed runs were building. What a living process is building is locked, and
+    stays."""
     for parent in parents:
         for path in parent.glob(f"{BUILDING_PREFIX}*"):
             with suppress(OSError):
@@ -120,21 +122,21 @@ def remove_leftovers(parents: Iterable[Path]) -> None:
 
 
 def to_json(document: Any) -> bytes:
-    """The one JSON form that we write: sorted keys, two spaces, a final newline."""
+    """JSON as this project writes it: sorted keys, two spaces of indent, a final newline."""
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-    # What a name that is not UTF-8 is made of becomes an escape, which is JSON as well.
+    # A byte of a name that is not UTF-8 becomes an escape, which is valid JSON.
     return (text + "\n").encode(errors="backslashreplace")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object that a JSON file holds, whoever wrote the file.
+    """The object in a JSON file. The file may come from anybody.
 
-    Raises OSError, or ValueError for all that is not one: no regular file, too long, not UTF-8,
-    not JSON, nested too deeply, of another type.
+    Raises OSError if the file cannot be read. Raises ValueError if it is not a regular file, is
+    too long, is not UTF-8 or not JSON, is nested too deeply, or is not an object.
     """
     if not path.is_file():
         raise ValueError("is not a file" if path.exists() else "is not there")
@@ -145,12 +147,12 @@ def read_json(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if not isinstance(document, dict):
-        raise ValueError(f"holds a {type(document).__name__}, expected an object")
+        raise ValueError(f"contains a {type(document).__name__}, expected an object")
     return document
 
 
 def format_time(moment: datetime) -> str:
-    """UTC, ISO-8601, with Z."""
+    """A time in UTC as ISO-8601 text that ends with Z."""
     text = moment.astimezone(UTC).isoformat(
         timespec="microseconds" if moment.microsecond else "seconds"
     )

@@ -1,4 +1,4 @@
-"""The pages that a vintage holds: their templates, and the words that these may use."""
+"""The HTML pages of a vintage: their templates, and the filters that the templates may use."""
 
 from functools import cache
 
@@ -9,7 +9,8 @@ from orchestration import words
 
 @cache
 def environment() -> Environment:
-    """The templates of `orchestration/templates`: escaping on, undefined names an error."""
+    """The Jinja environment of `orchestration/templates`: it escapes, and an undefined name is an
+    error."""
     made = Environment(
         loader=PackageLoader("orchestration", "templates"),
         autoescape=select_autoescape(default_for_string=True, default=True),

@@ -1,4 +1,4 @@
-"""The whole graph as plain functions: what the CLI calls in one go and Dagster asset by asset."""
+"""The whole graph as plain functions. The CLI calls them in one run, Dagster asset by asset."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from orchestration.landing.store import (
     land_shipped,
     list_dumps,
     read_records,
-    seal_older,
+    seal_unsealed,
 )
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
@@ -54,7 +54,7 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to. `notices` are to be said aloud."""
+    """The result of a run. `notices` are to be shown to the user."""
 
     vintage: Vintage
     inbox: InboxResult
@@ -63,9 +63,9 @@ class RunResult:
 
 @contextmanager
 def writer_lock(settings: Settings) -> Iterator[None]:
-    """Hold the one writer's lock; the system frees it even where the holder is killed.
+    """Hold the lock of the only writer. The system frees it even if the holder is killed.
 
-    Raises RunLockedError where another run does not finish within `lock_timeout_seconds`.
+    Raises RunLockedError if another run does not finish within `lock_timeout_seconds`.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     path = settings.data_dir / ".writer.lock"
@@ -81,7 +81,8 @@ def writer_lock(settings: Settings) -> Iterator[None]:
 
 
 def tidy_up(settings: Settings) -> list[str]:
-    """Remove what killed runs left half done, and finish what they left all but done."""
+    """Remove what killed runs left incomplete, and finish a publication that lacks only its last
+    step. Returns notices for the user."""
     remove_leftovers(
         [
             settings.candidates_dir,
@@ -94,15 +95,15 @@ def tidy_up(settings: Settings) -> list[str]:
     for folder in settings.candidates_dir.glob("*"):
         if not folder.name.startswith(BUILDING_PREFIX) and not (folder / CANDIDATE_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-    return finish_interrupted(settings) + seal_older(settings)
+    return finish_interrupted(settings) + seal_unsealed(settings)
 
 
 def land_waiting(
     settings: Settings, progress: Progress = lambda _: None
 ) -> tuple[list[DumpRecord], InboxResult]:
-    """Land the shipped history, then what has settled in the inbox.
+    """Land the shipped history, then the files of the inbox that nobody is writing.
 
-    Every dump is hashed again here, and nowhere else in a run.
+    Every landed dump is hashed again here, and nowhere else in a run.
     """
     land_shipped(settings)
     result = take_inbox(settings, progress)
@@ -128,11 +129,11 @@ def build_or_withhold(
     settings: Settings,
     withheld: Sequence[Withheld] = (),
 ) -> Built:
-    """Take a step on the way to a candidate; if it fails, once more without what is new of the
-    other sources than the primary one (see `publication.withheld`).
+    """Run a step toward a candidate. If it fails, run it once more without the new dumps of all
+    sources but the primary one (see `publication.withheld`).
 
-    `step` is told what to withhold; returns what it returns. Raises TransformError, that of the
-    first try, if both fail.
+    `step` gets the sources to withhold; its result is returned. Raises the TransformError of the
+    first attempt if both fail.
     """
     try:
         return step(withheld)
@@ -169,7 +170,8 @@ def make_candidate(
     progress: Progress = lambda _: None,
     withheld: Sequence[Withheld] = (),
 ) -> Candidate:
-    """Build every table and write the candidate, without `withheld` and what cannot be built."""
+    """Build every table and write the candidate, without `withheld` and without new dumps from
+    which the tables cannot be built."""
 
     def step(withheld: Sequence[Withheld]) -> Candidate:
         transform(ingested, settings, progress, withheld)
@@ -180,7 +182,8 @@ def make_candidate(
 
 
 def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
-    """Write the candidate of the tables as they were built; as `make_candidate` if that fails."""
+    """Write the candidate from the tables that are built; if that fails, build them again without
+    new dumps, as `make_candidate` does."""
 
     def step(withheld: Sequence[Withheld]) -> Candidate:
         if withheld:
@@ -193,10 +196,11 @@ def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
 def publish_or_withhold(
     candidate: Candidate, settings: Settings, progress: Progress = lambda _: None
 ) -> Vintage:
-    """Publish a candidate; if the gate refuses it only for sources other than the primary one, make
-    and publish one that withholds them (see `publication.withheld`). The refused one is kept.
+    """Publish a candidate. If the gate refuses it only because of sources other than the primary
+    one, make and publish a candidate that withholds them (see `publication.withheld`). The refused
+    candidate is kept.
 
-    The caller holds the writer's lock. Raises what `publish` raises.
+    The caller must hold the writer's lock. Raises what `publish` raises.
     """
     try:
         return publish(candidate, settings, progress=progress)
@@ -211,10 +215,10 @@ def publish_or_withhold(
 
 
 def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
-    """The whole graph: land, ingest, transform, candidate, gate, publish.
+    """Run the whole graph: land, ingest, transform, candidate, gate, publish.
 
-    Publishes nothing where the latest vintage was made from the same dumps by the same code; its
-    `why_not` then says so.
+    If the same code made the latest vintage from the same dumps, nothing is published, and
+    `why_not` of the returned vintage states the reason.
     """
     with writer_lock(settings):
         notices = tidy_up(settings)
@@ -224,7 +228,7 @@ def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
         try:
             return _run_on(records, inbox, notices, settings, progress)
         except TokenshareError as error:
-            # What was done before the failure is as true after it.
+            # What was done before the failure is still worth reporting.
             for notice in notices:
                 error.add_note(f"note: {notice}")
             for _, refused in inbox.refused:
@@ -239,17 +243,17 @@ def _run_on(
     settings: Settings,
     progress: Progress,
 ) -> RunResult:
-    """The graph from the landed dumps on."""
+    """Run the graph from the landed dumps on."""
     if same := published_already(inputs_fingerprint(records, settings), settings):
         return RunResult(same, inbox, tuple(notices))
     progress(f"ingesting {len(records)} dump(s)")
     ingested = ingest_all(records, settings)
     if quarantined := sum(i.quarantined_rows for i in ingested):
-        notices.append(f"{quarantined} row(s) are in quarantine, see the table quarantine")
+        notices.append(f"{quarantined} row(s) are in quarantine; see the table quarantine")
     if fields := sum(i.quarantined_fields for i in ingested):
         notices.append(
-            f"{fields} field(s) of good rows were not believed and are NULL, "
-            "see the table quarantine"
+            f"{fields} field(s) of good rows are in quarantine, and NULL in their row; see the "
+            "table quarantine"
         )
     vintage = publish_or_withhold(make_candidate(ingested, settings, progress), settings, progress)
     notices += [
@@ -261,7 +265,7 @@ def _run_on(
 
 
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
-    """Gate and publish the newest candidate, as after a threshold was reconsidered."""
+    """Gate and publish the newest candidate, for example after a threshold has changed."""
     with writer_lock(settings):
         candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
         return publish_or_withhold(candidate, settings, progress)
@@ -270,7 +274,7 @@ def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> V
 def diff_dumps(
     before: str, after: str, settings: Settings, progress: Progress = lambda _: None
 ) -> Difference:
-    """Compare two landed dumps; builds the working database where it does not hold both."""
+    """Compare two landed dumps; builds the working database first if it does not contain both."""
     with writer_lock(settings):
         records = list_dumps(settings)
         pair = [find_dump(name, records) for name in (before, after)]

@@ -14,13 +14,13 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 CONFIGURATION_DIR = PROJECT_ROOT / "configuration"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
-# What of it is shipped: by default runs of this checkout land their own dumps beside these.
+# The dumps that are shipped; by default, runs of this checkout land other dumps beside them.
 SHIPPED_DUMPS = (
     SHIPPED_LANDING_DIR
     / "openrouter_rankings"
     / "b5b4ca5fe121f9576d662f413836bf903aefe8af8dfa51274d177b6945916799",
 )
-# Whose usage is meant if nobody says; only its faults stop a publication.
+# The source that is meant if none is named. Only its errors stop a publication.
 PRIMARY_SOURCE = "openrouter_rankings"
 
 
@@ -35,8 +35,9 @@ def _is_utf8(path: Path) -> bool:
 class Settings(BaseSettings):
     """Settings of one installation.
 
-    Everything that a run writes lies below `data_dir`: `landing/` (dumps, kept), `warehouse/`
-    (derived, may be deleted), `candidates/` (not yet published or refused) and `published/`.
+    Everything that a run writes is below `data_dir`: `landing/` (dumps, never deleted),
+    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused) and
+    `published/`.
     """
 
     model_config = SettingsConfigDict(
@@ -68,10 +69,10 @@ class Settings(BaseSettings):
     inbox_quiet_seconds: float = Field(
         default=20.0,
         ge=0,
-        description="How long a file of the inbox must have been left alone before it is taken.",
+        description="How long nobody may have written to a file of the inbox before it is landed.",
     )
     max_dump_bytes: int = Field(
-        default=256 * 1024**2, ge=1, description="Largest dump, as it lies on disk."
+        default=256 * 1024**2, ge=1, description="Largest dump, as stored on disk."
     )
     max_decompressed_bytes: int = Field(
         default=512 * 1024**2, ge=1, description="Largest dump once it is decompressed."
@@ -79,14 +80,14 @@ class Settings(BaseSettings):
     max_json_bytes: int = Field(
         default=64 * 1024**2,
         ge=1,
-        description="Largest JSON document, decompressed; it is held as Python objects.",
+        description="Largest JSON document, decompressed; it is loaded into memory as objects.",
     )
     max_dump_rows: int = Field(default=2_000_000, ge=1, description="Most rows of one dump.")
 
     public_url: HttpUrl | None = Field(
         default=None,
-        description="Address at which `published/` is served: makes a report's links absolute, "
-        "as social networks ask of a preview picture.",
+        description="Address at which `published/` is served. It makes the links of a report "
+        "absolute, as social networks require for a preview picture.",
     )
 
     @field_validator("data_dir")
@@ -97,8 +98,8 @@ class Settings(BaseSettings):
             raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
         if not _is_utf8(path):
             raise ValueError(
-                "DuckDB opens only paths that are UTF-8, and this one is not as Python reads it; "
-                "set PYTHONUTF8=1, or take another folder"
+                "DuckDB opens only paths in UTF-8, and Python reads this one in another encoding; "
+                "set PYTHONUTF8=1, or use another folder"
             )
         return path
 

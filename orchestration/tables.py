@@ -1,7 +1,7 @@
 """Open the tables of a candidate or a vintage: one DuckDB view per Parquet file.
 
-A vintage may be a stranger's: names and paths are quoted here and nowhere else, only files that
-are asked for are opened, and DuckDB then reads and writes no other.
+A vintage may come from a stranger. So names and paths are quoted in this module and nowhere else,
+only the requested files are opened, and DuckDB can then read and write no others.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,30 +10,30 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import VerificationError, plain
+from orchestration.errors import VerificationError, safe_text
 
-# DuckDB would load an extension, from the network even, for what a file says that it needs.
+# Without this, a file could make DuckDB load an extension, even from the network.
 _NO_EXTENSIONS = {"autoload_known_extensions": False, "autoinstall_known_extensions": False}
 
 
 def sql_text(value: object) -> str:
-    """A SQL string literal; paths and contract texts may hold quotes."""
+    """A SQL string literal; the value may contain quotes."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
 def sql_name(name: str) -> str:
-    """A SQL identifier, whatever it holds."""
+    """A quoted SQL identifier; the name may contain any character."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literally(path: Path) -> str:
-    """The path as DuckDB's pattern that only this very path matches."""
+def _escape_glob(path: Path) -> str:
+    """The path as a glob pattern of DuckDB that matches only this path."""
     return "".join(f"[{c}]" if c in "[*?" else c for c in str(path))
 
 
 def parquet(path: Path) -> str:
     """SQL that reads this one Parquet file."""
-    return f"read_parquet({sql_text(_literally(path))})"
+    return f"read_parquet({sql_text(_escape_glob(path))})"
 
 
 def rows(
@@ -47,10 +47,12 @@ def rows(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()) -> None:
-    """From now on this database reads `readable` and nothing else, and this cannot be undone."""
+def restrict_file_access(
+    connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] = ()
+) -> None:
+    """Let this database read the files `readable` and no others. It cannot be undone."""
     paths = list(readable)
-    allowed = [str(p) for p in paths] + [_literally(p) for p in paths]
+    allowed = [str(p) for p in paths] + [_escape_glob(p) for p in paths]
     connection.execute("set allowed_paths = $1", [allowed])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -59,11 +61,11 @@ def close_doors(connection: duckdb.DuckDBPyConnection, readable: Iterable[Path] 
 def open_files(
     files: Mapping[str, Path], database: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with a view for each of the Parquet files, by its name, and no other access.
+    """A connection with a view for each Parquet file, by its name, and no access to other files.
 
-    A `database` is attached as `attached`, to be read.
+    A `database` is attached read-only as `attached`.
 
-    Raises VerificationError where a file cannot be read.
+    Raises VerificationError if a file cannot be read.
     """
     connection = duckdb.connect(config=_NO_EXTENSIONS)
     path = database
@@ -72,19 +74,19 @@ def open_files(
             connection.execute(f"attach {sql_text(database)} as attached (read_only, type duckdb)")
         for name, path in files.items():
             connection.execute(f"create view {sql_name(name)} as select * from {parquet(path)}")
-        close_doors(connection, files.values())
+        restrict_file_access(connection, files.values())
     except (duckdb.Error, UnicodeError) as error:
         connection.close()
-        raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+        raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
     return connection
 
 
 def open_tables(
     tables_dir: Path, others: Mapping[str, Path] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A connection of its own with a view for every published table that the folder holds.
+    """A new connection with a view for every published table that the folder has.
 
-    Files that no contract knows are not opened. `others` are opened beside, by their names.
+    Files that no contract describes are not opened. `others` are opened as well, by their names.
     """
     from orchestration.contracts.odcs import tables
 

@@ -1,4 +1,4 @@
-"""Numbers and codes of the tables in words for people."""
+"""Format numbers and codes of the tables for people."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadia
 
 
 def percent(value: Number | None, digits: int = 1) -> str:
-    """A fraction as per cent."""
+    """A fraction as a percentage."""
     return "–" if value is None else f"{100 * float(value):.{digits}f} %"
 
 
@@ -29,7 +29,7 @@ def points(value: Number | None, digits: int = 1) -> str:
 
 
 def bounded(low: Number | None, high: Number | None, digits: int = 1) -> str:
-    """Bounds of a share."""
+    """The bounds of a share in percent."""
     if low is None or high is None:
         return "no bounds"
     return f"{100 * float(low):.{digits}f} to {100 * float(high):.{digits}f} %"
@@ -63,7 +63,7 @@ def money(value: Number | None) -> str:
 
 
 def week(start: date) -> str:
-    """An ISO week by its days."""
+    """An ISO week by its first and last day."""
     return f"{start:%Y-%m-%d} to {start + timedelta(days=6):%Y-%m-%d}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.publication.manifest import MANIFEST_NAME, point_to, seal_manifest
+from orchestration.publication.manifest import MANIFEST_NAME, seal_manifest, set_latest
 from orchestration.settings import Settings
 
 EVIDENCE = "https://example.org,2026-11-01,high,"
@@ -103,7 +103,7 @@ def publish_usage(settings: Settings, vintage_id: str = "20260301T000000Z-000000
     }
     manifest = seal_manifest({"vintage_id": vintage_id, **nothing})
     (tables.parent / MANIFEST_NAME).write_bytes(manifest)
-    point_to(settings.published_dir, json.loads(manifest))
+    set_latest(settings.published_dir, json.loads(manifest))
     return tables
 
 

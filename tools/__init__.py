@@ -1,1 +1,1 @@
-"""Tools beside the pipeline: they derive the seeds from public files. No run needs them."""
+"""Tools that derive the seeds from public files. A run of the pipeline does not need them."""

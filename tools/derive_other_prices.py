@@ -1,4 +1,4 @@
-"""Derive price_seed_other.csv: what other price lists say of models in the usage history.
+"""Derive price_seed_other.csv: what other price lists state about models in the usage history.
 
     python -m tools.derive_other_prices --inputs FOLDER
 
@@ -6,24 +6,25 @@ A run of the pipeline needs only the seeds. Inputs: dated states of models.dev,
 pydantic/genai-prices and LiteLLM's price map; the catalogue's price events, as in derive_prices;
 and the shipped usage history, for its permaslugs.
 
-What a row says
-    The base price of one kind in USD per million tokens, exact as printed (LiteLLM's per token
-    times 1,000,000, without a float on the way). valid_from is the day of the first state that
-    said so, valid_to the day of the next state that said something else or nothing, empty where
-    the last state still said so. Prices above a prompt length, of batches and of audio are left
-    out. price_source_readings.csv lists the days on which each list was read: between two of them
-    nothing is known, so a disagreement counts only on such a day.
+What a row means
+    The base price of one kind in USD per million tokens, exactly as printed (LiteLLM's price per
+    token is multiplied by 1,000,000 without floats). valid_from is the day of the first state with
+    this price. valid_to is the day of the next state with another price or none, and is empty if
+    the last state still has this price. Prices above a prompt length, of batches and of audio are
+    left out. price_source_readings.csv lists the days on which each list was read. Between two of
+    them nothing is known, so a disagreement counts only on such a day.
 
-From the name in a list to the permaslug: equality of whole names, never similarity
+How a name in a list is matched to a permaslug: by equality of whole names, never by similarity
     catalogue_id            the catalogue had this id on that day; its permaslug then
-    catalogue_id_other_day  the catalogue never had it on that day, but on all days on which it had
-                            it the id stood for one and the same permaslug
+    catalogue_id_other_day  the catalogue did not have the id on that day, and the id had the same
+                            permaslug on all days on which the catalogue had it
     permaslug               the name is itself a permaslug of the catalogue or of the usage history
     first_party_id          the lab's own list price for its own model, by the table FIRST_PARTY
-    Everything else is unmatched and left out. Of several names for one permaslug in one state the
-    better kind wins, then the alphabet. Names are those under OpenRouter: provider `openrouter` of
-    models.dev and genai-prices, `openrouter/…` of LiteLLM. Aliases by pattern or by a second
-    name, as genai-prices has them, are not used: they lump models of different prices.
+    Everything else is unmatched and left out. If a state has several names for one permaslug, the
+    better kind of match wins, then the first name in the alphabet. Names are those under
+    OpenRouter: provider `openrouter` of models.dev and genai-prices, `openrouter/…` of LiteLLM.
+    Aliases by pattern or by a second name, which genai-prices has, are not used, because they
+    combine models with different prices.
 """
 
 import csv
@@ -39,7 +40,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from tools.derive_prices import DAILY_STATES, LOAD_EVENTS, RESOLVED_STATES, per_million
-from tools.inputs import Inputs, arguments
+from tools.inputs import Inputs, parse_arguments
 
 KINDS = ("prompt", "completion", "input_cache_read", "input_cache_write")
 MATCH_KINDS = ("catalogue_id", "catalogue_id_other_day", "permaslug", "first_party_id")
@@ -67,7 +68,7 @@ FIRST_PARTY = {
 
 
 class Reading(NamedTuple):
-    """What one list said of one name on one day."""
+    """The prices of one name in one list on one day."""
 
     price_source: str
     read_on: date
@@ -81,7 +82,7 @@ Entry = tuple[str, str | None, Sequence[Any]]
 
 
 def _prices(costs: Sequence[Any]) -> dict[str, str]:
-    """Costs by kind as plain decimals; -1 marks a router, None is not offered."""
+    """Costs by kind as plain decimals. None (not offered) and -1 (a router) are left out."""
     stated = zip(KINDS, costs, strict=True)
     known = {k: format(Decimal(str(v)), "f") for k, v in stated if v not in (None, "")}
     return {
@@ -98,7 +99,7 @@ def models_dev(rows: list[dict[str, str]]) -> Iterator[Entry]:
 
 
 def genai_prices(providers: list[dict[str, Any]], day: str) -> Iterator[Entry]:
-    """One state of genai-prices; of prices with a start date the last one that has begun."""
+    """One state of genai-prices; of prices with a start date, the last one that has begun."""
     fields = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     for provider in providers:
         for model in provider["models"]:
@@ -163,7 +164,7 @@ def states(inputs: Inputs) -> Iterator[tuple[str, str, Iterator[Entry]]]:
 
 
 class Names:
-    """Which permaslug a name of OpenRouter's stands for, and how that is known."""
+    """Finds the permaslug of a name at OpenRouter, and the kind of match."""
 
     def __init__(self, inputs: Inputs) -> None:
         events = str(inputs.path("openrouter/models/price_events_*.parquet"))
@@ -188,7 +189,7 @@ class Names:
         self.permaslugs = {s for states in self.states.values() for *_, s in states} | self.used
 
     def permaslug(self, name: str, day: date) -> tuple[str, str] | None:
-        """(permaslug, match kind), or None where nothing is certain."""
+        """(permaslug, match kind), or None if there is no certain match."""
         states = self.states.get(name, [])
         today = [slug for day_from, day_to, slug in states if day_from <= day < day_to]
         if today:
@@ -207,7 +208,7 @@ Said = dict[str, tuple[str, str, str]]  # price kind: price, name in the list, m
 def matched(
     readings: list[Reading], names: Names
 ) -> tuple[dict[tuple[str, str], Any], Counter[tuple[str, str]]]:
-    """What each list said of each used permaslug on each day; and counts of the unmatched."""
+    """The prices of each used permaslug in each list on each day, and counts by kind of match."""
     first_party = {
         (source, name): permaslug
         for permaslug, lists in FIRST_PARTY.items()
@@ -235,7 +236,7 @@ def matched(
 
 
 def intervals(said: dict[date, Said], read_days: list[date]) -> Iterator[tuple[Any, ...]]:
-    """Runs of equal prices over consecutive states of the list."""
+    """The intervals of equal prices over consecutive states of a list."""
     for kind in KINDS:
         begun: date | None = None
         last: tuple[str, str, str] | None = None
@@ -250,11 +251,11 @@ def intervals(said: dict[date, Said], read_days: list[date]) -> Iterator[tuple[A
 
 
 def main() -> None:
-    """Write both seeds and say how names were matched."""
-    inputs = arguments(__doc__)
+    """Write both seeds and report how names were matched."""
+    inputs = parse_arguments(__doc__)
     names = Names(inputs)
     readings: list[Reading] = []
-    # A state that names no model was read all the same, and ends every price.
+    # A state without models counts as read as well, and ends every price.
     days: dict[str, list[date]] = defaultdict(list)
     for source, day, entries in states(inputs):
         read_on = date.fromisoformat(day)

@@ -1,68 +1,70 @@
-"""Derive price_seed.csv: list prices per model permaslug, with the days on which they held, and
-price_override_seed.csv: the other prices that the catalogue states beside them.
+"""Derive price_seed.csv: list prices by model permaslug, with the days on which they were valid.
+
+Also derive price_override_seed.csv: other prices that the catalogue states for the same models.
 
     python -m tools.derive_prices --inputs FOLDER
 
 A run of the pipeline needs only the seeds. Inputs: price_events_*.parquet, every change in 1,107
 snapshots of OpenRouter's catalogue (/api/v1/models) between 2024-09-21 and 2026-08-22, collected
-by jvrck/openrouterlist; and dated snapshots, which say what a model makes. 25 snapshots of 178 to
-421 models and the events agreed in every slug and price (2026-11-24).
+by jvrck/openrouterlist; and dated snapshots, which state what kind of output a model has. 25
+snapshots of 178 to 421 models agreed with the events in every slug and price (2026-11-24).
 
-What a row says
+What a row means
     The catalogue's base list price of one kind (prompt, completion, input_cache_read,
-    input_cache_write) in USD per million tokens, exact: the published decimal string times
-    1,000,000, without a float on the way. `request` is USD per million requests, for the few
-    models that charge per request; a request price of "0" says no more than its absence and is
-    left out. Image, audio and search prices are left out because they are not prices per text
-    token; so is the one-hour cache write. Prompt and completion at 0 beside another price (per
-    image, audio or request), or of a model that makes more than text (Lyria: 0.08 US dollars per
-    song, says its description), are no prices per token and left out; a `:free` id is free.
-    Before 2025-03-07 no cache price was published. source_model_id is the catalogue id that spoke,
-    the last one where several did in turn.
-    valid_from is inclusive, valid_to exclusive, empty where the price still held when last seen.
-    A price holds from the UTC day on which it was first seen to the UTC day on which another one
-    was seen or the model had gone; of several observations on one day the last one wins.
-    Prices of 2024-09-21 may be older: that is the first day of the collection.
+    input_cache_write) in USD per million tokens, exact: the published decimal string is multiplied
+    by 1,000,000 without floats. `request` is USD per million requests, for the few models that
+    charge per request. A request price of "0" means the same as none and is left out. Image, audio
+    and search prices are left out because they are not prices per text token, and so is the
+    one-hour cache write. Prompt and completion prices of 0 are left out if there is another price
+    (per image, audio or request) or if the model makes more than text (the description of Lyria
+    states 0.08 US dollars per song), because these are not prices per token. A `:free` id is free.
+    Before 2025-03-07 no cache price was published. source_model_id is the catalogue id that the
+    price was read from; if several ids were used one after the other, it is the last one.
+    valid_from is inclusive. valid_to is exclusive, and empty if the price was still valid when last
+    seen. A price is valid from the UTC day on which it was first seen to the UTC day on which
+    another price was seen or the model was no longer listed. If a day has several observations, the
+    last one counts. Prices of 2024-09-21 may be older: that is the first day of the collection.
 
-What a row of price_override_seed.csv says
+What a row of price_override_seed.csv means
     `overrides` of the catalogue, seen since 2026-07-14, in two shapes: above a prompt length
     (`min_prompt_tokens`), and at times of day (`utc_start`, `utc_end`: 100 is 01:00; only DeepSeek,
     a double price from 01:00 to 04:00 and from 06:00 to 10:00). A third shape stops the derivation.
-    The list price is the one beside the list; a row is what differs from it. Both snapshots of a
-    day were taken at hours of the lower price, so nobody knows whether the price beside the list
-    follows the clock. first_seen_on and last_seen_on are the first and last day on which it was
-    seen, gaps included.
+    The list price is the one outside `overrides`; a row is a price that differs from it. Both
+    snapshots of a day were taken at hours of the lower price, so nobody knows whether the list
+    price depends on the time of day. first_seen_on and last_seen_on are the first and last day on
+    which the override was seen, gaps included.
 
-From id to permaslug: variant = ":free" etc. of the id; canonical_slug itself never has one
-    canonical_slug        stated on every observation of the interval
-    canonical_slug_later  stated later on for the same id with the same `created` second
-    same_created          the id has since been given to another model, or was never seen with a
-                          slug, but its `created` second belongs to exactly one canonical slug of
-                          the same author (seconds at midnight are rounded and prove nothing;
-                          no other second is shared by two slugs)
-    id                    no canonical slug was ever stated for the id: the id is the permaslug
-                          (where `created` changed: only if the id is a slug stated elsewhere)
-    An interval merged from several observations carries the weakest of their kinds. Observations
-    of an id that stood for several models (its `created` changes), and that none of these steps
-    settles, are left out: an early price must not be carried to the wrong model.
-    Where several ids stand for one permaslug on one day, the better match kind wins, then the id
-    that was first seen last (the newer name), then the alphabet; prices are never mixed.
+How an id is matched to a permaslug: the canonical slug, which has no variant, and the id's variant
+    canonical_slug        stated in every observation of the interval
+    canonical_slug_later  stated later for the same id with the same `created` second
+    same_created          the id was later given to another model, or was never seen with a slug,
+                          but its `created` second belongs to exactly one canonical slug of the same
+                          author (seconds at midnight are rounded and prove nothing; no other second
+                          is shared by two slugs)
+    id                    no canonical slug was ever stated for the id, so the id is the permaslug
+                          (if `created` changed: only if the id is a slug that was stated elsewhere)
+    An interval that is merged from several observations has the weakest of their kinds.
+    Observations of an id that was used for several models (its `created` changes), and that none of
+    these steps resolves, are left out: an early price must not be given to the wrong model.
+    If several ids have the same permaslug on the same day, the better kind of match wins, then the
+    id that was first seen last (the newer name), then the first in the alphabet. Prices of several
+    ids are never mixed.
 
-Quirks, decided by measurement
-    Price -1 marks a router: left out.
-    From 2025-03-07 until 2025-04-05 every model but the router carried cache prices of "0", also
-    where its maker charged for caching: a filler, read as "not published". Other zeros are kept.
+Special cases, decided by measurement
+    The price -1 marks a router, which is left out.
+    From 2025-03-07 until 2025-04-05 every model but the router had cache prices of "0", even if its
+    maker charged for caching. These are read as "not published". Other zeros are kept.
     No snapshot was broken: none lost more than 8 % of the models (2026-08-01: 28 `:batch` ids,
     absent from all snapshots until 2026-08-07). Of the models that came back after a day or more,
-    four were among the day's 50 most used when they went: three had no recorded tokens while they
-    were gone, one only on the eve of its return. So gaps are kept as they were seen.
-    google/gemini-2.0-flash-exp:free was listed at a price on 2026-01-23 and 24: kept.
+    four were among the day's 50 most used when they disappeared. Three of them had no recorded
+    tokens while they were absent, and one only on the day before its return. So gaps are kept.
+    google/gemini-2.0-flash-exp:free was listed with a price on 2026-01-23 and 24, which is kept.
 """
 
 import sys
 from decimal import Decimal, localcontext
 
-from tools.inputs import arguments
+from tools.inputs import parse_arguments
 
 LOAD_EVENTS = """
     create table events as
@@ -84,7 +86,7 @@ LOAD_EVENTS = """
     from read_parquet($events)
 """
 
-# One row per id and UTC day with an observation: the last one of the day, and how long it held.
+# One row per id and UTC day with an observation: the last one of the day, until when it applied.
 DAILY_STATES = """
     create table daily_states as
     with last_of_day as (
@@ -103,7 +105,7 @@ DAILY_STATES = """
     from last_of_day
 """
 
-# The steps of the docstring, best first. `match_rank` orders them.
+# The kinds of match in the docstring, the best first. `match_rank` orders them.
 RESOLVED_STATES = """
     create table resolved_states as
     with stated as (
@@ -157,7 +159,7 @@ RESOLVED_STATES = """
     from candidates
 """
 
-# Cut the life of a permaslug at every day on which anything changed; one id speaks per piece.
+# Cut the history of a permaslug at every day on which anything changed; each piece has one id.
 PIECES = """
     create table pieces as
     with cuts as (
@@ -271,7 +273,7 @@ PRICES = """
     order by model_permaslug, price_kind, valid_from
 """
 
-# Every override of the speaking id that differs from the list price beside it.
+# Every override of the id of a piece that differs from the list price.
 OVERRIDES = """
     with read_days as (
         select distinct seen_at::date as read_on from events
@@ -344,8 +346,8 @@ def per_million(price_per_token: str) -> str:
 
 
 def main() -> None:
-    """Write both seeds and say what was left out."""
-    inputs = arguments(__doc__)
+    """Write both seeds and report what was left out."""
+    inputs = parse_arguments(__doc__)
     events = str(inputs.path("openrouter/models/price_events_*.parquet"))
     with inputs.catalogue() as connection:
         connection.create_function("per_million", per_million, [str], str)
@@ -356,7 +358,7 @@ def main() -> None:
         inputs.write_query("price_override_seed.csv", connection, OVERRIDES)
         for model_id, first, last in connection.execute(UNSETTLED).fetchall():
             print(
-                f"left out, id stood for several models: {model_id}, {first} to {last}",
+                f"left out, id was used for several models: {model_id}, {first} to {last}",
                 file=sys.stderr,
             )
 

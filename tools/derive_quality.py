@@ -7,16 +7,16 @@ Those before 2026-07 have no indices; catalogues that are landed later continue 
 indices are Artificial Analysis' (artificialanalysis.ai), as the catalogue repeats them in
 benchmarks.artificial_analysis.
 
-What a row says
-    On the day read_on the catalogue stated these indices of the model. base_slug is the canonical
-    slug without variant, lower case; variants (`:free`, `:batch`) repeat the index of their model,
-    and a difference between them stops the script. Models without an Intelligence Index are left
-    out, also if they have another one.
-    Values of two readings are not on one scale: between 2026-08-01 and 2026-08-22 those of 86 of 96
-    models moved at once, by up to 2.6 points; between the two readings before it those of 2 of 60.
+What a row means
+    On the day read_on, the catalogue stated these indices of the model. base_slug is the canonical
+    slug without variant, in lower case. Variants (`:free`, `:batch`) repeat the index of their
+    model; if they differ, the script stops. Models without an Intelligence Index are left out, even
+    if they have another index.
+    The values of two readings are not on the same scale: between 2026-08-01 and 2026-08-22 those of
+    86 of 96 models moved at once, by up to 2.6 points; between the two readings before, 2 of 60.
 """
 
-from tools.inputs import arguments
+from tools.inputs import parse_arguments
 
 INDICES = """
     with stated as (
@@ -31,7 +31,7 @@ INDICES = """
             model ->> 'id' as source_model_id
         from catalogue
     ),
-    -- The plain id speaks before its variants.
+    -- The id without a variant comes first.
     models as (
         select
             base_slug,
@@ -57,5 +57,5 @@ INDICES = """
 """
 
 if __name__ == "__main__":
-    inputs = arguments(__doc__)
+    inputs = parse_arguments(__doc__)
     inputs.write_query("quality_seed.csv", inputs.catalogue(), INDICES)

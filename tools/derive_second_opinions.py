@@ -1,4 +1,4 @@
-"""Derive second_opinions.csv: what others say about labs and models of the registry.
+"""Derive second_opinions.csv: what others state about labs and models of the registry.
 
     python -m tools.derive_second_opinions --inputs FOLDER
 
@@ -8,35 +8,36 @@ only labs of labs.csv and slugs of the shipped usage history are kept.
 Sources
     epoch_ai              Epoch AI, "Data on AI Models", https://epoch.ai/data/ai-models, CC BY 4.0
     models_dev            models.dev, MIT
-    third_party_labels    github.com/aadhavr/open-router, facts; one reader's labels, partly "from
+    third_party_labels    github.com/aadhavr/open-router, facts; labels by one person, partly "from
                           knowledge"
-    openrouter_providers  OpenRouter's /api/v1/providers, facts; of the entity that serves, which
-                          may sit elsewhere than the lab
+    openrouter_providers  OpenRouter's /api/v1/providers, facts; about the entity that serves, which
+                          may be in another country than the lab
 
-What a row says
-    headquarters   ISO 3166-1 alpha-2. Epoch AI: the country beside the organization on its newest
-                   model, where names and countries pair up; older ones that differ are in detail.
-    license        open_weight or closed, as the source had it when last seen.
-    weights_since  first day on which weights could be downloaded.
-    base_lab       lab of the base model.
+What a row means
+    headquarters   ISO 3166-1 alpha-2. From Epoch AI: the country of the organization in the entry
+                   of its newest model, if each organization has a country; other countries in older
+                   entries are in the column detail.
+    license        open_weight or closed, as the source stated it when last seen.
+    weights_since  the first day on which the weights could be downloaded.
+    base_lab       the lab of the base model.
 
 How subjects are matched
-    A lab by lab_id, author slug, lab_name or alias, case aside, nothing else.
-    A model of Epoch AI or of models.dev's list by lab: the name's runs of letters and of digits,
-    sorted ("Claude Sonnet 4" = "claude-4-sonnet"), must be those of the slug or of the catalogue's
-    name, and the lab must be the same. A full date or -MM-DD at the slug's end counts for nothing
-    (-2411 is a version); where several slugs then share a name, the one without a date has it, or
-    else the one that was used first.
-    A model of models.dev's OpenRouter list by id: the permaslug that the catalogue gave the id at
-    that time; else the id, where it is a slug itself.
-    Where one source speaks twice of one thing, it is taken at its newest word.
+    A lab by lab_id, author slug, lab_name or alias, ignoring case, and by nothing else.
+    A model of Epoch AI, or of models.dev's list by lab: the sorted groups of letters and of digits
+    in its name ("Claude Sonnet 4" = "claude-4-sonnet") must be those of the slug or of the name in
+    the catalogue, and the lab must be the same. A full date or -MM-DD at the end of a slug is
+    ignored (-2411 is a version). If several slugs then have the same name, the slug without a date
+    is taken, or else the one that was used first.
+    A model of models.dev's OpenRouter list by id: the permaslug of that id in the catalogue at that
+    time, or else the id, if it is itself a slug.
+    If a source states the same thing more than once, the newest statement counts.
 """
 
-from tools.inputs import SEEDS, arguments
+from tools.inputs import SEEDS, parse_arguments
 
-# The file's newest model: it cannot be older.
+# The day of the newest model in the file, which cannot be older than that.
 EPOCH_SEEN_ON = "2026-07-15"
-# Its newest slug is of 2026-09-17; the month is in its name.
+# The newest slug in the file is of 2026-09-17; the file name has the month.
 LABELS_SEEN_ON = "2026-09-30"
 BY_LAB_SEEN_ON = "2026-07-02"
 PROVIDERS_SEEN_ON = "2026-05-22"
@@ -287,8 +288,8 @@ OPINIONS = """
 
 
 def main() -> None:
-    """Write the seed and say what is in it."""
-    inputs = arguments(__doc__)
+    """Write the seed and print the number of opinions in it."""
+    inputs = parse_arguments(__doc__)
     files = {
         "labs": SEEDS / "labs.csv",
         "authors": SEEDS / "authors.csv",

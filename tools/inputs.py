@@ -1,7 +1,7 @@
-"""Where the inputs of the seeds come from, and that they are the right ones.
+"""Find the input files of the seeds, and check that they are the right ones.
 
-`inputs.csv` names each file with the sha256 of its content (decompressed, so that it may be packed
-anew), its date, its license and the public address at which it can be had.
+`inputs.csv` lists each file with the sha256 of its decompressed content (so that it may be
+compressed again), its date, its license and the public address where it is available.
 """
 
 import argparse
@@ -36,7 +36,8 @@ _CATALOGUE = """
 
 
 class Inputs:
-    """The files below one folder or address that `inputs.csv` names, or any, if unchecked."""
+    """The files in one folder or at one web address: those listed in `inputs.csv` or, if unchecked,
+    any."""
 
     def __init__(self, place: str, output: Path = SEEDS, unchecked: bool = False) -> None:
         self.output = output
@@ -47,9 +48,9 @@ class Inputs:
             self._known = list(csv.DictReader(file))
 
     def paths(self, pattern: str) -> list[Path]:
-        """The files whose names match, sorted.
+        """The files whose names match the pattern, sorted.
 
-        Ends the script if one is missing or has another content than `inputs.csv` says.
+        Exits if one is missing, or if its content does not have the sha256 in `inputs.csv`.
         """
         if self._unchecked:
             here = sorted(Path(self._place).glob(pattern))
@@ -57,7 +58,7 @@ class Inputs:
         return [self._checked(row) for row in self._known if fnmatch(row["file"], pattern)]
 
     def path(self, pattern: str) -> Path:
-        """The one file whose name matches."""
+        """The only file whose name matches the pattern."""
         (found,) = self.paths(pattern)
         return found
 
@@ -79,12 +80,12 @@ class Inputs:
         if found.hexdigest() != row["sha256"]:
             raise SystemExit(
                 f"{name}: its content has the sha256 {found.hexdigest()}, expected "
-                f"{row['sha256']}; {origin}. --unchecked takes it all the same"
+                f"{row['sha256']}; {origin}. To use it anyway, pass --unchecked"
             )
         return path
 
     def catalogue(self) -> duckdb.DuckDBPyConnection:
-        """A database with the table `catalogue`: taken_on, model (JSON)."""
+        """A database with the table `catalogue`: taken_on, model (JSON); one row per model."""
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
         connection.execute("create table catalogue (taken_on date, model json)")
@@ -94,7 +95,7 @@ class Inputs:
         return connection
 
     def write(self, seed: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Write one seed; None is an empty field."""
+        """Write one seed; None becomes an empty field."""
         with (self.output / seed).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
@@ -104,8 +105,8 @@ class Inputs:
         self.write(seed, [column[0] for column in connection.description or ()], rows)
 
 
-def arguments(description: str | None) -> Inputs:
-    """What the command line says; `description` is the script's docstring."""
+def parse_arguments(description: str | None) -> Inputs:
+    """Parse the command line and return the inputs; `description` is the script's docstring."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -113,18 +114,18 @@ def arguments(description: str | None) -> Inputs:
         "--inputs",
         required=True,
         metavar="FOLDER",
-        help="folder, or web address, below which the input files are, by the names and with "
-        "the contents that tools/inputs.csv states beside the origin and license of each",
+        help="folder or web address of the input files; tools/inputs.csv lists their names and "
+        "contents, with the origin and license of each",
     )
     parser.add_argument(
-        "--output", type=Path, default=SEEDS, metavar="FOLDER", help="folder of the seeds"
+        "--output", type=Path, default=SEEDS, metavar="FOLDER", help="folder to write the seeds to"
     )
     parser.add_argument(
         "--unchecked",
         action="store_true",
-        help="take whatever files are in the folder: newer states, or another collection",
+        help="use any files in the folder, such as newer states or another collection",
     )
     given = parser.parse_args()
     if given.unchecked and given.inputs.startswith(_WEB):
-        parser.error("--unchecked needs a folder, whose files it can list")
+        parser.error("--unchecked needs a folder: the files at a web address cannot be listed")
     return Inputs(given.inputs, given.output, given.unchecked)

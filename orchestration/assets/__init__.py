@@ -1,1 +1,1 @@
-"""Dagster assets: each calls one plain function and tells the UI what came of it."""
+"""Dagster assets: each calls one plain function and reports its result to the UI."""

@@ -1,4 +1,4 @@
-"""What every asset shares: owner, retry policy, the writer's pool, and errors as Failures."""
+"""What all assets share: owner, retry policy, the writer's pool, errors as Failures, Markdown."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,33 +7,34 @@ from contextlib import contextmanager
 import dagster as dg
 
 from orchestration.contracts.odcs import Table
-from orchestration.errors import ResourceError, RunLockedError, expected, plain
+from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
 
 OWNERS = ["team:data-platform"]
-# One writer at a time: nobody but the run may open the working database.
+# One writer at a time, because only one process may open the working database.
 WRITER_POOL = "warehouse_writer"
-# A full disk or a busy lock may pass; what the data says does not change by asking again.
-_MAY_PASS = (ResourceError, RunLockedError)
+# A full disk or a busy lock may be gone later. Other errors would only be repeated by a retry.
+_RETRIABLE = (ResourceError, RunLockedError)
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
-    """Expected failures become Failures that are shown as they are; what may pass is retried."""
+    """Turn expected errors into Dagster Failures with their message. Only errors that may be gone
+    later are retried."""
     try:
         yield
     except Exception as raised:
-        if (error := expected(raised)) is None:
+        if (error := as_user_error(raised)) is None:
             raise
         raise dg.Failure(
-            description="\n".join(plain(line, 2000) for line in str(error).splitlines()),
+            description="\n".join(safe_text(line, 2000) for line in str(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=isinstance(error, _MAY_PASS),
+            allow_retries=isinstance(error, _RETRIABLE),
         ) from error
 
 
 def column_schema(table: Table) -> dict[str, dg.TableSchema]:
-    """Metadata with the columns of a contract: types, descriptions, nullability, key."""
+    """Metadata with the columns of a contract: types, descriptions, nullability and key."""
     columns = [
         dg.TableColumn(
             name=field.name,
@@ -48,16 +49,16 @@ def column_schema(table: Table) -> dict[str, dg.TableSchema]:
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
-# Letters, digits and marks without a meaning in Markdown; no address, which becomes a link.
+# Letters, digits and characters without a meaning in Markdown, but no URL, which becomes a link.
 _NO_MARKDOWN = re.compile(r"(?!.*(://|www\.))[\w ,.:;/%+(){}'\"=?…–→-]*")
 
 
 def markdown_text(value: object) -> str:
-    """Text from outside as Markdown that says it and nothing else: as code, unless it is harmless.
+    """Text from outside, made safe for Markdown: it becomes code unless it is harmless.
 
-    In code no image is loaded, no link is made and no HTML is read. None is nothing.
+    In code, no image is loaded, no link is made and no HTML is interpreted. None becomes "".
     """
-    text = "" if value is None else plain(value, 500)
+    text = "" if value is None else safe_text(value, 500)
     if _NO_MARKDOWN.fullmatch(text):
         return text
     fence = "`" * (1 + max(map(len, re.findall("`*", text))))
@@ -66,6 +67,6 @@ def markdown_text(value: object) -> str:
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table as the UI shows it; None is an empty cell."""
+    """A Markdown table for the UI; None becomes an empty cell."""
     lines = [columns, ["---"] * len(columns), *(map(markdown_text, row) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""Landing and raw: dumps by content hash, then typed rows and what is in quarantine."""
+"""Landing and raw: dumps by content hash, then typed rows and the quarantine."""
 
 from collections.abc import Iterator
 
@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 from orchestration import pipeline
 from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, errors_as_failures
 from orchestration.contracts.odcs import tables
-from orchestration.errors import plain
+from orchestration.errors import safe_text
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.store import read_records
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
 
-# What the working database holds beside the dumps: configuration, and the vintage before.
+# Other tables of the schema `raw`: the configuration, and the usage of the previous vintage.
 _CONFIGURED = {
-    "run_settings": "One row, how this run reads the registry and how long a price is fresh.",
-    "previous_usage_daily": "One row per source, UTC day and model of the vintage before.",
-    "corrections": "One row per known error of an upstream source, as corrected.",
+    "run_settings": "One row: how this run reads the registry, and how long a price is fresh.",
+    "previous_usage_daily": "One row per source, UTC day and model of the previous vintage.",
+    "corrections": "One row per known error of an upstream source, with its correction.",
     "rule_sets": "One row per rule set: how others count.",
     "rule_set_windows": "One row per rule set and kind of window that it is used with.",
     "rule_set_labs": "One row per rule set and lab of its universe.",
@@ -38,13 +38,13 @@ _CONFIGURED = {
     pool=WRITER_POOL,
     description=(
         "Raw dumps by content hash, with provenance. Lands the shipped history of each source of "
-        "which nothing else is landed, then every file that has settled in the inbox."
+        "which no other dump is landed, then every complete file in the inbox."
     ),
     check_specs=[
         dg.AssetCheckSpec(
             "inbox_accepted",
             asset="landed_dumps",
-            description="No file of the inbox was refused; refused ones lie in inbox/refused.",
+            description="No file in the inbox was refused; refused files are in inbox/refused.",
         )
     ],
 )
@@ -76,7 +76,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
                 check_name="inbox_accepted",
                 passed=not inbox.refused,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={plain(path.name, 255): message for path, message in inbox.refused},
+                metadata={safe_text(path.name, 255): message for path, message in inbox.refused},
             )
         ],
     )
@@ -113,7 +113,7 @@ def _tokens(items: list[Ingested]) -> int:
             "rows_accounted_for",
             asset=["raw", "dumps"],
             blocking=True,
-            description="Every row of every dump is either typed or in quarantine.",
+            description="Every row of every dump is either among the typed rows or in quarantine.",
         ),
         dg.AssetCheckSpec(
             "nothing_in_quarantine",
@@ -127,7 +127,7 @@ def _tokens(items: list[Ingested]) -> int:
 def raw_tables(
     installation: Installation,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Typed rows of every landed dump, in a new working database."""
+    """Load the typed rows of every landed dump into a new working database."""
     settings = installation.settings()
     with errors_as_failures(), pipeline.writer_lock(settings):
         ingested = ingest_all(read_records(settings), settings)

@@ -1,4 +1,4 @@
-"""dbt seeds, models and tests as assets and checks, run by dbtRunner inside the process."""
+"""dbt seeds, models and tests as assets and checks, run by dbtRunner inside this process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ from orchestration.settings import Settings
 from orchestration.transformation.dbt import NodeResult, raise_on_failure, run_dbt
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
-# Model: the grain whose newest period is shown
+# By model, the grain whose newest period is shown
 _PREVIEWED = {
     "share_by_origin": "weekly",
     "share_by_lab": "weekly",
@@ -39,19 +39,19 @@ _PREVIEW_ROWS = 12
 
 
 def _published(dbt_resource_props: Mapping[str, Any]) -> list[Table]:
-    """The published tables that a model holds; none for all other nodes."""
+    """The published tables with rows of a model; none for all other nodes."""
     is_model = dbt_resource_props["resource_type"] == "model"
     return published_by_model().get(dbt_resource_props["name"], []) if is_model else []
 
 
 class Translator(DagsterDbtTranslator):
-    """Groups by folder of the dbt project: registry, staging, intermediate, marts_*, metrics.
+    """Groups assets by dbt project folder: registry, staging, intermediate, marts_*, metrics.
 
-    What is said of a published table and its columns comes from its contract.
+    The descriptions of a published table and its columns come from its contract.
     """
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        # dagster-dbt's own adds the SQL of the model, with its Jinja.
+        # dagster-dbt's own description would add the SQL of the model, with its Jinja.
         published = _published(dbt_resource_props)
         if not published:
             return str(dbt_resource_props["description"])
@@ -111,7 +111,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> 
     ((rows, tokens),) = connection.execute(f"select count(*){totals} from {table}").fetchall()
     metadata: dict[str, Any] = {"dagster/row_count": rows}
     if tokens is not None:
-        metadata["tokens"] = str(tokens)  # as text: the UI rounds integers above 2^53
+        metadata["tokens"] = str(tokens)  # as text, because the UI rounds integers above 2^53
     if grain := _PREVIEWED.get(name):
         preview = dg.MetadataValue.md(_preview(connection, table, grain))
         metadata["newest_complete_period"] = preview
@@ -140,7 +140,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
             failure = None
 
             def build(withheld: Sequence[Withheld]) -> None:
-                if withheld:  # else the working database is as `raw_tables` left it
+                if withheld:  # otherwise `raw_tables` has already loaded the working database
                     pipeline.load(ingested, settings, withheld)
                 results[:] = run_dbt(settings)
                 raise_on_failure(results)

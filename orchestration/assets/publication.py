@@ -1,4 +1,4 @@
-"""Candidate and vintage. The gate runs inside the vintage's step; its rules are asset checks."""
+"""Candidate and vintage. The gate runs in the step of the vintage; its rules are asset checks."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from orchestration.assets.common import (
     markdown_text,
 )
 from orchestration.contracts.odcs import published_by_model, tables
-from orchestration.errors import GateRefusedError, plain
+from orchestration.errors import GateRefusedError, safe_text
 from orchestration.files import format_time
 from orchestration.gate.run import RuleResult, rule_titles
 from orchestration.ingestion.ingest import ingest_all
@@ -24,7 +24,7 @@ from orchestration.publication.candidate import newest_candidate
 from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
 
-# The source publishes once a day, about 01:46 UTC: two missed days are not a late one.
+# The source publishes once a day, about 01:46 UTC. A late dump is missing for less than two days.
 _STALE_AFTER = timedelta(days=2)
 
 
@@ -35,13 +35,13 @@ _STALE_AFTER = timedelta(days=2)
     deps=list(published_by_model()),
     retry_policy=RETRY,
     pool=WRITER_POOL,
-    description="Every published table, written aside: what the gate will judge.",
+    description="Every published table, in a folder of its own, for the gate to check.",
     check_specs=[
         dg.AssetCheckSpec(
             "all_tables_written",
             asset="candidate",
             blocking=True,
-            description="Every table of data_contracts/published is a file of the candidate.",
+            description="The candidate has a file for every table of data_contracts/published.",
         )
     ],
 )
@@ -120,7 +120,7 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
     pool=WRITER_POOL,
     description=(
         "The newest immutable vintage: gate, report, manifest, one rename, `latest.json`. "
-        "Publishes nothing where dumps and code are those of the latest vintage."
+        "Publishes nothing if dumps and code are those of the latest vintage."
     ),
     check_specs=[
         dg.AssetCheckSpec(_check_name(rule), asset="vintage", description=title)
@@ -135,7 +135,7 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
         dg.AssetCheckSpec(
             "no_source_withheld",
             asset="vintage",
-            description="Every source is published as it was landed; none failed the gate.",
+            description="No source is withheld: every source is published as it was landed.",
         ),
     ],
 )
@@ -167,5 +167,5 @@ def vintage(
         check_name="no_source_withheld",
         passed=not made.withheld,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={plain(one.source): markdown_text(one.describe()) for one in made.withheld},
+        metadata={safe_text(one.source): markdown_text(one.describe()) for one in made.withheld},
     )

@@ -1,5 +1,5 @@
-"""What the registry has to catch up with, for the UI: the newest changes of the catalogue and of
-the provider list, and authors without a row. The models in marts/registry find them."""
+"""What the registry does not know yet, for the UI: the newest changes of the catalogue and of the
+provider list, and authors without a row. The models in marts/registry find them."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,18 @@ _SHOWN_ROWS = 20
 
 @dataclass(frozen=True)
 class Changes:
-    """A table of changes and the landed states that it compares. `columns` are SQL."""
+    """A table of changes, and the table of the landed states that it compares. `columns` and
+    `first` are SQL."""
 
     table: str
     states: str
     what: str
     columns: str
-    first: str  # what is shown before other rows of its kind
+    first: str  # the order of the rows of one kind of change
 
 
 def _price(which: str) -> str:
-    """SQL for a price without the zeros that its type puts behind it."""
+    """SQL for a price without trailing zeros."""
     return f"rtrim(rtrim(cast({which}_usd_per_million_tokens as varchar), '0'), '.')"
 
 
@@ -42,7 +43,7 @@ CHANGES = {
             else new_canonical_slug end as "after",
         author, case when not author_has_row then 'author without a row' end as note
         """,
-        # A new model says more than a variant of one that is known.
+        # A new model is shown before a variant of a known one.
         "author_has_row, instr(model_id, ':') > 0, model_id, field",
     ),
     "provider_changes": Changes(
@@ -56,7 +57,7 @@ CHANGES = {
 
 
 def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> str:
-    """What the newest landed state changed, as Markdown: counts, then some rows of each kind."""
+    """What changed in the newest landed state, as Markdown: counts, then some rows of each kind."""
     days = [
         day
         for (day,) in connection.execute(
@@ -72,7 +73,11 @@ def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> s
     ).fetchall()
     said = f"The {changes.what} of {days[0]}"
     if not counts:
-        since = f"nothing changed since {days[1]}" if len(days) > 1 else "none before it to compare"
+        since = (
+            f"nothing changed since {days[1]}"
+            if len(days) > 1
+            else "there is no earlier one to compare it with"
+        )
         return f"{said}: {since}."
     relation = connection.sql(
         f"""
@@ -81,7 +86,7 @@ def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> s
             from {changes.table}
             where seen_on = date '{days[0]}'
         ),
-        -- A share for every kind, so that many price changes do not hide a new model.
+        -- Some rows of every kind, so that many price changes do not hide a new model.
         shown as (
             select * from numbered
             qualify row_number() over (order by n, change) <= {_SHOWN_ROWS}
@@ -93,7 +98,7 @@ def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> s
     listed = ", ".join(f"{count} {change}" for change, count, _ in counts)
     shown = "" if total <= _SHOWN_ROWS else f" {_SHOWN_ROWS} of {total} rows:"
     table = markdown_table(relation.columns, relation.fetchall())
-    return f"{said} against that of {counts[0][2]}: {listed}.{shown}\n\n{table}"
+    return f"{said} compared with that of {counts[0][2]}: {listed}.{shown}\n\n{table}"
 
 
 @dg.asset_check(
@@ -101,8 +106,8 @@ def newest_changes(connection: duckdb.DuckDBPyConnection, changes: Changes) -> s
     name="authors_have_rows",
     pool=WRITER_POOL,
     description=(
-        "Every author of the newest landed catalogue has a row in the registry: in authors, or in "
-        "unattributed_authors with the reason. What has none counts as unmapped."
+        "Every author in the newest landed catalogue has a row in the registry: in authors, or in "
+        "unattributed_authors with the reason. Models of an author without a row are unmapped."
     ),
 )
 def authors_have_rows(installation: Installation) -> dg.AssetCheckResult:

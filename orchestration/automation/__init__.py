@@ -1,1 +1,1 @@
-"""When the graph runs: the job, the nightly schedule and the inbox sensor."""
+"""What starts the graph: the job, the nightly schedule and the inbox sensor."""

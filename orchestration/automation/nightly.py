@@ -2,27 +2,27 @@
 
 import dagster as dg
 
-from orchestration.errors import plain
+from orchestration.errors import safe_text
 from orchestration.files import sha256_bytes
-from orchestration.landing.inbox import look, state_of
+from orchestration.landing.inbox import file_state, scan_inbox
 from orchestration.resources.installation import Installation
 
 publish_vintage = dg.define_asset_job(
     "publish_vintage",
     selection=dg.AssetSelection.all(),
     description="Land, ingest, build, gate and publish: the whole graph.",
-    # In one process 1.5 s when warm; a process per step costs 71 s for imports (measured).
+    # One process takes 1.5 s when warm; with a process per step, imports take 71 s (measured).
     executor_def=dg.in_process_executor,
 )
 
-# The keyless export appears about 01:46 UTC and is revised shortly after: an hour later is safe.
+# The keyless export appears about 01:46 UTC and is revised shortly after; an hour later is safe.
 nightly = dg.ScheduleDefinition(
     name="nightly",
     job=publish_vintage,
     cron_schedule="45 2 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night after the source has published.",
+    description="Runs the job every night, after the source has published.",
 )
 
 
@@ -31,21 +31,21 @@ nightly = dg.ScheduleDefinition(
     job=publish_vintage,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs the job when files wait in data/inbox/.",
+    description="Runs the job when complete files are in data/inbox/.",
 )
 def inbox(
     context: dg.SensorEvaluationContext, installation: Installation
 ) -> dg.RunRequest | dg.SkipReason:
     settings = installation.settings()
-    found = look(settings)
+    found = scan_inbox(settings)
     if not found.ready:
-        left = "; ".join(f"{plain(p.name)}: {why}" for p, why in found.left.items())
+        left = "; ".join(f"{safe_text(p.name)}: {why}" for p, why in found.left.items())
         return dg.SkipReason(
-            f"no file in {settings.inbox_dir} was left alone for "
+            f"no file in {settings.inbox_dir} that nobody has written to for "
             f"{settings.inbox_quiet_seconds:g} s" + (f" ({left})" if left else "")
         )
     # One run per state of the inbox.
-    state = "".join(f"{p.name}:{state_of(p)};" for p in found.ready)
+    state = "".join(f"{p.name}:{file_state(p)};" for p in found.ready)
     return dg.RunRequest(
         run_key=sha256_bytes(state.encode(errors="surrogateescape")),
         tags={"inbox_files": str(len(found.ready))},

@@ -1,1 +1,1 @@
-"""The verdicts on claims of a vintage, for a terminal. Claims themselves are configuration."""
+"""The verdicts on the claims of a vintage, as text. The claims themselves are configuration."""

@@ -1,4 +1,4 @@
-"""Read the claims of a vintage and put their figures into words, for terminal and report."""
+"""Read the claims of a vintage and format their figures for the terminal and the report."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.tables import open_files, rows
 
-# In the order in which they are counted up.
+# In the order in which they are listed.
 VERDICTS = {
     "reproduced": "Reproduced",
     "more_than_claimed": "More than claimed",
@@ -38,7 +38,7 @@ _TABLES = {
     "price_quality": ("price_quality",),
     "none": (),
 }
-# Digits of a measured figure after the point; a published one has its own.
+# The decimals of a measured figure; a published one is shown as it is.
 _DIGITS = {"percent": 1, "trillion_tokens": 2}
 _SIGNS = {"percent": " %", "trillion_tokens": " T"}
 _COMPARISONS = {"above": "> ", "at_least": "≥ ", "below": "< "}
@@ -47,7 +47,7 @@ Claim = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """A measured figure in its unit, and its bounds, in words."""
+    """A measured figure with its unit, and its bounds, as text."""
 
     text: str
     low: str
@@ -55,38 +55,38 @@ class Measured(NamedTuple):
 
 
 def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
-    """The rows of `claims` by id, or the one that is asked for.
+    """The rows of the table `claims` by id, or the only row with `claim_id`.
 
-    Raises TokenshareError where the vintage has no such table or no such claim, VerificationError
-    where the table cannot be read.
+    Raises TokenshareError if the vintage has no such table or claim, and VerificationError if the
+    table cannot be read.
     """
     path = vintage / "tables" / "claims.parquet"
     if not path.exists():
         raise TokenshareError(
-            f"{vintage.name}: holds no table of claims, it is of an earlier version; "
+            f"{vintage.name}: has no table claims, because it is of an earlier version; "
             "`tokenshare run` publishes one"
         )
     with open_files({"claims": path}) as connection:
         try:
             claims = rows(connection, "select * from claims order by claim_id")
         except duckdb.Error as error:
-            raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+            raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
         if claims and "asked_by" not in claims[0]:
             raise TokenshareError(
-                f"{vintage.name}: its table of claims is of an earlier version; "
-                "`tokenshare run` publishes a new one"
+                f"{vintage.name}: its table claims has no column asked_by, because it is of an "
+                "earlier version; `tokenshare run` publishes a new one"
             )
     if claim_id is None:
         return claims
     found = [claim for claim in claims if claim["claim_id"] == claim_id]
     if not found:
         known = ", ".join(claim["claim_id"] for claim in claims)
-        raise TokenshareError(f"there is no claim {claim_id!r}; there are: {known}")
+        raise TokenshareError(f"{claim_id!r} is not a claim; expected one of: {known}")
     return found
 
 
 def published(claim: Claim) -> str:
-    """The published figure in its unit, `–` if the statement has none."""
+    """The published figure with its unit, `–` if the statement has none."""
     if claim["published_date"] is not None:
         return str(claim["published_date"])
     if claim["published_value"] is None:
@@ -96,7 +96,7 @@ def published(claim: Claim) -> str:
 
 
 def measured(claim: Claim) -> Measured | None:
-    """What was measured, None if nothing was; `never` for a day that has not come."""
+    """The measured figure, None if nothing was measured; `never` for a day that has not come."""
     if claim["value_unit"] == "date":
         days = (claim[f"measured_date{end}"] for end in ("", "_low", "_high"))
         found, low, high = (str(day or "never") for day in days)
@@ -111,7 +111,7 @@ def measured(claim: Claim) -> Measured | None:
 
 
 def measured_text(claim: Claim) -> str:
-    """What was measured with its bounds, `–` if nothing was."""
+    """The measured figure with its bounds, `–` if nothing was measured."""
     figure = measured(claim)
     return "–" if figure is None else f"{figure.text} ({figure.low} to {figure.high})"
 
@@ -127,12 +127,13 @@ def window(claim: Claim) -> str:
 
 
 def known(claim: Claim) -> str:
-    """How the registry is read for the claim."""
+    """The view of the registry that the claim is measured with."""
     return f"as known {'on each day' if claim['registry_view'] == 'then' else 'now'}"
 
 
 def counts(claims: Sequence[Claim]) -> list[tuple[str, str, int]]:
-    """How many claims have which verdict: verdict, its name for people, count; none that is 0."""
+    """The number of claims by verdict: verdict, its label, count. Verdicts without claims are left
+    out."""
     found = [
         (verdict, label, sum(claim["verdict"] == verdict for claim in claims))
         for verdict, label in VERDICTS.items()
@@ -141,12 +142,12 @@ def counts(claims: Sequence[Claim]) -> list[tuple[str, str, int]]:
 
 
 def tally(claims: Sequence[Claim]) -> str:
-    """How many claims have which verdict, in words."""
+    """The number of claims by verdict, as text."""
     return ", ".join(f"{count} {label.lower()}" for _, label, count in counts(claims))
 
 
 def details(claim: Claim) -> list[tuple[str, str]]:
-    """Everything to be said of one claim, as (label, text)."""
+    """All details of one claim, as (label, text)."""
     is_ours = claim["asked_by"] == "us"
     groups = claim["group_name"] or "–"
     if claim["over_group"]:
@@ -158,9 +159,10 @@ def details(claim: Claim) -> list[tuple[str, str]]:
     chance = claim["chance_of_match"]
     figures, most = claim["statement_figures"], claim["statement_figures_matched"]
     together = (
-        f"one rule set gives all {figures} figures of {claim['statement_id']}"
+        f"one rule set reproduces all {figures} figures of {claim['statement_id']}"
         if most == figures
-        else f"no rule set gives all {figures} figures of {claim['statement_id']}, at most {most}"
+        else f"no rule set reproduces all {figures} figures of {claim['statement_id']}; the best "
+        f"reproduces {most}"
     )
     is_matched = claim["verdict"] in ("reproduced", "reproduced_under_other_rules")
     lines = [
@@ -202,5 +204,5 @@ def _difference(claim: Claim) -> str:
 
 
 def as_json(claim: Claim) -> Claim:
-    """The row with dates as ISO text."""
+    """The row of a claim, with dates as ISO text."""
     return {k: v.isoformat() if isinstance(v, date) else v for k, v in claim.items()}

@@ -1,7 +1,6 @@
 """Read and check `configuration/rule_sets.yml` and `configuration/claims/*.yml`.
 
-What the entries mean is documented in docs/method.md; what they come to is computed by the dbt
-models.
+docs/method.md explains what the entries mean. The dbt models compute their results.
 """
 
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ WindowKind = Literal[
     "span_max_of_weeks",
     "span_min_of_weeks",
 ]
-# Kinds that any claim may be searched in; a span is never searched, only stated.
+# Kinds of window that are searched for any claim. A span is used only if a claim states it.
 SEARCHED_KINDS: tuple[WindowKind, ...] = (
     "day",
     "iso_week",
@@ -69,10 +68,10 @@ _UNITS: dict[str, tuple[str, ...]] = {
 }
 _PAIRED = ("lead", "first_lead_date", "price_gap", "price_quality")
 _EXTREMES = ("span_max_of_weeks", "span_min_of_weeks")
-# Who asks: what someone published, or a question of our own. It is never shown as another's.
+# Who asks: a publisher, or we. A question of our own is never shown as somebody else's claim.
 AskedBy = Literal["publisher", "us"]
 OURSELVES = "tokenshare"
-# The rule of `claim_90_80` in the table price_quality, which answers for the metric price_quality.
+# The percentage of `claim_90_80` in the table price_quality; the metric price_quality reads it.
 PRICE_QUALITY_CLAIM = 80
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -83,7 +82,7 @@ License = Literal["open_weight", "closed", "unknown"]
 
 
 class Excluded(Strict):
-    """What a group leaves out, although its other terms would take it in."""
+    """What a group leaves out although its other terms would include it."""
 
     origins: tuple[Origin, ...] = ()
     labs: tuple[Slug, ...] = ()
@@ -91,7 +90,8 @@ class Excluded(Strict):
 
 
 class Group(Strict):
-    """Rows of which a share is asked: any of the terms, and one of the licenses where given."""
+    """The rows whose share is measured: those that match any term and, if licenses are given, one
+    of the licenses."""
 
     origins: tuple[Origin, ...] = ()
     labs: tuple[Slug, ...] = ()
@@ -102,7 +102,7 @@ class Group(Strict):
     excludes: Excluded = Excluded()
 
     def terms(self) -> Iterator[tuple[str, str, bool]]:
-        """(attribute, value, excluded) for the working database; `any` where nothing is asked."""
+        """(attribute, value, excluded) for the working database; `any` if there are no terms."""
         for attribute in ("origin", "lab", "author", "model", "identification", "license"):
             for value in getattr(self, f"{attribute}s"):
                 yield attribute, value, False
@@ -134,9 +134,11 @@ class RuleSet(Strict):
     def _universe_is_complete(self) -> "RuleSet":
         top = self.universe == "top_n"
         if top != (self.top_n is not None) or top != (self.top_of is not None):
-            raise ValueError("top_n and top_of go with universe top_n, and with no other")
+            raise ValueError(
+                "top_n and top_of are required with universe top_n and not allowed with any other"
+            )
         if (self.universe == "labs") != bool(self.labs):
-            raise ValueError("labs go with universe labs, and with no other")
+            raise ValueError("labs are required with universe labs and not allowed with any other")
         if self.only_own_groups and not self.groups:
             raise ValueError("only_own_groups needs groups")
         return self
@@ -152,31 +154,34 @@ class RuleSets(Strict):
     def _names_are_unique(self) -> "RuleSets":
         names = [r.rule_set for r in self.rule_sets]
         if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"rule_set {', '.join(twice)} is there twice")
+            raise ValueError(f"rule_set {', '.join(twice)} is defined more than once")
         if DEFAULT_RULE_SET not in names:
             raise ValueError(f"rule_set {DEFAULT_RULE_SET}, the default of claims, is missing")
         return self
 
     def groups_of(self, rule_set: RuleSet) -> dict[str, Group]:
-        """Its groups: those of all rule sets, in its own reading where it has one."""
+        """The groups of a rule set: the shared ones, and its own, which replace those of the same
+        name."""
         return rule_set.groups if rule_set.only_own_groups else {**self.groups, **rule_set.groups}
 
 
 class Window(Strict):
-    """The period that a statement is about. `end` is its last day; most kinds imply it."""
+    """The period that a statement is about. `end` is its last day; only the span kinds state it."""
 
     kind: WindowKind
     start: date
     end: date | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> "Window":
+    def _fits_its_kind(self) -> "Window":
         if self.kind.startswith("span") != (self.end is not None):
-            raise ValueError("end goes with the kinds that begin with span; other kinds imply it")
+            raise ValueError(
+                "end is required with the kinds that begin with span; other kinds imply it"
+            )
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.kind == "iso_week" and self.start.weekday() != 0:
-            raise ValueError(f"an iso_week starts on a Monday, {self.start} is none")
+            raise ValueError(f"an iso_week starts on a Monday; {self.start} is not a Monday")
         if self.kind.startswith("month") and self.start.day != 1:
             raise ValueError(f"a month starts on the first, not on {self.start}")
         if self.kind == "year" and (self.start.month, self.start.day) != (1, 1):
@@ -218,11 +223,13 @@ class Claim(Strict):
         if not isinstance(entry, dict) or entry.get("asked_by") != "us":
             return entry
         if foreign := [n for n in ("published_by", "published_on", "url") if n in entry]:
-            raise ValueError(f"asked_by us takes no {', '.join(foreign)}: nobody published it")
+            raise ValueError(
+                f"asked_by us does not allow {', '.join(foreign)}: nobody published the question"
+            )
         return {**entry, "published_by": OURSELVES}
 
     @model_validator(mode="after")
-    def _names_what_there_is(self, info: ValidationInfo) -> "Claim":
+    def _references_exist(self, info: ValidationInfo) -> "Claim":
         groups: dict[str, dict[str, Group]] | None = (info.context or {}).get("groups")
         if groups is None:
             return self
@@ -238,11 +245,16 @@ class Claim(Strict):
         return self
 
     @model_validator(mode="after")
-    def _can_be_checked(self) -> "Claim":
+    def _fields_fit_the_metric(self) -> "Claim":
         if self.measurable == (self.reason is not None):
-            raise ValueError("a reason goes with measurable: false, and with nothing else")
+            raise ValueError(
+                "a reason is required with measurable: false and not allowed otherwise"
+            )
         if self.unit not in _UNITS[self.metric]:
-            raise ValueError(f"unit of {self.metric} is one of {', '.join(_UNITS[self.metric])}")
+            raise ValueError(
+                f"unit = {self.unit!r}: expected one of {', '.join(_UNITS[self.metric])} for "
+                f"metric {self.metric}"
+            )
         if not self.measurable:
             return self
         if self.metric == "none":
@@ -251,9 +263,11 @@ class Claim(Strict):
         if self.comparison in ("equals", "at_least"):
             needed["tolerance"] = self.tolerance
         elif self.tolerance is not None:
-            raise ValueError(f"comparison {self.comparison} takes no tolerance: the bounds decide")
+            raise ValueError(
+                f"comparison {self.comparison} does not allow a tolerance: the bounds decide"
+            )
         if self.tolerance is None and self.tolerance_above is not None:
-            raise ValueError("tolerance_above goes with tolerance")
+            raise ValueError("tolerance_above needs tolerance")
         if self.metric in _PAIRED:
             needed["over"] = self.over
         if self.metric == "first_lead_date":
@@ -263,21 +277,23 @@ class Claim(Strict):
         if missing := [name for name, value in needed.items() if value is None]:
             raise ValueError(f"metric {self.metric} needs {', '.join(missing)}")
         if self.metric not in _PAIRED and self.over is not None:
-            raise ValueError(f"metric {self.metric} takes no over")
+            raise ValueError(f"metric {self.metric} does not allow `over`")
         kind = self.window.kind if self.window else None
         if kind in _EXTREMES and self.metric not in ("share", "license_share"):
-            raise ValueError(f"window {kind} is of a share, not of {self.metric}")
+            raise ValueError(
+                f"window {kind} is allowed for a share only, not for metric {self.metric}"
+            )
         if self.metric == "price_quality" and (
             self.published_value != PRICE_QUALITY_CLAIM or self.comparison != "at_least"
         ):
             raise ValueError(
-                "metric price_quality has the rule of claim_90_80: comparison at_least, "
-                f"published_value {PRICE_QUALITY_CLAIM}"
+                "metric price_quality follows the rule of claim_90_80; expected comparison "
+                f"at_least and published_value {PRICE_QUALITY_CLAIM}"
             )
         return self
 
 
-# What the figures of a file have in common is written once, above them.
+# Keys that the claims of a file share; they are written once, above the claims.
 _SHARED = (
     "statement_id",
     "asked_by",
@@ -294,17 +310,17 @@ _SHARED = (
 
 
 class ClaimFile(Strict):
-    """One statement: what its figures have in common, and the figures."""
+    """One statement: the keys that its figures share, and the figures."""
 
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
 
     @classmethod
-    def written_keys(cls) -> tuple[str, ...]:
+    def allowed_keys(cls) -> tuple[str, ...]:
         return (*_SHARED, "claims")
 
     @model_validator(mode="before")
     @classmethod
-    def _shares_its_head(cls, document: Any, info: ValidationInfo) -> Any:
+    def _copy_shared_keys(cls, document: Any, info: ValidationInfo) -> Any:
         if not isinstance(document, dict) or not isinstance(document.get("claims"), list):
             return document
         shared = {k: document[k] for k in _SHARED if k in document}
@@ -319,9 +335,9 @@ class ClaimFile(Strict):
 
 
 def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
-    """The claims of all files of a folder, by id; each names a rule set and groups that exist.
+    """The claims in all files of a folder, by id. Each names a rule set and groups that exist.
 
-    Raises TokenshareError that names file, line, claim, field and value.
+    Raises TokenshareError that names the file, line, claim, field and value.
     """
     groups = {r.rule_set: rule_sets.groups_of(r) for r in rule_sets.rule_sets}
     found: dict[str, Claim] = {}
@@ -329,14 +345,15 @@ def read_claims(folder: Path, rule_sets: RuleSets) -> tuple[Claim, ...]:
         for claim in read(path, ClaimFile, name=path.stem, groups=groups).claims:
             if claim.claim_id in found:
                 raise TokenshareError(
-                    f"{path}: {claim.claim_id}: claim_id: there is another claim of this name"
+                    f"{path}: {claim.claim_id}: claim_id: another claim has the same id; choose "
+                    "another one"
                 )
             found[claim.claim_id] = claim
     return tuple(found[name] for name in sorted(found))
 
 
 @cache
-def configured() -> tuple[RuleSets, tuple[Claim, ...]]:
-    """What this installation ships; read once per process."""
+def rule_sets_and_claims() -> tuple[RuleSets, tuple[Claim, ...]]:
+    """The rule sets and claims of this checkout; read once per process."""
     rule_sets = read(RULE_SETS_FILE, RuleSets)
     return rule_sets, read_claims(CLAIMS_DIR, rule_sets)

@@ -1,4 +1,4 @@
-"""Read one file as its pydantic model, and say each problem with its place in the file."""
+"""Read one YAML file as its pydantic model, and report each error with its place in the file."""
 
 import difflib
 from pathlib import Path
@@ -22,10 +22,10 @@ from orchestration.sources import SOURCES
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
-# The fields by which people know an entry of a list.
-_NAMES = ("id", "claim_id", "rule_set", "rule")
-# What pydantic says in Python's words.
-_IN_WORDS = {
+# The fields that identify an entry of a list in a message.
+_ID_FIELDS = ("id", "claim_id", "rule_set", "rule")
+# Replacements for messages of pydantic that use the names of Python types.
+_MESSAGES = {
     "missing": "is missing",
     "tuple_type": "expected a list",
     "dict_type": "expected a mapping",
@@ -43,19 +43,19 @@ SourceName = Annotated[str, AfterValidator(_source)]
 
 
 class Strict(BaseModel):
-    """A mapping in a file. A key that is not a field is an error that names the nearest one."""
+    """A mapping in a file. An unknown key is an error that names the most similar field."""
 
     model_config = ConfigDict(frozen=True)
 
     @classmethod
-    def written_keys(cls) -> tuple[str, ...]:
-        """The keys that may be written."""
+    def allowed_keys(cls) -> tuple[str, ...]:
+        """The keys that the file may contain."""
         return tuple(cls.model_fields)
 
     @model_validator(mode="before")
     @classmethod
     def _has_no_other_key(cls, entry: Any) -> Any:
-        known = cls.written_keys()
+        known = cls.allowed_keys()
         for key in entry if isinstance(entry, dict) else ():
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
@@ -73,29 +73,30 @@ class Strict(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML, of which PyYAML would let a key stand twice in a mapping and take the last one."""
+    """A YAML loader that refuses a duplicate key; PyYAML would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                    problem=f"the key {key.value!r} is written more than once",
+                    problem_mark=key.start_mark,
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def read(path: Path, model: type[Model], **context: Any) -> Model:
-    """The content of a YAML file; `context` is what the model's validators may look at.
+    """The content of a YAML file. `context` is passed to the validators of the model.
 
-    Raises TokenshareError with file, line, entry, key, value and what was expected, for every
-    problem of the file at once.
+    Raises TokenshareError that names the file, line, entry, key and value of every error in the
+    file, and what was expected.
     """
     try:
         text = path.read_text(encoding="utf-8")
         document = _Loader(text).get_single_data()
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a day that is in no month
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a day such as 2026-02-30
         raise TokenshareError(f"{path}: cannot be read: {error}") from error
     if document is None and issubclass(model, RootModel):
         document = []
@@ -104,21 +105,22 @@ def read(path: Path, model: type[Model], **context: Any) -> Model:
     except ValidationError as error:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         found = error.errors()
-        # A list is too short for pydantic if its only entry is wrong: said of the entry alone.
-        deepest = [e for e in found if not any(_lies_within(other, e) for other in found)]
-        said = [f"{path}:{_said(root, problem)}" for problem in deepest]
+        # If the only entry of a list is wrong, pydantic also reports that the list is too short.
+        # Only the error of the entry is shown.
+        deepest = [e for e in found if not any(_is_within(other, e) for other in found)]
+        said = [f"{path}:{_describe(root, problem)}" for problem in deepest]
         raise TokenshareError("\n".join(dict.fromkeys(said))) from error
 
 
-def _lies_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+def _is_within(inner: ErrorDetails, outer: ErrorDetails) -> bool:
     place = outer["loc"]
     return len(inner["loc"]) > len(place) and inner["loc"][: len(place)] == place
 
 
-def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
+def _describe(root: yaml.Node | None, problem: ErrorDetails) -> str:
     """`line: entry: key = value: what was expected`."""
     unknown = problem["type"] == "unknown_key"
-    # pydantic's own mark of what is wrong with a key is no part of the file.
+    # `[key]` is pydantic's mark for an error in a key; it is not part of the file.
     place = [
         *(part for part in problem["loc"] if part != "[key]"),
         *([problem["ctx"]["key"]] if unknown else []),
@@ -126,21 +128,21 @@ def _said(root: yaml.Node | None, problem: ErrorDetails) -> str:
     value = problem["ctx"]["value"] if unknown else problem["input"]
     node, line, entry, keys = root, 1, "", []
     for part in place:
-        # What a file says once for all its entries is found at its top.
-        line, node = _step(node, part) or _step(root, part) or (line, None)
+        # A key that all entries share is written once, at the top of the file.
+        line, node = _child(node, part) or _child(root, part) or (line, None)
         keys.append(str(part))
         if isinstance(part, int) and isinstance(node, yaml.MappingNode):
             fields = {key.value: value.value for key, value in node.value}
-            named = [str(fields[name]) for name in _NAMES if name in fields]
+            named = [str(fields[name]) for name in _ID_FIELDS if name in fields]
             entry, keys = (named or [f"no. {part + 1}"])[0] + ": ", []
     field = ".".join(keys)
     hidden = not field or isinstance(value, dict) or problem["type"] == "missing"
     shown = "" if hidden else f" = {quoted(value)}"
-    expected = _IN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    expected = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     return f"{line}: {entry}{field}{shown}{': ' if field else ''}{expected}"
 
 
-def _step(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+def _child(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
     """The line and the node of a key of a mapping, or of an item of a list."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

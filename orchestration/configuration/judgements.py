@@ -1,7 +1,7 @@
-"""Contradictions with second opinions that were looked into, with the reason why they stay.
+"""Contradictions with second opinions that a human has examined, with the reason for keeping ours.
 
-An entry of `configuration/registry_judgements.yml` says what both sides said, and is outdated once
-either of them says something else.
+An entry of `configuration/registry_judgements.yml` quotes both sides. It is outdated as soon as
+either of them states something else.
 """
 
 from datetime import date
@@ -13,7 +13,7 @@ from orchestration.configuration.files import Strict, Text
 
 
 class Judgement(Strict):
-    """A contradiction that was looked into: the source says `expect`, the registry `value`."""
+    """An examined contradiction: the source states `expect`, the registry states `value`."""
 
     id: Text
     source: Text
@@ -37,5 +37,5 @@ class Judgements(RootModel[tuple[Judgement, ...]]):
     def _judge_once(self) -> "Judgements":
         about = [j.about for j in self.root]
         if twice := next((a for a in about if about.count(a) > 1), None):
-            raise ValueError(f"{' '.join(twice)} is judged twice; expected one entry")
+            raise ValueError(f"{' '.join(twice)} is judged more than once; expected one entry")
         return self

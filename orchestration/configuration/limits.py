@@ -1,7 +1,7 @@
 """The gate's limits: `configuration/gate.yml`, read and checked.
 
-The measurement behind each number stands beside it in the file. Which rule uses which of them is
-said in the header of the rule's SQL file (see `rules`).
+The measurement behind each number is beside it in the file. The header of a rule's SQL file lists
+the limits that the rule uses (see `gate.rules`).
 """
 
 from datetime import date
@@ -95,7 +95,7 @@ class Quality(Strict):
 
 
 class Accepted(Strict):
-    """A finding of one rule on one day that a human has looked into."""
+    """A finding of one rule on one day that a human has examined and accepted."""
 
     rule: Literal[
         "MISSING_DAY",
@@ -131,11 +131,11 @@ class Limits(Strict):
     accepted: tuple[Accepted, ...]
 
     def document(self) -> dict[str, Any]:
-        """The limits as plain values, days as ISO text: what `gate/results.json` keeps."""
+        """The limits as plain values, days as ISO text, for `gate/results.json`."""
         return self.model_dump(mode="json")
 
 
 @cache
 def limits() -> Limits:
-    """What this installation ships; read once per process."""
+    """The limits of this checkout; read once per process."""
     return read(LIMITS_FILE, Limits)

@@ -1,11 +1,11 @@
-"""Put the configuration into the working database as `raw.*`, for the dbt models to read."""
+"""Load the configuration into tables `raw.*` of the working database, which the dbt models read."""
 
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from orchestration.configuration.claims import Claim, RuleSets, configured
+from orchestration.configuration.claims import Claim, RuleSets, rule_sets_and_claims
 from orchestration.configuration.corrections import CORRECTIONS_FILE, Corrections
 from orchestration.configuration.files import read
 
@@ -50,7 +50,7 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
 
 
 def rows(rule_sets: RuleSets, claims: tuple[Claim, ...]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every table by its name."""
+    """The rows of each table, by the name of the table."""
     sets = rule_sets.rule_sets
     return {
         "rule_sets": [{**r.model_dump(), "place": i} for i, r in enumerate(sets, start=1)],
@@ -80,7 +80,10 @@ def load_configuration(connection: duckdb.DuckDBPyConnection) -> None:
     Raises TokenshareError if the configuration is wrong.
     """
     corrections = read(CORRECTIONS_FILE, Corrections).model_dump()
-    contents = {**rows(*configured()), "corrections": sorted(corrections, key=lambda c: c["id"])}
+    contents = {
+        **rows(*rule_sets_and_claims()),
+        "corrections": sorted(corrections, key=lambda c: c["id"]),
+    }
     for name, content in contents.items():
         columns = [column.split()[0] for column in _COLUMNS[name].split(", ")]
         connection.execute(f"create table raw.{name} ({_COLUMNS[name]})")

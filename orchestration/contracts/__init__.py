@@ -1,1 +1,1 @@
-"""Data contracts (ODCS v3): the one definition of every boundary, and what is derived from it."""
+"""Data contracts (ODCS v3): the only definition of the tables that enter and leave the pipeline."""

@@ -1,9 +1,9 @@
 """Read the ODCS files of `data_contracts/` and turn them into typed tables.
 
-pyarrow schemas are made here; quarantine checks in `sources/`, the strict comparison at the
-export in `publication/candidate.py`, the expectation suite in `gate/` and what Dagster shows of
-columns in `assets/` start from these tables.
-What does not belong here: rules across tables or days (see `gate/`).
+pyarrow schemas are made here. The quarantine checks in `sources/`, the strict comparison of columns
+in `publication/candidate.py`, the contract rules in `gate/`, and the column descriptions that
+`assets/` shows in Dagster are all derived from these tables.
+Rules across tables or days do not belong here (see `gate/`).
 """
 
 import re
@@ -31,9 +31,9 @@ _ARROW_TYPES = {
 }
 
 
-# Shared columns of the contracts in the same folder.
+# The file with the columns that the contracts of a folder share.
 COLUMNS_FILE = "columns.yml"
-# Published names that SQL would take for its own words.
+# Published names that are reserved words of SQL.
 _RESERVED = frozenset({"window"})
 
 
@@ -56,7 +56,7 @@ class Field:
 
     @property
     def sql_name(self) -> str:
-        """The name as SQL takes it: a few published names are words of SQL."""
+        """The name for use in SQL; a reserved word is quoted."""
         return f'"{self.name}"' if self.name in _RESERVED else self.name
 
     @property
@@ -90,10 +90,10 @@ class Table:
 
     @property
     def needed_fields(self) -> frozenset[str]:
-        """Names in the dump of the fields that a row cannot do without; the others may be NULL.
+        """Names, in the dump, of the fields that a row must have; the others may be NULL.
 
-        Besides the required ones and the key these are the fields that the contract says every
-        entry of some kind states (`statedFields`): they are NULL for other kinds only.
+        These are the required fields, the key, and the fields that every entry of some kind must
+        have (`statedFields` of the contract), which are NULL only for other kinds.
         """
         stated = self.properties.get("statedFields", {})
         return frozenset(
@@ -103,21 +103,21 @@ class Table:
 
     @property
     def made_by_dbt(self) -> bool:
-        """False for tables whose contract names another maker, such as a library's statistics."""
+        """False if the contract states another maker (`madeBy`), such as a statistics library."""
         return "madeBy" not in self.properties
 
     @property
     def grain(self) -> str | None:
-        """`daily`, `weekly` or `monthly` for one of the tables of a family, else None."""
+        """`daily`, `weekly` or `monthly` if the table is one of a family, else None."""
         return self.properties.get("grain")
 
     @property
     def model(self) -> str:
-        """The dbt model that holds the rows: of a family one model has those of every grain."""
+        """The dbt model with the rows of the table. A family has one model for all grains."""
         return self.name.removesuffix(f"_{self.grain}")
 
     def arrow_schema(self) -> pa.Schema:
-        """pyarrow schema with types and nullability of the contract."""
+        """The pyarrow schema, with the types and nullability of the contract."""
         return pa.schema(
             [pa.field(f.name, f.arrow_type, nullable=not f.required) for f in self.fields]
         )
@@ -125,9 +125,9 @@ class Table:
 
 @cache
 def shared_columns(folder: Path) -> dict[str, SchemaProperty]:
-    """The columns that several contracts of a folder share, by name; none if it has no such file.
+    """The columns that several contracts of a folder share, by name; empty if it has no such file.
 
-    Raises pydantic.ValidationError for an entry that ODCS does not know.
+    Raises pydantic.ValidationError if an entry does not follow ODCS.
     """
     path = folder / COLUMNS_FILE
     if not path.exists():
@@ -137,7 +137,7 @@ def shared_columns(folder: Path) -> dict[str, SchemaProperty]:
 
 
 def _completed(own: SchemaProperty, shared: dict[str, SchemaProperty]) -> SchemaProperty:
-    """A property with what it does not say itself from the shared column of its name."""
+    """A property, completed from the shared column of the same name."""
     if own.name not in shared:
         return own
     said = {key: getattr(own, key) for key in own.model_fields_set}
@@ -148,8 +148,8 @@ def _field(prop: SchemaProperty, path: Path, table: str) -> Field:
     options = prop.logicalTypeOptions or {}
     if prop.name is None or prop.physicalType is None or prop.logicalType is None:
         raise TokenshareError(
-            f"{path}: table {table}, column {prop.name!r}: found no type, expected one here or in "
-            f"{COLUMNS_FILE} beside it; is the name misspelled?"
+            f"{path}: table {table}, column {prop.name!r}: has no type; expected one here or in "
+            f"{COLUMNS_FILE} in the same folder. Is the name misspelled?"
         )
     return Field(
         name=prop.physicalName or prop.name,
@@ -168,9 +168,9 @@ def _field(prop: SchemaProperty, path: Path, table: str) -> Field:
 
 
 def read_contract(path: Path) -> list[Table]:
-    """All tables of one ODCS file, in file order, with the columns that its folder shares.
+    """All tables of one ODCS file, in file order, with the shared columns of its folder.
 
-    Raises TokenshareError that names file, table and column if a column has no type.
+    Raises TokenshareError, which names file, table and column, if a column has no type.
     """
     shared = shared_columns(path.parent)
     contract = OpenDataContractStandard.from_file(str(path))
@@ -205,7 +205,7 @@ def read_contract(path: Path) -> list[Table]:
 
 @cache
 def tables(stage: Stage) -> dict[str, Table]:
-    """Every table of one stage by name, sorted by name."""
+    """Every table of one stage, by name and in the order of names."""
     found = [
         t for p in sorted((CONTRACTS_DIR / stage).glob("*.odcs.yaml")) for t in read_contract(p)
     ]
@@ -213,7 +213,7 @@ def tables(stage: Stage) -> dict[str, Table]:
 
 
 def published_by_model() -> dict[str, list[Table]]:
-    """The published tables of each model, by its name: one, or one per grain."""
+    """The published tables of each model, by the model's name: one table, or one per grain."""
     found: dict[str, list[Table]] = {}
     for table in tables("published").values():
         found.setdefault(table.model, []).append(table)
@@ -221,7 +221,7 @@ def published_by_model() -> dict[str, list[Table]]:
 
 
 def contract_versions() -> dict[str, str]:
-    """Version of every contract by its id, for the manifest."""
+    """The version of every contract, by its id, for the manifest."""
     return {
         t.contract_id: t.contract_version
         for stage in ("raw", "published")

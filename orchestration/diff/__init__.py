@@ -1,4 +1,4 @@
-"""What two states say differently: two vintages or dumps of usage, two versions of the registry.
+"""Compare two vintages, two usage dumps, or two versions of the registry.
 
-Nothing that a run publishes is made here.
+Nothing that is made here is published.
 """

@@ -15,12 +15,12 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import PRIMARY_SOURCE, Settings
-from orchestration.tables import close_doors, rows
+from orchestration.tables import restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
 
-# Opinions of others are no part of what we say.
+# The opinions of others are not part of the registry.
 _COMPARED = [table for table in TABLES if table != "second_opinions"]
 
 _MOVED = """
@@ -55,7 +55,7 @@ _CUT = """
     from both_answers
 """
 
-# Per cut, value and period: tokens under either registry, over all tokens of the period.
+# By cut, value and period: the tokens under each registry, divided by all tokens of the period.
 _SHARES = """
     with sides as (
         select cut, month, old_value as value, tokens as old_tokens, 0 as new_tokens from moved
@@ -138,10 +138,10 @@ def diff(
     view: View = "now",
     source: str = PRIMARY_SOURCE,
 ) -> dict[str, Any]:
-    """Rows that differ, and what the difference moves on the usage of the newest vintage.
+    """The rows that differ, and the share points that they move in the usage of the latest vintage.
 
-    Both versions are read as known today (`view` then: as known on each day of use).
-    Raises TokenshareError where a version is none, or cannot be read.
+    Both versions are read as known today or, if `view` is `then`, as known on each day of use.
+    Raises TokenshareError if a version does not exist or cannot be read.
     """
     import duckdb
 
@@ -152,7 +152,7 @@ def diff(
         changes = [
             change
             for table in _COMPARED
-            if _both_hold(table, old, new)
+            if _is_comparable(table, old, new)
             for change in _row_changes(connection, table)
         ]
         moved: dict[str, Any] = {"shares": [], "slugs": []}
@@ -160,7 +160,7 @@ def diff(
             notices.append("nothing is published yet: rows only, no share points")
         else:
             read_usage(connection, latest[1], source)
-            close_doors(connection)
+            restrict_file_access(connection)
             moved = _moves(connection, today, view)
     return {
         "a": {"version": old.label, "asked": a},
@@ -174,13 +174,13 @@ def diff(
     }
 
 
-def _both_hold(table: str, old: Version, new: Version) -> bool:
-    """Not where a vintage left the table out: there both sides read the one of this checkout."""
+def _is_comparable(table: str, old: Version, new: Version) -> bool:
+    """False if a vintage does not publish the table: then the checkout's table would be read."""
     return not any(v.is_vintage and v.file(table) is None for v in (old, new))
 
 
 def _row_changes(connection: "duckdb.DuckDBPyConnection", table: str) -> list[dict[str, Any]]:
-    """Rows added, removed and changed; a row is known by its name, valid_from and known_from."""
+    """The rows added, removed and changed. Name, valid_from and known_from identify a row."""
     name = TABLES[table][0]
     old, new = (
         _by_key(rows(connection, f"select * from {schema}.{table}"), name) for schema in ("a", "b")
@@ -214,7 +214,7 @@ def _by_key(listed: list[dict[str, Any]], name: str) -> dict[tuple[Any, ...], di
     by_key = {}
     for row in listed:
         key = (row[name], row.get("valid_from"), row.get("known_from"))
-        # Two rows of one key are an error that dbt's tests name; here none may hide the other.
+        # Two rows with the same key are an error that dbt's tests report; here both are shown.
         by_key[(*key, seen[key])] = row
         seen[key] += 1
     return by_key

@@ -1,7 +1,7 @@
-"""What two states say differently: any two vintages, or any two landed dumps of one source.
+"""Compare any two vintages, or any two landed usage dumps of one source.
 
-Only days that both have are compared. What belongs here: the comparison and the finding of its
-two sides. The table `revisions` of a vintage says the same against the vintage before it.
+Only days that are in both are compared. The table `revisions` of a vintage has the same comparison
+with the previous vintage.
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.landing.store import DumpRecord
-from orchestration.publication.manifest import only
+from orchestration.publication.manifest import single_match
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -83,8 +83,8 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two states: what it is called and when it was made; `withheld` are the sources
-    that a vintage does not have as they were landed."""
+    """One of the two sides: its name, and when it was made. `withheld` are the sources that are
+    withheld from a vintage."""
 
     kind: str
     name: str
@@ -94,7 +94,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed on the days that both sides have, heaviest first."""
+    """What changed on the days that both sides have, largest first."""
 
     before: Side
     after: Side
@@ -120,15 +120,20 @@ def _days_only(connection: duckdb.DuckDBPyConnection, side: str, other: str) -> 
 
 
 def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) -> Difference:
-    """Compare the relations `before` and `after`: source, usage_date, model_permaslug, tokens,
-    origin, one row per key of the first three."""
+    """Compare the relations `before` and `after`.
+
+    Their columns are source, usage_date, model_permaslug, tokens and origin, with one row for each
+    value of the first three. Raises TokenshareError if no day is in both.
+    """
     connection.execute(_COMMON_DAYS)
     ((days, first, last),) = connection.execute(
         "select count(*), cast(min(usage_date) as varchar), cast(max(usage_date) as varchar) "
         "from common"
     ).fetchall()
     if not days:
-        raise TokenshareError(f"{before.name} and {after.name} have no day in common")
+        raise TokenshareError(
+            f"{before.name} and {after.name} have no day in common; expected at least one"
+        )
     totals = {}
     for side in ("before", "after"):
         ((tokens,),) = connection.execute(
@@ -155,16 +160,16 @@ def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) ->
 
 
 def compare_vintages(before: Path, after: Path) -> Difference:
-    """What two vintages say differently, each with the origins that it published.
+    """Compare two vintages, each with the origins that it published.
 
-    Raises VerificationError where either is not as it was published.
+    Raises VerificationError if either has changed since it was published.
     """
     folders = {"before": before, "after": after}
     sides = []
     for folder in folders.values():
         manifest = verify(folder, deep=False)
         newest = max((entry["as_of"] for entry in manifest["inputs"]), default="unknown")
-        withheld = tuple(plain(entry["source"]) for entry in manifest.get("withheld", ()))
+        withheld = tuple(safe_text(entry["source"]) for entry in manifest.get("withheld", ()))
         sides.append(Side("vintage", manifest["vintage_id"], newest, withheld))
     files = {
         f"{side}_{table}": folder / "tables" / f"{table}.parquet"
@@ -187,7 +192,7 @@ def compare_vintages(before: Path, after: Path) -> Difference:
                 )
             except duckdb.Error as error:
                 raise VerificationError(
-                    f"{folder}: the tables are not those of a vintage: {plain(error)}"
+                    f"{folder}: the tables cannot be read as those of a vintage: {safe_text(error)}"
                 ) from error
         return compare(connection, *sides)
 
@@ -195,23 +200,25 @@ def compare_vintages(before: Path, after: Path) -> Difference:
 def find_dump(name: str, records: list[DumpRecord]) -> DumpRecord:
     """The landed usage dump whose sha256 begins with `name`.
 
-    Raises TokenshareError where none or several are meant.
+    Raises TokenshareError if there is no such dump or more than one.
     """
     usage = [r for r in records if SOURCES[r.source].kind == "usage"]
     found = [r for r in usage if name and r.sha256.startswith(name.lower())]
-    record: DumpRecord = only(found, name, "landed usage dump", (r.sha256[:12] for r in usage))
+    record: DumpRecord = single_match(
+        found, name, "landed usage dump", (r.sha256[:12] for r in usage)
+    )
     return record
 
 
 def compare_dumps(database: Path, before: DumpRecord, after: DumpRecord) -> Difference:
-    """What two dumps of one source say differently, with origins as the working database has them.
+    """Compare two dumps of one source, with the origins in the working database.
 
-    `database` must have been made from both (see `pipeline.diff_dumps`).
+    `database` must have been built from both dumps (see `pipeline.diff_dumps`).
     """
     if before.source != after.source:
         raise TokenshareError(
-            f"{before.sha256[:12]} is of {before.source}, {after.sha256[:12]} of {after.source}: "
-            "sources are never compared"
+            f"{before.sha256[:12]} is of {before.source}, {after.sha256[:12]} of {after.source}; "
+            "expected two dumps of the same source"
         )
     sides = []
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -237,7 +244,7 @@ def compare_dumps(database: Path, before: DumpRecord, after: DumpRecord) -> Diff
 
 
 def was_built_from(database: Path, settings: Settings, records: Iterable[DumpRecord]) -> bool:
-    """Was the working database built from these dumps (and maybe more) as the settings ask?"""
+    """Was the working database built with these settings from dumps that include `records`?"""
     if not database.exists():
         return False
     try:

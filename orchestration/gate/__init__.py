@@ -1,1 +1,1 @@
-"""Is this candidate fit to publish? The rules, the gate that asks them, and its page."""
+"""Is this candidate fit to publish? The rules, the gate that runs them, and the page of results."""

@@ -1,4 +1,4 @@
-"""The gate's results for people and machines: `gate/index.html` and `gate/results.json`."""
+"""Write the results of the gate: `gate/index.html` for people, `gate/results.json` for programs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from orchestration.pages import environment
 def write_results(
     folder: Path, results: Sequence[RuleResult], name: str, withheld: Sequence[str]
 ) -> None:
-    """Write both files below `folder`/gate; `name` is the candidate or vintage.
+    """Write both files to `folder`/gate. `name` is that of the candidate or vintage.
 
-    `withheld` says which sources it does not have as they were landed, and why.
+    `withheld` has a sentence for each source that is withheld, with the reason.
     """
     target = folder / "gate"
     target.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""The gate: Great Expectations on exactly the bytes of a candidate.
+"""The gate: run Great Expectations on exactly the bytes of a candidate.
 
-Two suites: `contracts`, derived from the data contracts of the published tables, and `relations`,
-the SQL files of `rules/`. Every rule is a small frame made by DuckDB from the candidate's Parquet
-files and one expectation on it. Great Expectations is imported inside the function that uses it:
-its import costs 7 s.
+There are two suites: `contracts`, derived from the data contracts of the published tables, and
+`relations`, the SQL files of `rules/`. For each rule DuckDB makes a small data frame from the
+candidate's Parquet files, and one expectation is checked on it. Great Expectations is imported
+inside the function that uses it, because the import takes 7 s.
 """
 
 import logging
@@ -29,9 +29,9 @@ _ROWS_SHOWN = 20
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule found. `rows` are the first failing rows, in words.
+    """The result of one rule. `rows` has a text for each of the first failing rows.
 
-    `sources` are the same by the source that they judge; empty if the rule judges none.
+    `sources` has the same texts by the source that is at fault; empty if the rule names no source.
     """
 
     suite: str
@@ -52,17 +52,18 @@ class RuleResult:
 
     @classmethod
     def from_entry(cls, entry: dict[str, Any]) -> "RuleResult":
-        """A result as a manifest keeps it."""
+        """The result that an entry of a manifest describes."""
         return cls(**{f.name: entry[f.name] for f in fields(cls) if f.name in entry})
 
     def entry(self) -> dict[str, Any]:
-        """The form that the manifest and `gate/results.json` keep."""
+        """The entry for the manifest and for `gate/results.json`."""
         return {**asdict(self), "verdict": self.outcome}
 
 
 @dataclass(frozen=True)
 class _Term:
-    """One thing that a contract says of one table: `fails` is SQL, true of a row that breaks it."""
+    """One condition that a contract sets for a table. `fails` is SQL that is true if a row breaks
+    it."""
 
     code: str
     table: Table
@@ -73,7 +74,7 @@ class _Term:
 
 @dataclass(frozen=True)
 class _Question:
-    """A frame, one expectation on it, and how a failing row is put into words."""
+    """A data frame, one expectation on it, and how to describe a failing row."""
 
     suite: str
     rule: str
@@ -84,12 +85,12 @@ class _Question:
     arguments: dict[str, Any]
     message: Callable[[dict[str, Any]], str]
     needs_rows: bool = False
-    # The failing rows that these rows of the frame are about, by the source that they judge.
+    # Descriptions of the given rows of the frame, by the source that is at fault.
     by_source: Callable[[Sequence[int]], dict[str, list[str]]] = lambda rows: {}
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
-    """Integers stay integers where a column has NULLs."""
+    """The table as a pandas frame, in which integers stay integers even if a column has NULLs."""
     nullable = {
         pa.int64(): pd.Int64Dtype(),
         pa.int32(): pd.Int32Dtype(),
@@ -107,15 +108,15 @@ _TERM_TITLES = {
 
 
 def rule_titles() -> dict[str, str]:
-    """Title of every rule of the gate by its code."""
+    """The title of every rule of the gate, by its code."""
     return {**_TERM_TITLES, **{r.code: r.title for r in rules()}}
 
 
 def contract_terms(table: Table) -> Iterator[_Term]:
-    """What the contract says of the values of one table.
+    """The conditions that the contract sets for the values of one table.
 
-    Names, types and required values are not among it: a table that lacks one of them is not
-    written (see `publication/candidate.py`).
+    Column names, types and required values are not among them: the export has already refused a
+    table without them (see `publication/candidate.py`).
     """
     for column in table.fields:
         name, sql = column.name, column.sql_name
@@ -152,13 +153,14 @@ def _contract_questions(
 ) -> Iterator[_Question]:
     """One question per kind of contract term, over a profile with one row per term.
 
-    The profile is made in DuckDB, one scan per table, so that its cost does not grow in pandas:
-    there, 10 million rows take 25 s and 5.5 GB, and each expectation 8 ms whatever the rows.
+    DuckDB makes the profile, with one scan per table. In pandas, 10 million rows would take 25 s
+    and 5.5 GB. Each expectation takes 8 ms, whatever the number of rows.
     """
 
     def profile(table: Table) -> tuple[int, ...]:
-        """Failing rows per term of one table."""
-        # Term by term only where one fails: DuckDB plans 0.5 ms for each, of more than a thousand.
+        """The number of failing rows for each term of one table."""
+        # Terms are counted one by one only if any fails: planning takes 0.5 ms for each of more
+        # than a thousand terms.
         terms = list(contract_terms(table))
         cursor = connection.cursor()
         values = " or ".join(f"({t.fails})" for t in terms if t.code != "KEY") or "false"
@@ -194,7 +196,7 @@ def _contract_questions(
         )
 
     def by_source(code: str, rows: Sequence[int]) -> dict[str, list[str]]:
-        """Empty if one of the tables does not say which source a row is of."""
+        """Descriptions of the failing rows by source; empty if one of the tables has no source."""
         found: dict[str, list[str]] = {}
         of_code = [i for i, t in enumerate(terms) if t.code == code]
         for i in (of_code[row] for row in rows):
@@ -229,7 +231,7 @@ def _contract_questions(
 
 
 def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Question | RuleResult:
-    """The frame of one rule, or its result if its query cannot be run: it has not been passed."""
+    """The question of one rule, or a failed result if its query cannot be run."""
     expected = rule.header
     cursor = connection.cursor()
     try:
@@ -265,7 +267,7 @@ def _relation_question(rule: Rule, connection: duckdb.DuckDBPyConnection) -> _Qu
 
 
 def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) -> RuleResult:
-    """A rule that could not be asked has not been passed."""
+    """A failed result for a rule that could not be run."""
     return RuleResult(suite, rule, severity, False, title, why, 1, [why])
 
 
@@ -274,7 +276,8 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A connection with every relation that a rule may read (see `rules`).
 
-    What the vintage before has of `absent` sources is left out: they are withheld, not restated.
+    Rows of `absent` sources are left out of the previous vintage: these sources are withheld, not
+    restated.
     """
     names = ("usage_daily", "price_history")
     paths = {n: previous_tables_dir / f"{n}.parquet" for n in names} if previous_tables_dir else {}
@@ -295,12 +298,12 @@ def connect(
 
 @cache
 def _validator() -> "_Validator":
-    """One context per process: to make it takes longer than to ask a rule."""
+    """The validator, made once per process, because making it takes longer than running a rule."""
     return _Validator()
 
 
 class _Validator:
-    """Great Expectations, held to one ephemeral context."""
+    """Great Expectations with one ephemeral context."""
 
     def __init__(self) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -314,13 +317,13 @@ class _Validator:
             ProgressBarsConfig,
         )
 
-        # Without temporary docs sites, which would leave a folder in /tmp for every run.
+        # Without temporary docs sites: each run would leave a folder of them in /tmp.
         config = DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
             progress_bars=ProgressBarsConfig(globally=False),
         )
         self._context = gx.get_context(mode="ephemeral", project_config=config)
-        # One asset for all frames: each more makes the next one dearer to add.
+        # One asset for all frames, because every added asset makes the next one slower to add.
         self._batches = (
             self._context.data_sources.add_pandas("candidate")
             .add_dataframe_asset("frame")
@@ -328,7 +331,7 @@ class _Validator:
         )
 
     def ask(self, question: _Question) -> RuleResult:
-        """The result of one question."""
+        """Check one question and return its result."""
         q = question
         if q.needs_rows and q.frame.empty:
             return _not_asked(q.suite, q.rule, q.severity, q.title, NO_ROWS)
@@ -337,7 +340,7 @@ class _Validator:
             batch_parameters={"dataframe": q.frame[[column]].reset_index(drop=True)}
         )
         expectation = getattr(self._gx.expectations, q.expectation)(**q.arguments)
-        # Which rows fail is asked only where some do: it costs as much again.
+        # Failing rows are looked up only if there are any, because that takes as long again.
         result = batch.validate(expectation, result_format={"result_format": "BOOLEAN_ONLY"})
         if not result.success:
             result = batch.validate(expectation, result_format={"result_format": "COMPLETE"})
@@ -345,7 +348,7 @@ class _Validator:
             text = str(result.exception_info.get("exception_message"))
             return _not_asked(q.suite, q.rule, q.severity, q.title, text)
         unexpected = set((result.result or {}).get("unexpected_index_list") or [])
-        # Expectations pass over NULL; a value that could not be computed is not a good one.
+        # Expectations ignore NULL; here a value that could not be computed is a failure.
         unexpected |= {i for i, missing in enumerate(q.frame[column].isna()) if missing}
         rows = sorted(unexpected)
         shown = [q.message(q.frame.iloc[i].to_dict()) for i in rows[:_ROWS_SHOWN]]
@@ -363,21 +366,21 @@ class _Validator:
 
 
 def _observed(frame: pd.DataFrame, column: str, failing: int) -> str:
-    """The observed value in a few characters: a range for numbers, else counts."""
+    """A short text about the observed values: their range if they are numbers, else counts."""
     values = frame[column].dropna()
     numbers = pd.api.types.is_numeric_dtype(values.dtype)
     if len(values) and numbers and not pd.api.types.is_bool_dtype(values.dtype):
-        low, high = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in _ends(values))
+        low, high = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in _min_and_max(values))
         return f"{column} from {low} to {high} in {len(frame)} rows"
     return f"{failing} of {len(frame)} rows fail"
 
 
-def _ends(values: "pd.Series[Any]") -> tuple[Any, Any]:
+def _min_and_max(values: "pd.Series[Any]") -> tuple[Any, Any]:
     return values.min(), values.max()
 
 
 def judge(rule: Rule, connection: duckdb.DuckDBPyConnection) -> RuleResult:
-    """The result of one rule on what `connect` opened."""
+    """Run one rule on a connection that `connect` opened, and return its result."""
     return _judged(_relation_question(rule, connection))
 
 
@@ -392,14 +395,15 @@ def run_gate(
     *,
     only: Collection[str] | None = None,
 ) -> list[RuleResult]:
-    """Judge the tables of a candidate; `previous_tables_dir` is of the vintage before, or None.
+    """Run the rules on the tables of a candidate.
 
-    `absent` sources are withheld from the candidate (see `connect`).
-    `only` asks these rules, to look into one of them; publishing asks all.
+    `previous_tables_dir` has the tables of the previous vintage, or is None if there is none.
+    `absent` sources are withheld from the candidate (see `connect`). `only` limits the run to some
+    rules, for an investigation; publishing runs them all.
     """
     asked = set(rule_titles()) if only is None else set(only)
     results: list[RuleResult] = []
-    # DuckDB makes the next frames while Great Expectations, which is Python, judges one.
+    # DuckDB makes the next frames in other threads while Great Expectations checks one.
     with (
         connect(tables_dir, previous_tables_dir, absent) as connection,
         ThreadPoolExecutor(max_workers=2) as pool,
@@ -416,17 +420,18 @@ def run_gate(
 
 
 def blockers(results: Sequence[RuleResult]) -> list[RuleResult]:
-    """Results that stop a publication."""
+    """The results that stop a publication."""
     return [r for r in results if r.outcome == "fail"]
 
 
 def warnings(results: Sequence[RuleResult]) -> list[RuleResult]:
-    """Results that are published with the vintage."""
+    """The results that do not stop a publication, but are published with the vintage."""
     return [r for r in results if r.outcome == "warn"]
 
 
-def refuse(results: Sequence[RuleResult], candidate: Path) -> None:
-    """Raise GateRefusedError where a blocker failed, with rule, rows and observed value of each."""
+def raise_if_blocked(results: Sequence[RuleResult], candidate: Path) -> None:
+    """Raise GateRefusedError, with the rule, observed value and rows of each failed blocker, if any
+    blocker failed."""
     failed = blockers(results)
     if failed:
         lines = [f"the gate refused the candidate: {len(failed)} blocker(s) failed"]

@@ -1,1 +1,1 @@
-"""From landed dumps to typed Parquet, with the rows that are not believed beside them."""
+"""Turn landed dumps into typed Parquet files, with the quarantined rows beside them."""

@@ -1,5 +1,8 @@
-"""Typed rows and what is quarantined of every landed dump. What landing has read is not read again;
-what it has not (shipped dumps, those of another version of the reader) is read here, once."""
+"""The typed rows and the quarantine of every landed dump.
+
+A dump that landing has read is not read again. Others (shipped dumps, and dumps that another
+version of the reader has read) are read here, once.
+"""
 
 import shutil
 from collections.abc import Iterable
@@ -17,7 +20,8 @@ from orchestration.sources.kept import kept, kept_dir
 
 @dataclass(frozen=True)
 class Ingested:
-    """The two files of one dump and what they hold: rows, and bad fields of good rows."""
+    """The two files of one dump, and how many good rows, quarantined rows and quarantined fields
+    of good rows they contain."""
 
     record: DumpRecord
     rows_path: Path
@@ -28,9 +32,9 @@ class Ingested:
 
 
 def ingest(record: DumpRecord, settings: Settings) -> Ingested:
-    """The rows of one landed dump, which is read if this reader has not read it before.
+    """The rows of one landed dump. The dump is read only if this reader has not read it before.
 
-    Raises CorruptLandingError if the dump has to be read and has changed since it was landed.
+    Raises CorruptLandingError if the dump must be read and has changed since it was landed.
     """
     found = kept(record.source, record.sha256, record.as_of, settings)
     if not found.is_there:
@@ -41,13 +45,14 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
 
 
 def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:
-    """The rows of every dump; removes what older readers left behind and what is read no more."""
+    """The rows of every dump. Removes files of older readers and of dumps that are not in
+    `records`."""
     ingested = [ingest(r, settings) for r in records]
     current = kept_dir(settings)
     remove_leftovers(current.glob("*"))
     wanted = {p for i in ingested for p in (i.rows_path, i.quarantine_path)}
     for path in current.glob("*/*.parquet"):
-        # What another process is writing right now is its own.
+        # A file that another process is writing stays.
         if path not in wanted and not path.name.startswith(BUILDING_PREFIX):
             path.unlink(missing_ok=True)
     for folder in current.parent.glob("*"):

@@ -1,1 +1,1 @@
-"""The landing zone: dumps by content hash, with provenance. Nothing here ever changes a dump."""
+"""The landing zone: dumps stored by content hash, with provenance. A landed dump never changes."""

@@ -1,11 +1,11 @@
-"""The inbox: files dropped into `data/inbox/` are landed and leave it.
+"""The inbox: files dropped into `data/inbox/` are landed and then removed from it.
 
-One rule for the command line, the schedule and the sensor: a file is taken once nobody has written
-to it for `inbox_quiet_seconds` and no process holds it open for writing. A rename keeps the time
-of the last writing, so what was written elsewhere and moved into the inbox counts at once. All
-else stays where it is and is named. A file that is refused moves to `inbox/refused/` with the
-reason beside it: nothing is dropped silently, and one bad file does not keep the others from
-landing.
+The command line, the schedule and the sensor follow one rule: a file is landed once nobody has
+written to it for `inbox_quiet_seconds` and no process has it open for writing. A rename keeps the
+time of the last write, so a file that was written elsewhere and moved into the inbox is landed at
+once. All other files stay in the inbox and are named. A refused file moves to `inbox/refused/`
+with the reason beside it: nothing is dropped silently, and a bad file does not keep the others
+from landing.
 """
 
 import os
@@ -15,27 +15,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestration.errors import RefusedDumpError, TokenshareError, plain
+from orchestration.errors import RefusedDumpError, TokenshareError, safe_text
 from orchestration.files import sha256_file
-from orchestration.landing.manifest import SUFFIX, own_path
+from orchestration.landing.manifest import SUFFIX, manifest_path
 from orchestration.landing.store import Landed, check_content, land, withdraw
 from orchestration.settings import Settings
 
 _REFUSED = "refused"
 _REASON_SUFFIX = ".error.txt"
 _UNFINISHED = (".part", ".tmp", ".crdownload")
-# What Linux and others allow for one name.
+# The longest file name on Linux and most other systems.
 _MAX_NAME_BYTES = 255
-_LOOK_EVERY_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Inbox:
-    """What lies in the inbox: files that may be taken, and the others by path with the reason.
+    """The files in the inbox: those that may be landed, and the others by path with the reason.
 
-    `waits` is for how many seconds the last of those that will settle has to be left alone yet.
+    `waits` is the number of seconds until the last of the files that were just written may be
+    landed, if nobody writes to it again.
     """
 
     ready: list[Path]
@@ -45,7 +46,7 @@ class Inbox:
 
 @dataclass
 class InboxResult:
-    """What became of the files of the inbox. `left` are those that still lie there, and why."""
+    """What happened to the files of the inbox. `left` has those that are still there, and why."""
 
     landed: list[Landed] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)
@@ -53,29 +54,31 @@ class InboxResult:
 
     @property
     def notices(self) -> list[str]:
-        """What is to be said of the files that were left."""
+        """What to tell the user about the files that were left."""
         return [
-            f"inbox: {plain(path.name)}: is left: {why}" for path, why in sorted(self.left.items())
+            f"inbox: {safe_text(path.name)}: is left: {why}"
+            for path, why in sorted(self.left.items())
         ]
 
 
-def state_of(path: Path) -> tuple[int, int, int]:
-    """Inode, size and time of the last writing: they change if the file does."""
+def file_state(path: Path) -> tuple[int, int, int]:
+    """Inode, size and time of the last write in nanoseconds: they change if the file does."""
     status = path.lstat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _idle_seconds(path: Path) -> float:
-    """For how long nobody has written. A time in the future is replaced by the system's own."""
+    """Seconds since the last write. If that time is in the future, since the last change of the
+    inode, which the system records."""
     status = path.lstat()
     return time.time() - min(status.st_mtime, status.st_ctime)
 
 
-def writers(paths: list[Path]) -> set[Path]:
-    """Those of the files that a process holds open for writing, as far as `/proc` shows it.
+def files_open_for_writing(paths: list[Path]) -> set[Path]:
+    """The files that a process has open for writing, as far as `/proc` shows it.
 
-    A copy that stalls looks like one that is done, but its file is still open. Other systems than
-    Linux, other users and other machines do not show: there the quiet time alone decides.
+    A stalled copy looks complete, but its file is still open. `/proc` exists only on Linux, and it
+    does not show the processes of other users or machines: for these only the quiet time counts.
     """
     wanted = {str(p.resolve()): p for p in paths}
     found = set()
@@ -89,12 +92,12 @@ def writers(paths: list[Path]) -> set[Path]:
                     if flags & os.O_ACCMODE != os.O_RDONLY:
                         found.add(path)
         except OSError:
-            continue  # the process has ended or is somebody else's
+            continue  # the process has ended or belongs to another user
     return found
 
 
-def _why_not(path: Path) -> str | None:
-    """Why what lies in the inbox is no file to take, None if it is one."""
+def _reason_to_leave(path: Path) -> str | None:
+    """Why an entry of the inbox cannot be landed, or None if it can."""
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return "it is a link; put the file itself here"
@@ -104,15 +107,16 @@ def _why_not(path: Path) -> str | None:
         return "it is a pipe, a socket or a device"
     if path.name.endswith(SUFFIX):
         return (
-            "it is a manifest and waits for its file; if that is landed already, put it here again"
+            "it is a manifest and waits for its dump; if the dump is landed already, put the dump "
+            "here again"
         )
     if path.name.endswith(_UNFINISHED):
-        return "its name says that it is not complete"
+        return "its name is that of an incomplete download; rename it when it is complete"
     return None
 
 
-def look(settings: Settings) -> Inbox:
-    """Which files of the inbox may be taken now; hidden ones do not count.
+def scan_inbox(settings: Settings) -> Inbox:
+    """Find the files of the inbox that may be landed now. Hidden files are ignored.
 
     Raises TokenshareError if the inbox cannot be read.
     """
@@ -126,76 +130,79 @@ def look(settings: Settings) -> Inbox:
         if path.name.startswith(".") or path.name == _REFUSED:
             continue
         try:
-            if why := _why_not(path):
+            if why := _reason_to_leave(path):
                 left[path] = why
                 continue
-            manifest = own_path(path)
+            manifest = manifest_path(path)
             both = [path, manifest] if os.path.lexists(manifest) else [path]
             idle = min(map(_idle_seconds, both))
         except OSError as error:
-            left[path] = f"it cannot be looked at: {error.strerror}"
+            left[path] = f"its state cannot be read: {error.strerror}"
             continue
         if idle < quiet:
             waits = max(waits, quiet - idle)
             left[path] = (
-                f"it was written to {max(idle, 0):.0f} s ago; it is taken once it has been left "
-                f"alone for {quiet:g} s (TOKENSHARE_INBOX_QUIET_SECONDS)"
+                f"it was written to {max(idle, 0):.0f} s ago; it is landed once nobody has written "
+                f"to it for {quiet:g} s (TOKENSHARE_INBOX_QUIET_SECONDS)"
             )
         else:
             ready.append(path)
-    for path in writers(ready):
+    for path in files_open_for_writing(ready):
         ready.remove(path)
-        left[path] = "a process holds it open for writing"
-        waits = max(waits, _LOOK_EVERY_SECONDS)
+        left[path] = "a process has it open for writing"
+        waits = max(waits, _POLL_SECONDS)
     return Inbox(ready, left, waits)
 
 
-def _wait(settings: Settings, progress: Progress) -> Inbox:
-    """Look until everything has settled, for the quiet time at most."""
-    ends = time.monotonic() + settings.inbox_quiet_seconds + _LOOK_EVERY_SECONDS
-    inbox = look(settings)
+def _wait_until_quiet(settings: Settings, progress: Progress) -> Inbox:
+    """Wait until no file has just been written, but at most for the quiet time."""
+    ends = time.monotonic() + settings.inbox_quiet_seconds + _POLL_SECONDS
+    inbox = scan_inbox(settings)
     told = False
     while inbox.waits and time.monotonic() < ends:
         if not told:
-            progress(f"waiting up to {inbox.waits:.0f} s for files of the inbox to settle")
+            progress(f"waiting up to {inbox.waits:.0f} s for files in the inbox to be complete")
             told = True
-        time.sleep(min(inbox.waits, _LOOK_EVERY_SECONDS))
-        inbox = look(settings)
+        time.sleep(min(inbox.waits, _POLL_SECONDS))
+        inbox = scan_inbox(settings)
     return inbox
 
 
 def wait_for_writers(path: Path, settings: Settings) -> None:
-    """Wait while a process holds a file open for writing, for the quiet time at most.
+    """Wait while a process has a file open for writing, but at most for the quiet time.
 
-    Raises RefusedDumpError if it is still being written then.
+    Raises RefusedDumpError if the file is still open for writing after that time.
     """
     ends = time.monotonic() + settings.inbox_quiet_seconds
-    while writers([path]):
+    while files_open_for_writing([path]):
         if time.monotonic() >= ends:
             raise RefusedDumpError(
-                f"{plain(path.name)}: is being written right now; land it when it is complete"
+                f"{safe_text(path.name)}: is being written right now; land it when it is complete"
             )
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
-def _cut(name: str, suffix: str) -> str:
-    """The name with a suffix, cut so that a file may be called so."""
+def _fit_name(name: str, suffix: str) -> str:
+    """The name with a suffix, cut to the longest name that a file may have."""
     return os.fsdecode(os.fsencode(name)[: _MAX_NAME_BYTES - len(os.fsencode(suffix))]) + suffix
 
 
 def _free_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """Paths for a refused file and its reason that replace nothing: earlier ones are others'."""
+    """Unused paths for a refused file and its reason, so that earlier ones are kept."""
     number = 1
     while True:
         numbered = name if number == 1 else f"{number}-{name}"
-        path, reason = folder / _cut(numbered, ""), folder / _cut(numbered, _REASON_SUFFIX)
+        path, reason = (
+            folder / _fit_name(numbered, ""),
+            folder / _fit_name(numbered, _REASON_SUFFIX),
+        )
         if not os.path.lexists(path) and not os.path.lexists(reason):
             return path, reason
         number += 1
 
 
 def _refuse(path: Path, message: str, settings: Settings, result: InboxResult) -> None:
-    """Move a file to `refused/`, its reason first; left where it is if that cannot be done."""
+    """Write the reason to `refused/`, then move the file there. If that fails, the file stays."""
     folder = settings.inbox_dir / _REFUSED
     try:
         folder.mkdir(exist_ok=True)
@@ -203,24 +210,24 @@ def _refuse(path: Path, message: str, settings: Settings, result: InboxResult) -
         reason.write_text(f"{message}\n", encoding="utf-8", errors="backslashreplace")
         path.rename(moved)
     except OSError as error:
-        result.left[path] = f"it is refused and cannot be moved ({error.strerror}): {message}"
+        result.left[path] = f"it is refused but cannot be moved ({error.strerror}): {message}"
         result.refused.append((path, message))
     else:
         result.refused.append((moved, message))
 
 
-def _take(path: Path, settings: Settings, result: InboxResult) -> None:
-    """Land one file; it goes only if what was landed is what lies there now."""
-    before = state_of(path)
+def _land_file(path: Path, settings: Settings, result: InboxResult) -> None:
+    """Land one file, and remove it from the inbox if it is still the file that was landed."""
+    before = file_state(path)
     try:
         landed = land(path, settings)
     except RefusedDumpError as error:
-        if state_of(path) == before:
+        if file_state(path) == before:
             _refuse(path, str(error), settings, result)
         else:
             result.left[path] = "it changed while it was read"
         return
-    if state_of(path) != before or sha256_file(path) != landed.record.sha256:
+    if file_state(path) != before or sha256_file(path) != landed.record.sha256:
         withdraw(landed, settings)
         result.left[path] = "it changed while it was read"
         return
@@ -233,18 +240,18 @@ def _take(path: Path, settings: Settings, result: InboxResult) -> None:
 
 
 def take_inbox(settings: Settings, progress: Progress = lambda _: None) -> InboxResult:
-    """Land every file that has settled, after waiting a little for those that have not.
+    """Land every complete file of the inbox, after waiting for those that were just written.
 
-    Raises TokenshareError if the inbox cannot be read; CorruptLandingError if a dump of it was
-    landed before and has changed since.
+    Raises TokenshareError if the inbox cannot be read, and CorruptLandingError if a dump in it was
+    landed before and its landed copy has changed since.
     """
-    inbox = _wait(settings, progress)
+    inbox = _wait_until_quiet(settings, progress)
     result = InboxResult(left=dict(inbox.left))
     for path in inbox.ready:
         try:
-            _take(path, settings, result)
+            _land_file(path, settings, result)
         except FileNotFoundError:
-            continue  # somebody took it away in the meantime
+            continue  # somebody has removed it in the meantime
         except PermissionError as error:
             result.left[path] = f"it cannot be removed: {error.strerror}"
     return result

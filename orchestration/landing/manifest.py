@@ -1,7 +1,8 @@
 """The manifest that OpenRouter publishes beside each file of its keyless exports.
 
-Shape of `2026-10-08.manifest.json` of rankings-daily. It is found by the hash that it names,
-whatever the files are called; what is called like a dump must name that dump.
+Its shape is that of `2026-10-08.manifest.json` of rankings-daily. A manifest is found by the hash
+that it states, whatever the files are called. A manifest with the name of a dump must state the
+hash of that dump.
 """
 
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from orchestration.errors import RefusedDumpError, plain
+from orchestration.errors import RefusedDumpError, safe_text
 from orchestration.files import sha256_bytes
 from orchestration.sources import Dump, ParsedDump
 from orchestration.sources.base import Limits
@@ -21,7 +22,7 @@ _LIMITS = Limits(max_dump_bytes=1024 * 1024)
 
 
 class ExportedFile(BaseModel):
-    """One file of a snapshot, as it is published: not compressed."""
+    """One file of a snapshot as it is published, not compressed."""
 
     bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -35,7 +36,7 @@ class ExportedFiles(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What is read of a manifest. `retrieved_at` is when the snapshot was made."""
+    """The fields of a manifest that are used. `retrieved_at` is when the snapshot was made."""
 
     dataset: Literal["rankings-daily"]
     schema_version: Literal["v1"]
@@ -45,8 +46,8 @@ class Manifest(BaseModel):
     files: ExportedFiles
 
 
-def own_path(path: Path) -> Path:
-    """The manifest called like a dump: `2026-10-08.manifest.json` beside `2026-10-08.csv.gz`."""
+def manifest_path(path: Path) -> Path:
+    """The path of the manifest of a dump: `2026-10-08.manifest.json` for `2026-10-08.csv.gz`."""
     name = path.name
     for suffix in (".gz", ".csv", ".json"):
         name = name.removesuffix(suffix)
@@ -56,29 +57,30 @@ def own_path(path: Path) -> Path:
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.
 
-    Raises RefusedDumpError naming the field that is not as it should be.
+    Raises RefusedDumpError that names the first wrong field.
     """
     content = Dump.read(path, _LIMITS).content
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = plain(".".join(map(str, first["loc"]))) or "the document"
+        field = safe_text(".".join(map(str, first["loc"]))) or "the document"
         raise RefusedDumpError(
-            f"{plain(path.name)}: {field}: {plain(first['msg'])}; expected a manifest of the "
-            "keyless export of rankings-daily"
+            f"{safe_text(path.name)}: {field}: {safe_text(first['msg'])}; expected a manifest of "
+            "the keyless export of rankings-daily"
         ) from error
 
 
 def find_manifest(path: Path, dump: Dump) -> tuple[Path, Manifest] | None:
-    """The manifest beside `path` that names the hash of the dump, None where there is none.
+    """The manifest beside `path` that states the hash of the dump, or None if there is none.
 
-    A compressed copy is named by the hash of what is inside. Of several the oldest counts.
+    For a compressed dump, the hash of its content counts as well. If there are several manifests,
+    the oldest is returned.
 
-    Raises RefusedDumpError if the manifest that is called like the dump is not readable or names
-    other bytes.
+    Raises RefusedDumpError if the manifest with the name of the dump is not readable or states the
+    hash of another file.
     """
-    own = own_path(path)
+    own = manifest_path(path)
     hashes = {sha256_bytes(dump.content), dump.inspected.sha256}
     found: list[tuple[datetime, Path, Manifest]] = []
     for beside in sorted(path.parent.glob(f"*{SUFFIX}")):
@@ -92,17 +94,17 @@ def find_manifest(path: Path, dump: Dump) -> tuple[Path, Manifest] | None:
             found.append((manifest.retrieved_at, beside, manifest))
         elif beside == own:
             raise RefusedDumpError(
-                f"{dump.name}: has sha256 {dump.inspected.sha256}; {plain(own.name)} names "
-                f"{manifest.files.csv.sha256}: the file was cut or changed on its way, or the "
-                "manifest is of another snapshot; fetch both again"
+                f"{dump.name}: has sha256 {dump.inspected.sha256}; {safe_text(own.name)} states "
+                f"{manifest.files.csv.sha256}: the file was cut or changed in transit, or the "
+                "manifest belongs to another snapshot; fetch both again"
             )
     return min(found)[1:] if found else None
 
 
 def check_manifest(path: Path, manifest: Manifest, dump: Dump, parsed: ParsedDump) -> None:
-    """Compare what a manifest says of the bytes and rows of its dump with what there is.
+    """Compare the bytes and rows that a manifest states with those of its dump.
 
-    Raises RefusedDumpError naming the field with both values.
+    Raises RefusedDumpError that names the field and both values.
     """
     stated = manifest.files.csv
     sizes = {len(dump.content), dump.inspected.bytes}
@@ -112,5 +114,6 @@ def check_manifest(path: Path, manifest: Manifest, dump: Dump, parsed: ParsedDum
     ):
         if says != found:
             raise RefusedDumpError(
-                f"{plain(path.name)}: {field} is {says}, {dump.name} has {found}"
+                f"{safe_text(path.name)}: {field} is {says}, but {dump.name} has {found}; fetch "
+                "both again"
             )

@@ -1,8 +1,8 @@
-"""Store a dump once, under its sha256, with a sidecar that says where it came from.
+"""Store a dump once, under its sha256, with a sidecar that states where it came from.
 
 `landing/<source>/<sha256>/dump.<ext>` and `sidecar.json` appear together, by one rename. The dump
-never changes. The sidecar seals itself, and is replaced only if something better than before says
-when the dump was made; what it said before stays in its `history`.
+never changes. The sidecar contains its own hash (its seal). It is replaced only if a better origin
+than before states when the dump was made; the earlier `as_of` stays in its `history`.
 """
 
 import json
@@ -21,13 +21,13 @@ import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import CorruptLandingError, RefusedDumpError, plain, quoted
+from orchestration.errors import CorruptLandingError, RefusedDumpError, quoted, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
-    fresh_folder,
     fsync,
-    settle_folder,
+    move_into_place,
+    new_building_folder,
     sha256_bytes,
     sha256_file,
     to_json,
@@ -41,7 +41,7 @@ from orchestration.sources.kept import kept
 
 SIDECAR = "sidecar.json"
 _SEAL = "sidecar_sha256"
-# Clocks of the puller and of this machine may differ a little; an hour is not a little.
+# The clocks of the machine that pulled a dump and of this one may differ, but not by more.
 _CLOCK_TOLERANCE = timedelta(hours=1)
 _TIME_IN_NAME = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
@@ -50,12 +50,12 @@ _TIME_IN_NAME = re.compile(
 )
 
 AsOfOrigin = Literal["meta", "manifest", "flag", "file_name", "file_date", "landing_time"]
-# What says it best comes first. `file_date` is a file name that is only a day.
+# The most reliable origin first. `file_date` is a file name with a day but no time.
 _BEST_FIRST: tuple[AsOfOrigin, ...] = get_args(AsOfOrigin)
 
 
 class EarlierAsOf(BaseModel):
-    """What a sidecar said of `as_of` before something better was known."""
+    """An `as_of` that a sidecar stated before a better one was known."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,10 +102,10 @@ class DumpRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Landed:
-    """What landing one file came to. `notices` are to be said aloud.
+    """The result of landing one file. `notices` are to be shown to the user.
 
-    `manifest` is the file beside it that vouched for it. `is_better` says that a dump that was
-    landed before got another `as_of`.
+    `manifest` is the path of the manifest that was read with it. `is_redated` is true if the dump
+    was landed before and its sidecar now has a better `as_of`.
     """
 
     record: DumpRecord
@@ -115,13 +115,13 @@ class Landed:
     quarantined_fields: int
     notices: tuple[str, ...]
     manifest: Path | None = None
-    is_better: bool = False
+    is_redated: bool = False
 
 
 def time_in_name(name: str) -> datetime | None:
-    """The UTC time that a file name states, such as `2026-08-22T00-05-21Z.csv.gz`, else None.
+    """The UTC time in a file name such as `2026-08-22T00-05-21Z.csv.gz`, or None if it has none.
 
-    A bare date, as in the names of the keyless export, is the first moment of that day.
+    A date without a time, as in the names of the keyless export, is the first moment of that day.
     """
     match = _TIME_IN_NAME.fullmatch(name)
     if match is None:
@@ -148,10 +148,10 @@ def _decide_as_of(
     flag: datetime | None,
     now: datetime,
 ) -> tuple[datetime, AsOfOrigin]:
-    """as_of from the best that says it, in the order of `AsOfOrigin`.
+    """`as_of` and its origin: the most reliable one that is known, in the order of `AsOfOrigin`.
 
-    Raises RefusedDumpError if `flag` contradicts what the dump or its manifest says, and for a
-    time in the future.
+    Raises RefusedDumpError if `flag` contradicts the dump or its manifest, or if the time is in
+    the future.
     """
     in_name = time_in_name(path.name)
     only_a_day = _is_only_a_day(path.name)
@@ -163,22 +163,22 @@ def _decide_as_of(
         "file_date": in_name if only_a_day else None,
     }
     origin, as_of = next(((o, t) for o, t in said.items() if t is not None), ("landing_time", now))
-    name = plain(path.name)
+    name = safe_text(path.name)
     if flag is not None and flag != as_of:
         raise RefusedDumpError(
-            f"{name}: --as-of says {format_time(flag)}, its own {origin} says "
+            f"{name}: --as-of is {format_time(flag)}, but its own {origin} states "
             f"{format_time(as_of)}; leave --as-of out, or find out which one is wrong"
         )
     if as_of > now + _CLOCK_TOLERANCE:
         raise RefusedDumpError(
-            f"{name}: as_of {format_time(as_of)} (from {origin}) lies in the future; "
+            f"{name}: as_of {format_time(as_of)} (from {origin}) is in the future; "
             f"it is now {format_time(now)}"
         )
     return as_of, origin
 
 
 def limits(settings: Settings) -> Limits:
-    """How large a dump this installation reads."""
+    """The limits that this installation sets for the size of a dump."""
     return Limits(
         settings.max_dump_bytes,
         settings.max_decompressed_bytes,
@@ -188,8 +188,8 @@ def limits(settings: Settings) -> Limits:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """A dump as it was read: what it says of itself, and its rows judged."""
+class _ReadDump:
+    """A dump that was read: what it states about itself, and its good and bad rows."""
 
     dump: Dump
     source: Source
@@ -201,9 +201,9 @@ class _Judged:
     bad: pa.Table
 
 
-def _judge(
+def _parse_and_check(
     path: Path, dump: Dump, source_name: str | None, flag: datetime | None, now: datetime
-) -> _Judged:
+) -> _ReadDump:
     source = find_source(dump, source_name)
     parsed = parse(dump, source)
     found = None
@@ -217,33 +217,34 @@ def _judge(
     if good.num_rows == 0:
         first = bad.slice(0, 1).to_pylist()[0]
         raise RefusedDumpError(
-            f"{dump.name}: none of its {bad.num_rows} rows can be believed; the first, row "
+            f"{dump.name}: none of its {bad.num_rows} rows is valid; the first, row "
             f"{first['row_number']}, field {first['field']}, value {quoted(first['value'])}: "
             f"{first['code']}, expected {first['expected']}"
         )
-    return _Judged(dump, source, parsed, as_of, origin, found[0] if found else None, good, bad)
+    return _ReadDump(dump, source, parsed, as_of, origin, found[0] if found else None, good, bad)
 
 
 def _read(
     path: Path, settings: Settings, source_name: str | None, flag: datetime | None, now: datetime
-) -> _Judged:
-    """Read and judge a file.
+) -> _ReadDump:
+    """Read a file and check its rows.
 
-    Raises RefusedDumpError whatever is wrong with it: nobody can foresee every hostile file.
+    Raises RefusedDumpError for any error of the file, even an unforeseen one: files may be hostile.
     """
     if path.name.endswith(SUFFIX):
         raise RefusedDumpError(
-            f"{plain(path.name)}: is a manifest; land the file that it names, it is read beside it"
+            f"{safe_text(path.name)}: is a manifest; land its dump instead, and the manifest "
+            "beside it is read too"
         )
     dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
     try:
-        return _judge(path, dump, source_name, flag, now)
+        return _parse_and_check(path, dump, source_name, flag, now)
     except (RefusedDumpError, OSError, duckdb.IOException):
-        # A full disk says nothing of the file.
+        # A full disk is not an error of the file.
         raise
     except Exception as error:
         raise RefusedDumpError(
-            f"{dump.name}: cannot be read: {type(error).__name__}: {plain(str(error))}"
+            f"{dump.name}: cannot be read: {type(error).__name__}: {safe_text(str(error))}"
         ) from error
 
 
@@ -253,8 +254,8 @@ def _refuse_second_source(settings: Settings, source: str, sha256: str, name: st
         folder = settings.landing_dir / other / sha256
         if other != source and folder.exists():
             raise RefusedDumpError(
-                f"{name}: the same bytes are landed as {other} already, so they are not landed as "
-                f"{source}; remove {folder} first if that was wrong"
+                f"{name}: the same bytes are already landed as {other}, so they are not landed as "
+                f"{source}; if {other} was wrong, remove {folder} and land the file again"
             )
 
 
@@ -267,12 +268,12 @@ def land(
 ) -> Landed:
     """Store one file in the landing zone.
 
-    The same bytes again change nothing, unless something better than before says when they were
-    made: then the sidecar gets the new `as_of` and keeps the old one in its history.
+    Landing the same bytes again changes nothing, unless a better origin than before states when
+    they were made: then the sidecar gets the new `as_of` and keeps the old one in its history.
 
-    Raises RefusedDumpError if the file is not a dump of its source, none of its rows can be
-    believed, or `as_of` contradicts what the dump or its manifest says; CorruptLandingError if
-    this dump was landed before and has changed since.
+    Raises RefusedDumpError if the file is not a dump of its source, if none of its rows is valid,
+    or if `as_of` contradicts the dump or its manifest. Raises CorruptLandingError if this dump was
+    landed before and has changed since.
     """
     now = now or datetime.now(UTC)
     read = _read(path, settings, source_name, as_of, now)
@@ -284,15 +285,15 @@ def land(
     notices = []
     if read.origin == "landing_time":
         notices.append(
-            f"{read.dump.name}: nothing says when it was made; as_of is the moment of landing, "
-            f"{format_time(now)}. Give --as-of to say better."
+            f"{read.dump.name}: nothing states when it was made; as_of is the time of landing, "
+            f"{format_time(now)}. If you know better, land it again with --as-of."
         )
     good, window = read.good, read.parsed.window
     if "usage_date" in good.column_names:
         days = pc.min_max(good.column("usage_date")).as_py()
         if window is not None and days["max"] < window[1]:
             notices.append(
-                f"{read.dump.name}: its window ends on {window[1]}, its last row is of "
+                f"{read.dump.name}: its window ends on {window[1]}, but its last row is of "
                 f"{days['max']}"
             )
         window = window or (days["min"], days["max"])
@@ -305,7 +306,7 @@ def land(
         file="dump." + read.parsed.layout.split("/")[0] + (".gz" if read.dump.is_gzip else ""),
         original_name=read.dump.name,
         url=read.source.url,
-        # A name that is only a day does not say when the file was pulled.
+        # A file name with only a day does not state when the file was pulled.
         pulled_at=now if _is_only_a_day(path.name) else time_in_name(path.name) or now,
         as_of=read.as_of,
         as_of_origin=read.origin,
@@ -315,36 +316,37 @@ def land(
         citation=_citation(read),
     )
     kept(record.source, sha256, record.as_of, settings).write(good, read.bad)
-    building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+    building = new_building_folder(final.parent, f"{os.getpid()}-{sha256}")
     (building / record.file).write_bytes(read.dump.content)
     (building / SIDECAR).write_bytes(to_json(record.sidecar()))
-    _settle(building, final)
+    _move_into_place(building, final)
     return Landed(
         record, True, good.num_rows, *count_scopes(read.bad), tuple(notices), manifest=read.manifest
     )
 
 
-def _citation(read: _Judged) -> str:
+def _citation(read: _ReadDump) -> str:
     as_of = read.parsed.cited_as_of or format_time(read.as_of)
     return read.source.citation.format(as_of=as_of)
 
 
-def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -> Landed:
-    """Land bytes that are landed already: better knowledge of `as_of` replaces worse.
+def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime) -> Landed:
+    """Land bytes that are landed already; an `as_of` from a better origin replaces the earlier one.
 
-    Two flags are of one rank, and the second one corrects the first; of anything else of one rank
-    the first stays, so that the same file under two names does not flip.
+    If both are flags, the second corrects the first. If both have any other origin in common, the
+    first stays, so that `as_of` does not change each time a file is landed under another name.
     """
     record = read_record(final)
     check_content(settings, record)
     rank, before = _BEST_FIRST.index(read.origin), _BEST_FIRST.index(record.as_of_origin)
     notices = []
-    is_better = False
+    is_redated = False
     good, bad = read.good, read.bad
     if read.origin == "flag" and rank > before and record.as_of != read.as_of:
         raise RefusedDumpError(
-            f"{read.dump.name}: --as-of says {format_time(read.as_of)}; it was landed before with "
-            f"as_of {format_time(record.as_of)} from its {record.as_of_origin}, which knows better"
+            f"{read.dump.name}: --as-of is {format_time(read.as_of)}, but it was landed before "
+            f"with as_of {format_time(record.as_of)} from its {record.as_of_origin}, which is more "
+            "reliable; leave --as-of out"
         )
     if rank < before or (read.origin == "flag" and rank == before and record.as_of != read.as_of):
         earlier = EarlierAsOf(as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now)
@@ -363,7 +365,7 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
                 f"(from {record.as_of_origin}); it is now {format_time(read.as_of)} "
                 f"(from {read.origin})"
             )
-        record, is_better = better, True
+        record, is_redated = better, True
     elif record.as_of != read.as_of:
         notices.append(
             f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
@@ -374,11 +376,11 @@ def _land_again(final: Path, read: _Judged, settings: Settings, now: datetime) -
     if not rows.is_there:
         rows.write(good, bad)
     counts = (good.num_rows, *count_scopes(bad))
-    return Landed(record, False, *counts, tuple(notices), read.manifest, is_better)
+    return Landed(record, False, *counts, tuple(notices), read.manifest, is_redated)
 
 
 def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
-    """Write a sidecar anew, in one step. Its half-written form lies where runs tidy up."""
+    """Replace a sidecar in one step. If that is interrupted, the next run removes the new file."""
     building = folder.with_name(f"{BUILDING_PREFIX}{os.getpid()}-{folder.name}.{SIDECAR}")
     building.write_bytes(to_json(record.sidecar()))
     fsync(building)
@@ -387,26 +389,26 @@ def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
 
 
 def withdraw(landed: Landed, settings: Settings) -> None:
-    """Take back a dump that was only just landed, since its file changed while it was read."""
+    """Remove a dump that was just landed, because its file changed while it was read."""
     if landed.is_new:
         folder = settings.landing_dir / landed.record.source / landed.record.sha256
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settle(building: Path, final: Path) -> None:
+def _move_into_place(building: Path, final: Path) -> None:
     try:
-        settle_folder(building, final)
+        move_into_place(building, final)
     except OSError:
-        # Somebody else landed the same bytes in the meantime: content-addressed, so all is well.
+        # Another process has landed the same bytes in the meantime: the result is the same.
         if not final.exists():
             raise
         shutil.rmtree(building, ignore_errors=True)
 
 
 def read_record(folder: Path) -> DumpRecord:
-    """The sidecar of a landed dump. One without a seal is of an earlier version.
+    """The sidecar of a landed dump. A sidecar without a seal is from an earlier version.
 
-    Raises CorruptLandingError if it is missing, not readable or not as it was written.
+    Raises CorruptLandingError if it is missing, not readable, or changed since it was written.
     """
     path = folder / SIDECAR
     try:
@@ -414,44 +416,45 @@ def read_record(folder: Path) -> DumpRecord:
         record = DumpRecord.model_validate(document)
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptLandingError(
-            f"{path}: missing or not readable: {plain(str(error), 300)}"
+            f"{path}: missing or not readable: {safe_text(str(error), 300)}"
         ) from error
     seal = document.pop(_SEAL, None)
     found = sha256_bytes(to_json(document))
     if seal not in (None, found):
         raise CorruptLandingError(
-            f"{path}: was written as {plain(str(seal), 64)} but now has {found}: it was changed "
-            "by hand. Restore it from a backup, or remove its folder and land the dump again with "
-            "the right --as-of."
+            f"{path}: was written with sha256 {safe_text(str(seal), 64)} but now has {found}: it "
+            "was changed by hand. Restore it from a backup, or remove its folder and land the dump "
+            "again with the right --as-of."
         )
     return record
 
 
-def _refuse_changed(path: Path, record: DumpRecord, found: str) -> None:
+def _check_hash(path: Path, record: DumpRecord, found: str) -> None:
     if found != record.sha256:
         raise CorruptLandingError(
-            f"{path}: landed as {record.sha256} but now has {found}. Landed dumps never change: "
-            "restore the file from its source or a backup, or remove its folder to leave it out."
+            f"{path}: was landed with sha256 {record.sha256} but now has {found}. Landed dumps "
+            "never change: restore the file from its source or a backup, or remove its folder to "
+            "leave the dump out."
         )
 
 
 def check_content(settings: Settings, record: DumpRecord) -> None:
     """Hash a landed dump again.
 
-    Raises CorruptLandingError if its bytes are not those that its name states.
+    Raises CorruptLandingError if its bytes do not have the sha256 in its path.
     """
     path = settings.landing_dir / record.path
-    _refuse_changed(path, record, sha256_file(path) if path.exists() else "no file")
+    _check_hash(path, record, sha256_file(path) if path.exists() else "no file")
 
 
 def read_dump(record: DumpRecord, settings: Settings) -> Dump:
-    """A landed dump in memory. Without limits: it was within those of the day of its landing.
+    """Read a landed dump into memory. No limits apply: its size was checked when it was landed.
 
-    Raises CorruptLandingError if its bytes are not those that its name states.
+    Raises CorruptLandingError if its bytes do not have the sha256 in its path.
     """
     path = settings.landing_dir / record.path
     dump = Dump.read(path, not_after=record.as_of)
-    _refuse_changed(path, record, sha256_bytes(dump.content))
+    _check_hash(path, record, sha256_bytes(dump.content))
     return dump
 
 
@@ -463,26 +466,26 @@ def _landed_folders(settings: Settings) -> Iterator[Path]:
 
 
 def read_records(settings: Settings) -> list[DumpRecord]:
-    """The sidecar of every landed dump, oldest as_of first; the dumps themselves are not read.
+    """The sidecars of all landed dumps, by source, oldest as_of first. Dumps are not read.
 
-    Raises CorruptLandingError for a dump without a readable sidecar of its own.
+    Raises CorruptLandingError if a dump has no readable sidecar, or that of another dump.
     """
     records = []
     for folder in _landed_folders(settings):
         record = read_record(folder)
         if record.sha256 != folder.name or record.source != folder.parent.name:
             raise CorruptLandingError(
-                f"{folder / SIDECAR}: says {record.source}/{record.sha256}, "
-                "which is not the folder that it lies in"
+                f"{folder / SIDECAR}: source and sha256 are {record.source}/{record.sha256}, "
+                f"expected {folder.parent.name}/{folder.name}, the folder that it is in"
             )
         records.append(record)
     return sorted(records, key=lambda r: (r.source, r.as_of, r.pulled_at, r.sha256))
 
 
 def list_dumps(settings: Settings) -> list[DumpRecord]:
-    """Like `read_records`, with the content of each dump hashed again: once per run is enough.
+    """Like `read_records`, but hashes the content of each dump again. Once per run is enough.
 
-    Raises CorruptLandingError for a dump that changed or has no readable sidecar.
+    Raises CorruptLandingError if a dump has changed or has no readable sidecar.
     """
     records = read_records(settings)
     for record in records:
@@ -490,10 +493,10 @@ def list_dumps(settings: Settings) -> list[DumpRecord]:
     return records
 
 
-def seal_older(settings: Settings) -> list[str]:
-    """Seal the sidecars of versions that wrote none, as they stand; returns what to say of it.
+def seal_unsealed(settings: Settings) -> list[str]:
+    """Seal the sidecars that an earlier version wrote without a seal; returns notices about them.
 
-    Raises CorruptLandingError for a sidecar that is not readable.
+    Raises CorruptLandingError if a sidecar is not readable.
     """
     notices = []
     for folder in _landed_folders(settings):
@@ -501,17 +504,17 @@ def seal_older(settings: Settings) -> list[str]:
         if _SEAL not in json.loads((folder / SIDECAR).read_bytes()):
             _replace_sidecar(folder, record)
             notices.append(
-                f"{folder / SIDECAR}: had no seal, as an earlier version wrote it; it is sealed "
-                "now as it stands"
+                f"{folder / SIDECAR}: had no seal, because an earlier version wrote it; its "
+                "present content is now sealed"
             )
     return notices
 
 
 def land_shipped(settings: Settings) -> None:
-    """Copy the shipped dumps of every source of which nothing else is landed.
+    """Copy the shipped dumps of each source of which no other dump is landed.
 
-    Does nothing if the setting `shipped_history` says so, or in the folder that they are shipped
-    in.
+    Does nothing if the setting `shipped_history` is false, or if the landing zone is the folder
+    that contains the shipped dumps.
     """
     if not settings.shipped_history or settings.landing_dir == SHIPPED_LANDING_DIR:
         return
@@ -521,6 +524,6 @@ def land_shipped(settings: Settings) -> None:
     for source, sha256 in sorted(shipped.keys() - landed):
         if source not in in_use:
             final = settings.landing_dir / source / sha256
-            building = fresh_folder(final.parent, f"{os.getpid()}-{sha256}")
+            building = new_building_folder(final.parent, f"{os.getpid()}-{sha256}")
             shutil.copytree(shipped[source, sha256], building, dirs_exist_ok=True)
-            _settle(building, final)
+            _move_into_place(building, final)

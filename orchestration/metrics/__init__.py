@@ -1,4 +1,4 @@
-"""Statistics that SQL cannot make: what a maintained library computes from tables of the models.
+"""Statistics that SQL cannot compute: maintained libraries compute them from the dbt models.
 
-Point figures stay in dbt; nothing here sums tokens.
+Point figures stay in dbt. Nothing here sums tokens.
 """

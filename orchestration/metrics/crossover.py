@@ -1,10 +1,10 @@
-"""The table `crossover`: point figures from SQL, and how sure the date of a change of lead can be.
+"""The table `crossover`: point figures from SQL, and an interval for the date of a change of lead.
 
-Everything is there twice: with the registry as known then and as known now.
-The interval is that of the day on which the trend of the log ratio of two origins' daily tokens
-last changed its sign. The trend is a local linear fit; blocks of what is left over are drawn anew,
-put back on the trend, and the trend of each such history is asked for its day (percentile
-interval). Method, assumptions and references: docs/method.md. scipy and arch are imported on use.
+All figures are computed for both views of the registry, as known then and as known now.
+The interval is about the day on which the trend of the log ratio of two origins' daily tokens last
+changed its sign. The trend is a local linear fit. Blocks of its residuals are resampled and added
+to the trend, and the day is found again in each such series (percentile interval). docs/method.md
+has the method, assumptions and references. scipy and arch are imported inside functions.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,20 @@ import duckdb
 
 from orchestration.settings import Settings
 
-# A quarter: shorter windows take single launches for trends, longer ones blur the crossing.
+# A quarter: in shorter windows a single launch looks like a trend, longer ones blur the crossing.
 TREND_DAYS = 91
-# What is resampled is left over from a trend twice as wide: a narrow one takes a part of lasting
-# noise for itself, and intervals come out too short (measured: docs/method.md, Crossover).
+# Residuals are taken from a trend that is twice as wide. A narrow trend absorbs a part of the
+# autocorrelated noise, and intervals become too short (measured: docs/method.md, Crossover).
 RESIDUAL_DAYS = 181
-# Two windows: below that the trend is made of its own ends.
+# Two windows: in a shorter series the trend would consist of the fits at its ends.
 MIN_DAYS = 2 * RESIDUAL_DAYS
 REPLICATIONS = 999
 CONFIDENCE = 0.95
-# What the nominal 95 % covered on made-up series as noisy as ours (docs/method.md, Crossover).
+# The coverage of the nominal 95 % interval, measured on simulated series with as much noise as ours
+# (docs/method.md, Crossover).
 COVERAGE = 0.9
 SEED = 20260703
-# Weekdays and weekends differ: no block may tear a week apart.
+# Weekdays and weekends differ, so no block may be shorter than a week.
 MIN_BLOCK_DAYS = 7
 
 POINTS_ONLY = "exact token counts; no interval"
@@ -38,7 +39,8 @@ POINTS_ONLY = "exact token counts; no interval"
 
 @dataclass(frozen=True)
 class Interval:
-    """When the trend last changed its sign. An end is None where replications find no change."""
+    """When the trend last changed its sign. A bound is None if the replication at that quantile has
+    no change."""
 
     trend_change: date | None
     low: date | None
@@ -47,9 +49,10 @@ class Interval:
 
 
 def last_changes(trends: Any) -> Any:
-    """Per row, the position from which the sign of the last value has held; -1 where it always did.
+    """For each row, the position from which on all values have the sign of the last one; -1 if all
+    values of the row have it.
 
-    `trends` is a matrix with one history per row.
+    `trends` is a matrix with one series per row.
     """
     import numpy as np
 
@@ -61,9 +64,10 @@ def last_changes(trends: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def drawn_positions(days: int, block: int) -> Any:
-    """Positions that circular blocks draw from a series: a matrix of one replication per row.
+    """The positions that a circular block bootstrap draws from a series of `days` values: a matrix
+    with one replication per row.
 
-    The lenses and views on a pair of origins mostly ask for the same ones.
+    Cached, because the lenses and views of a pair of origins mostly need the same positions.
     """
     import numpy as np
     from arch.bootstrap import CircularBlockBootstrap
@@ -73,9 +77,9 @@ def drawn_positions(days: int, block: int) -> Any:
 
 
 def change_interval(days: list[date], log_ratio: Any) -> Interval:
-    """The interval of the last change of sign of the trend of one daily series.
+    """The interval of the day on which the trend of one daily series last changed its sign.
 
-    Deterministic: every series is resampled from the same seed.
+    Deterministic: every series is resampled with the same seed.
     """
     import numpy as np
 
@@ -92,7 +96,7 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
             None, None, None, f"{POINTS_ONLY}: the {TREND_DAYS}-day trend never changes its sign"
         )
     if not TREND_DAYS // 2 <= point < len(days) - TREND_DAYS // 2:
-        # There the window has days on one side only: the fit leans on a few of them.
+        # There the window has days on one side only, and the fit depends on a few of them.
         return Interval(
             None,
             None,
@@ -126,9 +130,9 @@ def change_interval(days: list[date], log_ratio: Any) -> Interval:
 
 
 def _series(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Key (source, view, lens, origin, rival), days and log ratios of every pair.
+    """The key (source, view, lens, origin, rival), the days and the log ratios of every pair.
 
-    By view before lens, so that neighbors mostly ask for the same draws.
+    Ordered by view before lens, so that consecutive pairs mostly need the same drawn positions.
     """
     import numpy as np
 
@@ -142,7 +146,7 @@ def _series(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[tuple[str, 
 
 
 def write_crossover(settings: Settings) -> int:
-    """Make `metrics.crossover` in the working database; returns its number of rows."""
+    """Create `metrics.crossover` in the working database; returns the number of its rows."""
     with duckdb.connect(str(settings.database_path)) as connection:
         connection.execute(
             "create temp table intervals (source varchar, registry_view varchar, lens varchar, "
@@ -151,13 +155,13 @@ def write_crossover(settings: Settings) -> int:
         )
         for (*key, origin, rival), days, ratios in _series(connection):
             found = change_interval(days, ratios)
-            # The change of lead of a pair is the same day seen from either side.
+            # The day on which the lead changed is the same for both origins of a pair.
             for pair in ((origin, rival), (rival, origin)):
                 connection.execute(
                     "insert into intervals values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                     [*key, *pair, found.trend_change, found.low, found.high, found.method],
                 )
-        drawn_positions.cache_clear()  # 5 MB that the next run, of another day, does not need
+        drawn_positions.cache_clear()  # 5 MB; the next run has another number of days
         ((rows,),) = connection.execute(
             f"""
             create or replace table metrics.crossover as
@@ -180,7 +184,7 @@ def write_crossover(settings: Settings) -> int:
 
 
 def _in_grain(day: str) -> str:
-    """SQL for the period of the row's grain that holds a day."""
+    """SQL for the first day of the period, in the grain of the row, that contains a day."""
     return (
         f"cast(case points.grain when 'daily' then {day} "
         f"when 'weekly' then date_trunc('week', {day}) "

@@ -1,1 +1,1 @@
-"""From the working database to an immutable vintage: candidate, manifest, rename, verification."""
+"""From the working database to an immutable vintage: candidate, manifest, verification."""

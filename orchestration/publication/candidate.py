@@ -1,7 +1,8 @@
-"""Write a candidate: one folder with every published table, aside from what is published.
+"""Write a candidate: a folder with every published table, apart from the published vintages.
 
-The tables are Parquet, sorted by their key and typed by their contract, so the same inputs give
-the same bytes. `tokenshare.duckdb` holds the same tables with comments, for BI tools.
+The tables are Parquet files, sorted by key and with the types of their contract, so that the same
+inputs result in the same bytes. `tokenshare.duckdb` has the same tables with comments, for BI
+tools.
 """
 
 import json
@@ -19,13 +20,13 @@ import pyarrow.parquet as pq
 
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import Table, published_by_model, tables
-from orchestration.errors import TokenshareError, TransformError, plain
+from orchestration.errors import TokenshareError, TransformError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
-    fresh_folder,
+    move_into_place,
+    new_building_folder,
     read_json,
-    settle_folder,
     sha256_bytes,
     to_json,
 )
@@ -38,11 +39,12 @@ from orchestration.tables import parquet, sql_name, sql_text
 
 DATABASE_NAME = "tokenshare.duckdb"
 CANDIDATE_FILE = "candidate.json"
-# What a run reads; the lock stands for the libraries. Changing anything else (tests, tools,
-# documents) publishes no new vintage.
+# The files that a run reads; the lock file represents the libraries. If anything else changes
+# (tests, tools, documents), no new vintage is published.
 _CODE = ("orchestration", "dbt_project", "data_contracts", "configuration", "requirements.lock")
 _NOT_READ_BY_A_RUN = ("*.md", "*__unit_tests.yml", "configuration/registry_judgements.yml")
-# The oldest that holds everything: BI drivers ship DuckDB 1.x, which opens nothing newer.
+# The oldest format that can store all tables: BI drivers contain older versions of DuckDB 1.x,
+# which cannot open newer formats.
 _STORAGE_VERSION = "v1.0.0"
 
 
@@ -64,27 +66,29 @@ class Candidate:
 
 
 def code_fingerprint(root: Path = PROJECT_ROOT, without: tuple[str, ...] = ()) -> str:
-    """One hash over the files that a run reads; it changes with whatever can change a vintage."""
+    """One hash over the files that a run reads. It changes if a file changes that can affect a
+    vintage."""
     return fingerprint(tuple(root / name for name in _CODE), (*_NOT_READ_BY_A_RUN, *without))
 
 
 def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
-    """Changes with what can change a candidate's tables: all but the gate's other thresholds."""
+    """A hash that changes with everything that can change the tables of a candidate: all code and
+    configuration, except for the gate's limits that no table uses."""
     fresh_days = limits().price_freshness.fresh_days
     code = code_fingerprint(root, without=("configuration/gate.yml",))
     return sha256_bytes(json.dumps([code, fresh_days]).encode())
 
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
-    """One hash over all that a vintage is made from: dumps with all that their sidecars say,
-    registry view, the address in the report's links, code and libraries."""
+    """One hash over everything that a vintage is made from: dumps with their sidecars, the view of
+    the registry, the address in the report's links, code and libraries."""
     known = sorted((r.source, r.sha256, sha256_bytes(to_json(r.sidecar()))) for r in records)
     reading = [registry_reading(settings), str(settings.public_url)]
     return sha256_bytes(json.dumps([known, reading, code_fingerprint()]).encode())
 
 
 def registry_reading(settings: Settings) -> dict[str, str]:
-    """How a run reads the registry, for the manifest."""
+    """The view and the last day of the registry that a run uses, for the manifest."""
     return {"view": settings.registry_view, "as_of": settings.registry_as_of.isoformat()}
 
 
@@ -100,7 +104,7 @@ def _input_entry(item: Ingested) -> dict[str, Any]:
 
 
 def citations(records: Sequence[DumpRecord]) -> list[str]:
-    """The citation lines that must go with the data: the newest dump's, per source."""
+    """The citations that must accompany the data: for each source, that of the newest dump."""
     newest: dict[str, DumpRecord] = {}
     for record in sorted(records, key=lambda r: (r.as_of, r.pulled_at, r.sha256)):
         newest[record.source] = record
@@ -108,9 +112,9 @@ def citations(records: Sequence[DumpRecord]) -> list[str]:
 
 
 def _locate_models(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Schema of every model that holds published rows, by its name.
+    """The schema of every model with published rows, by the name of the model.
 
-    Raises TokenshareError if one was not built, or twice.
+    Raises TokenshareError if a model was not built, or was built in both schemas.
     """
     built: dict[str, list[str]] = {name: [] for name in published_by_model()}
     for schema, name in connection.execute(
@@ -120,28 +124,33 @@ def _locate_models(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         built.setdefault(name, []).append(schema)
     for name in published_by_model():
         if len(built[name]) != 1:
-            raise TokenshareError(f"table {name} was built {len(built[name])} times; expected once")
+            raise TokenshareError(
+                f"table {name} was built {len(built[name])} times in the schemas marts and "
+                "metrics; expected once"
+            )
     return {name: schemas[0] for name, schemas in built.items()}
 
 
 def _refuse(wrong: Sequence[tuple[Table, str, str, str]]) -> None:
-    """Raises TransformError for columns that are not as their contract says: table, name, what was
-    found, what was expected."""
+    """Raise TransformError if there are columns that do not follow their contract.
+
+    `wrong` has the table, the column's name, what was found and what was expected.
+    """
     if wrong:
         lines = [
-            f"  table {table.name}, column {plain(name)}: found {found}, expected {expected}"
+            f"  table {table.name}, column {safe_text(name)}: found {found}, expected {expected}"
             for table, name, found, expected in wrong
         ]
         raise TransformError(
-            f"{len(wrong)} column(s) are not as data_contracts/published says:\n" + "\n".join(lines)
+            f"{len(wrong)} column(s) do not follow data_contracts/published:\n" + "\n".join(lines)
         )
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
-    """Compare names and types of all built columns with the contracts; their order is free.
+    """Compare the names and types of all built columns with the contracts; the order is free.
 
-    A model of several grains has a column `grain` besides, and no rows of a grain without a table.
-    Raises TransformError, which names every column that is missing, too many or of another type.
+    A model of several grains has an additional column `grain`, and no rows of a grain without a
+    table. Raises TransformError that names every missing or unexpected column and every wrong type.
     """
     wrong = []
     for model, family in published_by_model().items():
@@ -158,7 +167,7 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str
                     wrong.append((table, name, *says))
         if grains and found.get("grain") == "string":
             wrong += [
-                (family[0], "grain", plain(grain), f"one of {', '.join(grains)}")
+                (family[0], "grain", safe_text(grain), f"one of {', '.join(grains)}")
                 for (grain,) in connection.execute(
                     f"select distinct grain from {schemas[model]}.{model} order by grain"
                 ).fetchall()
@@ -168,11 +177,11 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str
 
 
 def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table) -> pa.Table:
-    """The rows of a published table, sorted by key, with columns as the contract orders them.
+    """The rows of a published table, sorted by key, with the columns in the order of the contract.
 
-    Of a model that holds several grains, those of the table's own.
+    From a model with several grains, only the rows of the table's grain are read.
 
-    Raises TransformError for NULL in a required column.
+    Raises TransformError if a required column has NULL.
     """
     columns = ", ".join(f.sql_name for f in table.fields)
     rows = f"where grain = {sql_text(table.grain)}" if table.grain else ""
@@ -182,20 +191,20 @@ def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table
     ).to_arrow_table()
     empty = [f.name for f in table.fields if f.required and content.column(f.name).null_count]
     _refuse([(table, name, _nulls(content, name, table.key), "a value") for name in empty])
-    # Not a cast: what is of another type fails.
+    # This is not a cast: a column of another type raises an error.
     return pa.table(content.columns, schema=table.arrow_schema())
 
 
 def _nulls(content: pa.Table, column: str, key: Sequence[str]) -> str:
-    """How many rows have NULL in this column, and the key of the first of them."""
+    """A text with the number of rows with NULL in this column, and the key of the first one."""
     missing = content.filter(pc.is_null(content.column(column)))
     (first,) = missing.select(key).slice(0, 1).to_pylist()
-    named = ", ".join(f"{name}={plain(value)}" for name, value in first.items())
+    named = ", ".join(f"{name}={safe_text(value)}" for name, value in first.items())
     return f"NULL in {len(missing)} of {len(content)} rows (the first: {named})"
 
 
 def _withheld(connection: duckdb.DuckDBPyConnection) -> tuple[Withheld, ...]:
-    """What the working database leaves out."""
+    """The sources that the working database leaves out."""
     ((withheld,),) = connection.execute("select withheld from raw.run_settings").fetchall()
     return tuple(Withheld.model_validate(entry) for entry in json.loads(withheld))
 
@@ -203,9 +212,9 @@ def _withheld(connection: duckdb.DuckDBPyConnection) -> tuple[Withheld, ...]:
 def _check_provenance(
     connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]
 ) -> str | None:
-    """The vintage that the working database compares itself with (see `revisions`).
+    """The id of the vintage that the working database is compared with (see `revisions`), or None.
 
-    Raises TokenshareError where it was made from other dumps than stated.
+    Raises TokenshareError if the working database was made from other dumps than `records`.
     """
     held = connection.execute("select source, dump_sha256, as_of from raw.dumps").fetchall()
     if set(held) != {(r.source, r.sha256, r.as_of.replace(tzinfo=None)) for r in records}:
@@ -221,12 +230,13 @@ def _check_provenance(
 def _write_database(
     path: Path, tables_dir: Path, written: Iterable[Table], cited: Sequence[str]
 ) -> None:
-    """`written` gives each table once its Parquet file is complete."""
-    # A thousand small statements: planning them on one thread without an optimizer saves a quarter.
+    """Write the database from the Parquet files. `written` yields each table once its file is
+    complete."""
+    # One thread and no optimizer save a quarter of the time for a thousand small statements.
     config = {"threads": 1, "storage_compatibility_version": _STORAGE_VERSION}
     with duckdb.connect(str(path), config=config) as connection:
         connection.execute("pragma disable_optimizer")
-        # One transaction: each of the 900 comments alone would be flushed to disk.
+        # One transaction, because otherwise each of the 900 comments would be flushed to disk.
         connection.begin()
         for table in written:
             file = parquet(tables_dir / f"{table.name}.parquet")
@@ -239,7 +249,7 @@ def _write_database(
                     f"{sql_text(field.description)}"
                 )
         connection.commit()
-    # A reader who forgets read_only would checkpoint the file and so break its hash.
+    # A reader who opens the file without read_only would change it, and so its hash.
     path.chmod(0o444)
 
 
@@ -248,16 +258,16 @@ def build_candidate(
 ) -> Candidate:
     """Export every published table of the working database into a new candidate folder.
 
-    `ingested` are all landed dumps, also those that the working database leaves out.
+    `ingested` has all landed dumps, including those that the working database leaves out.
 
-    Raises TransformError if a table does not have exactly the columns of its contract, with their
-    types and without NULL in required ones.
+    Raises TransformError if a table does not have exactly the columns and types of its contract,
+    or has NULL in a required column.
     """
     now = now or datetime.now(UTC)
     records = [i.record for i in ingested]
     inputs_sha256 = inputs_fingerprint(records, settings)
     name = f"{now:%Y%m%dT%H%M%S%f}-{inputs_sha256[:8]}"
-    building = fresh_folder(settings.candidates_dir, name)
+    building = new_building_folder(settings.candidates_dir, name)
     tables_dir = building / "tables"
     tables_dir.mkdir()
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
@@ -296,21 +306,23 @@ def build_candidate(
         )
     )
     final = settings.candidates_dir / name
-    settle_folder(building, final)
+    move_into_place(building, final)
     return read_candidate(final)
 
 
 def read_candidate(path: Path) -> Candidate:
-    """A candidate folder that an earlier run completed.
+    """Read a candidate folder that an earlier run completed.
 
-    Raises TokenshareError if the folder is not one, or its tables are not as the export left them.
+    Raises TokenshareError if the folder is not a candidate, or if its tables do not have the
+    columns of their contracts.
     """
     try:
         expected = {f"{t.name}.parquet": t.arrow_schema() for t in tables("published").values()}
         held = {p.name: pq.read_schema(p) for p in (path / "tables").iterdir()}
         if wrong := [n for n in sorted(expected | held) if held.get(n) != expected.get(n)]:
             raise ValueError(
-                f"found no such file, or other columns than data_contracts/published: {wrong}"
+                "missing, unexpected, or with other columns than in data_contracts/published: "
+                f"{wrong}"
             )
         document = read_json(path / CANDIDATE_FILE)
         return Candidate(
@@ -323,15 +335,16 @@ def read_candidate(path: Path) -> Candidate:
             tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TokenshareError(f"{path}: is not a complete candidate: {plain(error)}") from error
+        raise TokenshareError(f"{path}: is not a complete candidate: {safe_text(error)}") from error
 
 
 def with_current_inputs(
     candidate: Candidate, records: Sequence[DumpRecord], settings: Settings
 ) -> Candidate:
-    """The candidate as it would be made now, after at most a threshold has changed.
+    """The candidate with the present fingerprint of its inputs, if only limits of the gate have
+    changed since it was made.
 
-    Raises TokenshareError where other dumps are landed by now or the code has changed.
+    Raises TokenshareError if other dumps are landed now, or the code has changed.
     """
     document = read_json(candidate.path / CANDIDATE_FILE)
     landed = {(r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records}
@@ -340,9 +353,8 @@ def with_current_inputs(
     same_code = document.get("build_sha256") == build_fingerprint()
     if held != landed or not same_code or candidate.registry != registry_reading(settings):
         raise TokenshareError(
-            f"{candidate.path}: was made from other dumps, by other code or with another registry "
-            "view than there are now; "
-            "`tokenshare run` makes and publishes a new one"
+            f"{candidate.path}: the dumps, the code or the registry view have changed since it was "
+            "made; `tokenshare run` makes and publishes a new candidate"
         )
     return replace(candidate, inputs_sha256=inputs_fingerprint(records, settings))
 
@@ -350,7 +362,7 @@ def with_current_inputs(
 def newest_candidate(settings: Settings) -> Candidate:
     """The newest complete candidate.
 
-    Raises TokenshareError where there is none.
+    Raises TokenshareError if there is none.
     """
     folders = [
         p
@@ -359,6 +371,6 @@ def newest_candidate(settings: Settings) -> Candidate:
     ]
     if not folders:
         raise TokenshareError(
-            f"{settings.candidates_dir}: holds no candidate; `tokenshare run` makes one"
+            f"{settings.candidates_dir}: contains no candidate; `tokenshare run` makes one"
         )
     return read_candidate(max(folders))

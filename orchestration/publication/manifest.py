@@ -1,7 +1,7 @@
-"""Read and seal a vintage's manifest, and read and write `latest.json`, which names a vintage.
+"""Read and seal the manifest of a vintage, and read and write `latest.json`, which names a vintage.
 
-Both may have been changed by anybody: they are checked here before anything trusts them. Nothing
-is imported that is slow: every command that reads a vintage begins here.
+Anybody may have changed these files, so they are checked here before other code relies on them.
+Nothing slow is imported, because every command that reads a vintage imports this module.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
 from orchestration.settings import Settings
 
-# Semantic version of names and meanings of the published tables and of the manifest.
+# Semantic version of the names and meanings in the published tables and the manifest.
 DATA_INTERFACE_VERSION = "2.0.0"
 MANIFEST_NAME = "manifest.json"
 LATEST_NAME = "latest.json"
@@ -25,14 +25,14 @@ _SEAL = "manifest_sha256"
 _VINTAGE_ID = re.compile(r"(2\d{3}[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ)-[0-9a-f]{8}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _REPAIR = (
-    "Restore what is damaged from a copy; or let latest.json name a vintage that `tokenshare "
+    "Restore the damaged files from a copy; or let latest.json name a vintage that `tokenshare "
     "verify` accepts (its vintage_id, `vintages/<vintage_id>` as path, its manifest_sha256); or "
-    "remove latest.json, and the next run publishes anew, without revisions."
+    "remove latest.json, and the next run publishes a vintage without revisions."
 )
 
 
 def vintage_time(vintage_id: str) -> datetime | None:
-    """The time that a vintage's id states, without a zone, or None where it is no such id."""
+    """The UTC time in the id of a vintage, without a zone, or None if it is not such an id."""
     match = _VINTAGE_ID.fullmatch(vintage_id)
     if match is None:
         return None
@@ -42,24 +42,24 @@ def vintage_time(vintage_id: str) -> datetime | None:
         return None
 
 
-def _an_id(value: str) -> str:
+def _check_vintage_id(value: str) -> str:
     if vintage_time(value) is None:
         raise ValueError("is not the id of a vintage")
     return value
 
 
-def _a_plain_path(value: str) -> str:
+def _check_plain_path(value: str) -> str:
     if not _PLAIN_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
         raise ValueError("is not a plain path inside the folder")
     return value
 
 
-def _a_time(value: str) -> str:
+def _check_time(value: str) -> str:
     datetime.fromisoformat(value)
     return value
 
 
-_VintageId = Annotated[str, AfterValidator(_an_id)]
+_VintageId = Annotated[str, AfterValidator(_check_vintage_id)]
 
 
 class _Shape(BaseModel):
@@ -67,11 +67,11 @@ class _Shape(BaseModel):
 
 
 class _Input(_Shape):
-    as_of: Annotated[str, AfterValidator(_a_time)]
+    as_of: Annotated[str, AfterValidator(_check_time)]
 
 
 class _Output(_Shape):
-    path: Annotated[str, AfterValidator(_a_plain_path)]
+    path: Annotated[str, AfterValidator(_check_plain_path)]
     sha256: str
     bytes: int
     rows: int | None
@@ -91,9 +91,9 @@ class _RuleResult(_Shape):
 
 
 class FailedRule(_Shape):
-    """A blocker that failed for one source; `rows` are the first failing rows, in words.
+    """A blocker that failed for one source. `rows` describes the first failing rows.
 
-    Its name is NOT_BUILT, and its rows are the error, if the tables could not be built.
+    If the tables could not be built, `rule` is NOT_BUILT and `rows` has the error.
     """
 
     rule: str
@@ -110,9 +110,9 @@ class WithheldDump(_Shape):
 
 
 class Withheld(_Shape):
-    """A source that is not in the vintage, or is as it was in the vintage before.
+    """A source that is not in the vintage (`is_absent`), or has the state of the previous vintage.
 
-    `is_absent` tells the two apart. `dumps` are those that were left out.
+    `dumps` are the dumps that were left out.
     """
 
     source: str
@@ -125,16 +125,16 @@ class Withheld(_Shape):
         what = (
             "nothing of it is in this vintage"
             if self.is_absent
-            else f"{len(self.dumps)} new dump(s) are left out, it is as in the vintage before"
+            else f"{len(self.dumps)} new dump(s) are left out, it is as in the previous vintage"
         )
         why = "; ".join(
-            f"{r.rule}: {plain(' '.join(r.rows[:3]) or r.title, 500)}" for r in self.rules
+            f"{r.rule}: {safe_text(' '.join(r.rows[:3]) or r.title, 500)}" for r in self.rules
         )
-        return f"source {plain(self.source)} is withheld: {what}. {why}"
+        return f"source {safe_text(self.source)} is withheld: {what}. {why}"
 
 
 class _Manifest(_Shape):
-    """What every reader of a manifest may rely on; the rest is as the publisher wrote it."""
+    """The fields of a manifest that are checked when it is read; the others are not."""
 
     vintage_id: _VintageId
     previous_vintage: _VintageId | None = None
@@ -149,30 +149,31 @@ class _Manifest(_Shape):
 
 class _Pointer(_Shape):
     vintage_id: _VintageId
-    path: Annotated[str, AfterValidator(_a_plain_path)]
+    path: Annotated[str, AfterValidator(_check_plain_path)]
     manifest_sha256: str
 
 
 def _problems(shape: type[_Shape], document: dict[str, Any]) -> str:
-    """What is wrong with the shape of a document, or nothing."""
+    """What is wrong with the shape of a document, or "" if nothing is."""
     try:
         shape.model_validate(document)
     except ValidationError as error:
         found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
-        return "; ".join(plain(text) for text in found)
+        return "; ".join(safe_text(text) for text in found)
     return ""
 
 
 def seal_manifest(document: dict[str, Any]) -> bytes:
-    """The manifest's bytes, with its own hash inside (of the document without that field)."""
+    """The bytes of a manifest with its own hash in it (the hash of the document without it)."""
     content = json.loads(to_json(document))
     return to_json({**content, _SEAL: sha256_bytes(to_json(content))})
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a vintage's folder, whose seal and shape are right.
+    """The manifest in the folder of a vintage, after a check of its seal and shape.
 
-    Says nothing of the files beside it. Raises VerificationError.
+    The other files of the vintage are not checked. Raises VerificationError if the manifest is
+    missing, not readable, changed, or not the manifest of a vintage.
     """
     path = folder / MANIFEST_NAME
     if path.is_symlink():
@@ -182,7 +183,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         unsealed = {k: v for k, v in document.items() if k != _SEAL}
         sealed = seal_manifest(unsealed) == path.read_bytes()
     except (OSError, ValueError, RecursionError) as error:
-        raise VerificationError(f"{path}: missing or not readable: {plain(error)}") from error
+        raise VerificationError(f"{path}: missing or not readable: {safe_text(error)}") from error
     if not sealed:
         raise VerificationError(f"{path}: was changed after it was sealed")
     if problems := _problems(_Manifest, document):
@@ -191,11 +192,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Folder and manifest of the vintage that `latest.json` names, or None where nothing is
-    published. The only reader of that file.
+    """The folder and the manifest of the vintage that `latest.json` names, or None if nothing is
+    published. No other function reads that file.
 
-    Raises VerificationError, with the repair, where the pointer is not one, or where the vintage
-    that it names has another id or manifest. Says nothing of the other files of the vintage.
+    Raises VerificationError, which tells how to repair it, if `latest.json` is not valid, or if the
+    vintage has another id or manifest than it states. The vintage's other files are not checked.
     """
     pointer_path = published_dir / LATEST_NAME
     if not pointer_path.exists() and not pointer_path.is_symlink():
@@ -203,7 +204,7 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
     try:
         pointer = read_json(pointer_path)
     except (OSError, ValueError) as error:
-        raise _damaged(pointer_path, f"not readable: {plain(error)}") from error
+        raise _damaged(pointer_path, f"not readable: {safe_text(error)}") from error
     if problems := _problems(_Pointer, pointer):
         raise _damaged(pointer_path, problems)
     vintage_id, path = pointer["vintage_id"], pointer["path"]
@@ -213,21 +214,21 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
     try:
         manifest = read_manifest(folder)
     except VerificationError as error:
-        raise _damaged(pointer_path, f"does not lead to a vintage: {error}") from error
+        raise _damaged(pointer_path, f"does not name a vintage: {error}") from error
     for field in ("vintage_id", _SEAL):
         if manifest[field] != pointer[field]:
             raise _damaged(
                 pointer_path,
-                f"names {field} {plain(pointer[field])}, the manifest in {folder} has "
-                f"{plain(manifest[field])}",
+                f"states {field} {safe_text(pointer[field])}, but the manifest in {folder} has "
+                f"{safe_text(manifest[field])}",
             )
     return folder, manifest
 
 
 def find_vintage(name: str, settings: Settings) -> Path:
-    """The folder of a vintage: a path, a vintage id, the beginning of one, or `latest`.
+    """The folder of a vintage. `name` is a path, a vintage id, the start of an id, or `latest`.
 
-    Raises TokenshareError if none or several are meant.
+    Raises TokenshareError if no vintage or several vintages have this name.
     """
     if (Path(name).expanduser() / MANIFEST_NAME).exists():
         return Path(name).expanduser()
@@ -235,24 +236,24 @@ def find_vintage(name: str, settings: Settings) -> Path:
         return latest[0]
     there_are = list(settings.vintages_dir.glob("*"))
     found = sorted(path for path in there_are if name and path.name.startswith(name))
-    folder: Path = only(found, name, "vintage", (path.name for path in there_are))
+    folder: Path = single_match(found, name, "vintage", (path.name for path in there_are))
     return folder
 
 
-def only(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
-    """The one thing that a name or its beginning means.
+def single_match(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:
+    """The only item of `found`, the things whose names begin with `name`.
 
-    Raises TokenshareError with the names that there are if it means none or several.
+    Raises TokenshareError, which lists the existing names, if there is none or several.
     """
     if len(found) != 1:
         known = ", ".join(sorted(there_are)) or "none"
-        said = "is not a" if not found else f"is the beginning of {len(found)} names of a"
-        raise TokenshareError(f"{name!r} {said} {kind}; there are: {known}")
+        problem = "is not a" if not found else f"is the start of {len(found)} names of a"
+        raise TokenshareError(f"{name!r} {problem} {kind}; there are: {known}")
     return found[0]
 
 
-def with_repair(error: VerificationError) -> VerificationError:
-    """The same for the vintage that `latest.json` names, with what to do about it."""
+def with_repair_advice(error: VerificationError) -> VerificationError:
+    """The error as one about the latest vintage, with advice on how to repair it."""
     return VerificationError(f"the latest vintage is damaged. {_REPAIR}\n{error}")
 
 
@@ -260,8 +261,8 @@ def _damaged(path: Path, problem: str) -> VerificationError:
     return VerificationError(f"{path}: {problem}. {_REPAIR}")
 
 
-def point_to(published_dir: Path, manifest: dict[str, Any]) -> None:
-    """Let `latest.json` name the vintage of this manifest, in one step."""
+def set_latest(published_dir: Path, manifest: dict[str, Any]) -> None:
+    """Make `latest.json` name the vintage of this manifest, in one step."""
     vintage_id = manifest["vintage_id"]
     pointer = {
         "vintage_id": vintage_id,

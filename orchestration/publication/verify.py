@@ -1,9 +1,9 @@
-"""Verify a vintage from its folder alone: the manifest's own seal, every file's hash, that the
-tables still say what the manifest says they do, and that they pass the gate's `verified` rules
-(conservation, sums, bounds) once more.
+"""Verify a vintage from its folder alone: the seal of the manifest, the hash of every file, that
+the tables agree with the manifest, and that they still pass the gate's `verified` rules
+(conservation, sums, bounds).
 
-The folder may be a stranger's: nothing that it says is executed, and only tables that a contract
-knows are opened, by names of ours.
+The folder may come from a stranger: nothing in it is executed, and only tables that a contract
+describes are opened, under our own names.
 """
 
 import json
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import tables
-from orchestration.errors import VerificationError, plain
+from orchestration.errors import VerificationError, safe_text
 from orchestration.files import sha256_file, to_json
 from orchestration.gate.rules import rules
 from orchestration.publication.candidate import DATABASE_NAME
@@ -28,14 +28,14 @@ from orchestration.publication.manifest import (
 from orchestration.tables import open_files, rows, sql_name
 
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
-# What a database may hold beside tables, and where DuckDB lists it.
+# Other objects that a database may contain, and the function of DuckDB that lists them.
 _NO_TABLES = {"view": "duckdb_views()", "macro": "duckdb_functions()"}
 
 
 def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     listed = {entry["path"]: entry for entry in document["outputs"]}
     if len(listed) != len(document["outputs"]):
-        return [f"{MANIFEST_NAME}: lists a file twice"]
+        return [f"{MANIFEST_NAME}: outputs: lists a file more than once"]
     found = {
         p.relative_to(folder).as_posix(): p
         for p in sorted(folder.rglob("*"))
@@ -44,7 +44,7 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
     found.pop(MANIFEST_NAME, None)
     problems = [f"{name}: missing" for name in sorted(listed.keys() - found.keys())]
     problems += [
-        f"{plain(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())
+        f"{safe_text(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())
     ]
     for name in sorted(listed.keys() & found.keys()):
         path, entry = found[name], listed[name]
@@ -52,23 +52,24 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
             problems.append(f"{name}: is a link or a device, not a file")
         elif path.stat().st_size != entry["bytes"]:
             problems.append(
-                f"{name}: has {path.stat().st_size} bytes; the manifest says {entry['bytes']}"
+                f"{name}: has {path.stat().st_size} bytes; the manifest states {entry['bytes']}"
             )
         elif (sha256 := sha256_file(path)) != entry["sha256"]:
             problems.append(
-                f"{name}: has sha256 {sha256}; the manifest says {plain(entry['sha256'])}"
+                f"{name}: has sha256 {sha256}; the manifest states {safe_text(entry['sha256'])}"
             )
     return problems
 
 
 def _table_of(path: str) -> str | None:
-    """The table that a file of a vintage holds, or None where it is none that a contract knows."""
+    """The published table in a file of a vintage, or None if no contract describes it."""
     name = Path(path).stem
     return name if path == f"tables/{name}.parquet" and name in tables("published") else None
 
 
 def unknown_tables(document: dict[str, Any]) -> list[str]:
-    """Parquet files of a manifest that no contract of this version knows: only hashes speak."""
+    """The Parquet files of a manifest that no contract of this version describes. Only their hashes
+    can be checked."""
     paths = (entry["path"] for entry in document["outputs"])
     return [path for path in paths if path.endswith(".parquet") and _table_of(path) is None]
 
@@ -76,12 +77,12 @@ def unknown_tables(document: dict[str, Any]) -> list[str]:
 def _database_problems(
     connection: duckdb.DuckDBPyConnection, names: list[str], files: set[str]
 ) -> list[str]:
-    """Is every table of the attached database a plain copy of the view of its name?
+    """Problems with the attached database, whose tables must be copies of the views of their names.
 
-    `files` are the tables that the vintage's files hold, known to a contract or not.
+    `files` are the names of all tables in the vintage's files, with or without a contract.
     """
     problems = [
-        f"{DATABASE_NAME}: holds a {kind}, {plain(name)}; expected tables alone"
+        f"{DATABASE_NAME}: contains a {kind}, {safe_text(name)}; expected only tables"
         for kind, listing in _NO_TABLES.items()
         for (name,) in connection.execute(
             f"select distinct {'function' if kind == 'macro' else kind}_name from {listing} "
@@ -96,7 +97,7 @@ def _database_problems(
     )
     connection.execute("create schema expected")
     for name in names:
-        # As `create table` would be said of it: a computed column is one that would be executed.
+        # The SQL of each table is compared, since a computed column would be executed.
         connection.execute(f"create table expected.{sql_name(name)} as from {name} limit 0")
     wanted = dict(
         connection.execute(
@@ -105,12 +106,12 @@ def _database_problems(
         ).fetchall()
     )
     problems += [
-        f"{name}: is another table in {DATABASE_NAME} than in Parquet"
+        f"{name}: is not the same table in {DATABASE_NAME} as in Parquet"
         for name in names
         if held.get(name) != wanted[name]
     ]
     problems += [
-        f"{DATABASE_NAME}: holds a table that no file holds, {plain(name)}"
+        f"{DATABASE_NAME}: contains a table that is in no Parquet file, {safe_text(name)}"
         for name in sorted(held.keys() - files)
     ]
     return problems
@@ -122,10 +123,10 @@ def _rule_problems(
     names: set[str],
     note: Callable[[str], None],
 ) -> Iterator[str]:
-    """What the gate's `verified` rules say of the tables `names`.
+    """Failures of the gate's `verified` rules on the tables `names`.
 
-    A vintage of our interface has the tables of them all. One of another version may lack some, or
-    their columns: `note` is told which rules cannot be asked.
+    A vintage with our version of the data interface must have all tables of these rules. One of
+    another version may lack tables or columns; `note` is called for each rule that cannot be run.
     """
     is_ours = document["data_interface_version"] == DATA_INTERFACE_VERSION
     for rule in (rule for rule in rules() if rule.header.verified):
@@ -138,17 +139,17 @@ def _rule_problems(
         except (duckdb.CatalogException, duckdb.BinderException):
             if is_ours:
                 raise
-            note(f"{rule.code}: not asked; its tables are of another version")
+            note(f"{rule.code}: not checked; its tables are of another version")
             continue
         if failing:
             more = f" … and {len(failing) - 1} more" if len(failing) > 1 else ""
-            yield f"{rule.code}: {rule.title}: {plain(failing[0])}{more}"
+            yield f"{rule.code}: {rule.title}: {safe_text(failing[0])}{more}"
 
 
 def _content_problems(
     folder: Path, document: dict[str, Any], note: Callable[[str], None]
 ) -> list[str]:
-    """Does what the tables say agree with the manifest, with each other and with the database?"""
+    """Disagreements of the tables with the manifest, with each other and with the database."""
     problems = []
     names = [name for e in document["outputs"] if (name := _table_of(e["path"])) is not None]
     if lacking := _CORE_TABLES - set(names):
@@ -176,13 +177,13 @@ def _content_problems(
                 )
         problems += _rule_problems(connection, document, set(names), note)
         headline = rows(connection, "select * from headline")
-        # Through JSON and back, as the manifest's own rows went. In whatever order: the key of the
-        # table is not the same in every version of the interface.
+        # Through JSON and back, like the rows of the manifest. In any order, because the key of the
+        # table is not the same in every version of the data interface.
         if _sorted(json.loads(to_json(headline))) != _sorted(document["headline"]):
             problems.append(f"{MANIFEST_NAME}: headline figures differ from the table headline")
-    failed = [plain(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
+    failed = [safe_text(v["rule"]) for v in document["gate"] if v["verdict"] == "fail"]
     if failed:
-        problems.append(f"{MANIFEST_NAME}: was published past failed blockers: {failed}")
+        problems.append(f"{MANIFEST_NAME}: was published despite failed blockers: {failed}")
     return problems
 
 
@@ -193,13 +194,13 @@ def _sorted(rows: list[dict[str, Any]]) -> list[str]:
 def verify(
     folder: Path, deep: bool = True, note: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """The manifest of a vintage folder that is exactly as it was published.
+    """Check that a vintage folder is exactly as it was published, and return its manifest.
 
-    `deep=False` checks the seal and every hash and leaves out the content of the tables, which
-    follows from the hashes as long as the publisher is trusted. `note` is told what of a vintage
-    of another version cannot be checked.
+    `deep=False` checks the seal and every hash, but not the content of the tables, which is right
+    if the hashes are and the publisher is trusted. `note` is called with what cannot be checked in
+    a vintage of another version.
 
-    Raises VerificationError naming every file that differs, is missing or is too much.
+    Raises VerificationError that names every file that differs, is missing or is unexpected.
     """
     if not folder.is_dir():
         raise VerificationError(f"{folder}: is not a vintage folder")
@@ -214,7 +215,7 @@ def verify(
             duckdb.Error, pa.ArrowException, OSError, ValueError, KeyError, TypeError,
             AttributeError,
         ) as error:  # fmt: skip
-            problems = [f"the tables are not those of a vintage: {plain(error)}"]
+            problems = [f"the tables cannot be read as those of a vintage: {safe_text(error)}"]
     if problems:
         raise VerificationError(
             f"{folder}: {len(problems)} problem(s)\n" + "\n".join(f"  {p}" for p in problems)

@@ -1,8 +1,8 @@
 """Publish a candidate as an immutable vintage: gate, report, manifest, one rename, one replace.
 
-The gate runs here and nowhere else, on the bytes that are then renamed, so no caller can publish
-past it. A run killed at any moment leaves `latest.json` on a complete vintage. Nothing but a run
-that publishes moves `latest.json`, or the next one where that run was killed just before it did.
+The gate runs here and nowhere else, on the bytes that are then renamed, so that no caller can
+bypass it. If a run is killed at any moment, `latest.json` still names a complete vintage. Only a
+run that publishes changes `latest.json`; if it is killed just before that step, the next run does.
 """
 
 import json
@@ -18,18 +18,18 @@ import pyarrow.parquet as pq
 
 from orchestration import __version__
 from orchestration.contracts.odcs import contract_versions
-from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, plain
+from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
+    move_into_place,
     read_json,
-    settle_folder,
     sha256_file,
     to_json,
     write_atomically,
 )
 from orchestration.gate.page import write_results
-from orchestration.gate.run import RuleResult, refuse, run_gate
+from orchestration.gate.run import RuleResult, raise_if_blocked, run_gate
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     DATABASE_NAME,
@@ -40,12 +40,12 @@ from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     Withheld,
-    point_to,
     read_latest,
     read_manifest,
     seal_manifest,
+    set_latest,
     vintage_time,
-    with_repair,
+    with_repair_advice,
 )
 from orchestration.publication.verify import verify
 from orchestration.publication.withheld import absent_sources
@@ -53,19 +53,19 @@ from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables
 
-# What the marker of a run says of the vintage that it is about to name, as the manifest does.
-_MARKED = ("vintage_id", "manifest_sha256", "previous_vintage")
+# The keys of the manifest that are copied into the marker file of a run.
+_MARKER_KEYS = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
-# What `run_gate` and `build_report` are: a test that judges neither leaves them out.
+# The types of `run_gate` and `build_report`; a test that needs neither passes simpler functions.
 Gate = Callable[[Path, Path | None, set[str]], Sequence[RuleResult]]
 Report = Callable[..., None]
 
 
 @dataclass(frozen=True)
 class Vintage:
-    """A published vintage. `is_new` is false where an earlier run published it; `why_not` then
-    says why there was nothing to publish."""
+    """A published vintage. `is_new` is false if an earlier run published it; then `why_not` states
+    why there was nothing to publish."""
 
     vintage_id: str
     path: Path
@@ -75,12 +75,12 @@ class Vintage:
 
     @property
     def gate_results(self) -> tuple[RuleResult, ...]:
-        """What the gate found when this vintage was published."""
+        """The results of the gate when this vintage was published."""
         return tuple(RuleResult.from_entry(entry) for entry in self.manifest["gate"])
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
-        """Sources that this vintage does not have as they were landed."""
+        """The sources that are withheld from this vintage, in whole or in part."""
         return tuple(Withheld.model_validate(entry) for entry in self.manifest.get("withheld", ()))
 
     @property
@@ -89,11 +89,10 @@ class Vintage:
 
 
 def latest_vintage(settings: Settings) -> Vintage | None:
-    """The vintage that `latest.json` names, or None where nothing was published.
+    """The vintage that `latest.json` names, or None if nothing is published.
 
-    Its manifest is the very one that was published; of the other files this says nothing (see
-    `intact_latest`). Raises VerificationError, with the repair, where the pointer or the manifest
-    is not what it was.
+    Its manifest is checked, its other files are not (see `intact_latest`). Raises
+    VerificationError, which tells how to repair it, if `latest.json` or the manifest was changed.
     """
     if (found := read_latest(settings.published_dir)) is None:
         return None
@@ -102,25 +101,25 @@ def latest_vintage(settings: Settings) -> Vintage | None:
 
 
 def intact_latest(settings: Settings) -> Vintage | None:
-    """The latest vintage with every file re-hashed: what new numbers may be compared with.
+    """The latest vintage, after a check of every file's hash. New numbers are compared with it.
 
-    Raises VerificationError, with the repair, where a file is not what it was: revisions, and what
-    the gate says of restatements, would be false.
+    Raises VerificationError, which tells how to repair it, if a file was changed: otherwise
+    revisions, and the gate's rule of restatements, would be wrong.
     """
     latest = latest_vintage(settings)
     if latest is not None:
         try:
             verify(latest.path, deep=False)
         except VerificationError as error:
-            raise with_repair(error) from error
+            raise with_repair_advice(error) from error
     return latest
 
 
 def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
-    """The latest vintage where nothing is to be published, with the reason in `why_not`.
+    """The latest vintage, with the reason in `why_not`, if nothing is to be published, else None.
 
-    It was made from exactly these inputs; or a later one was, and somebody moved `latest.json`
-    back from that.
+    Nothing is to be published if the latest vintage was made from exactly these inputs, or if a
+    later vintage was and somebody has moved `latest.json` back from it.
 
     Raises VerificationError as `intact_latest` does.
     """
@@ -136,7 +135,7 @@ def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
             return replace(
                 latest,
                 why_not=f"vintage {folder.name} was made from these dumps by this code, but "
-                f"latest.json names {latest.vintage_id}, where it stays; to go forward, let it "
+                f"latest.json names {latest.vintage_id} and is left so; to go forward, make it "
                 f"name {folder.name}",
             )
     return None
@@ -144,79 +143,90 @@ def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
 
 def _was_made_from(folder: Path, inputs_sha256: str) -> bool:
     try:
-        manifest = verify(folder)  # nobody can go forward to a damaged one
+        manifest = verify(folder)  # latest.json must not name a damaged vintage
     except VerificationError:
         return False
     return (manifest["vintage_id"], manifest.get("inputs_sha256")) == (folder.name, inputs_sha256)
 
 
-def _marker(settings: Settings) -> Path:
-    """Says which vintage a run is about to publish, for the time between rename and pointer."""
+def _marker_path(settings: Settings) -> Path:
+    """The path of the marker file, which names the vintage that a run is about to publish.
+
+    The file exists from before the rename of the folder until `latest.json` has changed.
+    """
     return settings.data_dir / ".publishing.json"
 
 
-def _interrupted(settings: Settings, present: str | None) -> dict[str, Any] | None:
-    """The manifest of the vintage that the marker's run did not get to name, or None where it did,
-    or where it had none yet.
+def _interrupted_manifest(settings: Settings, present: str | None) -> dict[str, Any] | None:
+    """The manifest of the vintage that an interrupted run had renamed but not yet named in
+    `latest.json`, or None if there is none.
 
-    The marker names the vintage, its manifest, and the vintage before, which must still be
-    `present`. Raises OSError, ValueError, KeyError or VerificationError where it proves nothing.
+    The marker file states the vintage, its manifest, and the previous vintage, which must be the
+    `present` one. Raises OSError, ValueError, KeyError or VerificationError if that cannot be
+    confirmed.
     """
-    stated = read_json(_marker(settings))
+    stated = read_json(_marker_path(settings))
     vintage_id = str(stated["vintage_id"])
     if vintage_time(vintage_id) is None:
         raise ValueError(f"{vintage_id!r} is not the id of a vintage")
     if vintage_id == present or not (settings.vintages_dir / vintage_id).exists():
         return None
     manifest = read_manifest(settings.vintages_dir / vintage_id)
-    if any(stated[k] != manifest.get(k) for k in _MARKED):
-        raise ValueError(f"{vintage_id} is not the vintage that the run had made")
+    if any(stated[k] != manifest.get(k) for k in _MARKER_KEYS):
+        raise ValueError(f"{vintage_id} is not the vintage that the interrupted run made")
     if stated["previous_vintage"] != present:
         raise ValueError(
-            f"the run came after vintage {stated['previous_vintage'] or 'none'}; the latest one is "
-            f"{present or 'none'}"
+            f"the interrupted run followed vintage {stated['previous_vintage'] or 'none'}, but the "
+            f"latest one is {present or 'none'}"
         )
     return verify(settings.vintages_dir / vintage_id)
 
 
-def _finish(settings: Settings, present: str | None) -> list[str]:
-    """Follow the marker if it proves something, and remove it: it speaks of one run."""
+def _follow_marker(settings: Settings, present: str | None) -> list[str]:
+    """Finish the publication that the marker file describes, if it is valid; remove the file."""
     said = []
     try:
-        manifest = _interrupted(settings, present)
+        manifest = _interrupted_manifest(settings, present)
     except (OSError, ValueError, KeyError, VerificationError) as error:
         manifest = None
-        said = [f"{_marker(settings)}: does not say what to finish: {plain(error, 1000)}"]
+        said = [
+            f"{_marker_path(settings)}: cannot be used to finish an interrupted run, and is "
+            f"removed: {safe_text(error, 1000)}"
+        ]
     if manifest is not None:
-        point_to(settings.published_dir, manifest)
+        set_latest(settings.published_dir, manifest)
         said = [
             f"vintage {manifest['vintage_id']} of an interrupted run is complete: latest.json now "
             "names it"
         ]
-    _marker(settings).unlink()
+    _marker_path(settings).unlink()
     return said
 
 
 def finish_interrupted(settings: Settings) -> list[str]:
-    """Let `latest.json` name the vintage of a run that was killed just before; what to say aloud.
+    """Make `latest.json` name the vintage of a run that was killed just before it did; returns
+    notices for the user.
 
-    Everything else in `vintages/` that is not older than the latest vintage is named and left
-    alone: a copy, a restored folder, what an operator moved `latest.json` back from.
+    Everything else in `vintages/` that is not older than the latest vintage is named and left as
+    it is: a copy, a restored folder, a vintage from which an operator moved `latest.json` back.
     """
     latest = latest_vintage(settings)
     notices = []
-    if _marker(settings).exists():
-        notices = _finish(settings, latest.vintage_id if latest else None)
+    if _marker_path(settings).exists():
+        notices = _follow_marker(settings, latest.vintage_id if latest else None)
         latest = latest_vintage(settings)
     for path in sorted(settings.vintages_dir.glob("*")):
         if path.name.startswith(BUILDING_PREFIX):
             continue
         if vintage_time(path.name) is None:
-            notices.append(f"{settings.vintages_dir}: {plain(path.name)} is no vintage; left alone")
-        elif latest is None or path.name > latest.vintage_id:
-            names = f"names the older {latest.vintage_id}" if latest else "is not there"
             notices.append(
-                f"{settings.vintages_dir}: {path.name} is left alone; latest.json {names}"
+                f"{settings.vintages_dir}: {safe_text(path.name)} is not a vintage; it is left as "
+                "it is"
+            )
+        elif latest is None or path.name > latest.vintage_id:
+            names = f"names the older {latest.vintage_id}" if latest else "does not exist"
+            notices.append(
+                f"{settings.vintages_dir}: {path.name} is left as it is; latest.json {names}"
             )
     return notices
 
@@ -224,9 +234,9 @@ def finish_interrupted(settings: Settings) -> list[str]:
 def _next_vintage_id(
     inputs_sha256: str, latest: Vintage | None, settings: Settings, now: datetime
 ) -> str:
-    """Sorts after the latest vintage even where the clock went back, and is not taken.
+    """An unused id that sorts after the latest vintage, even if the clock was set back.
 
-    Other folders say nothing of the time: a foreign one may be of next century.
+    Other folders do not count: a foreign one may have an id of the next century.
     """
     moment = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
     if latest is not None and (last := vintage_time(latest.vintage_id)) is not None:
@@ -238,7 +248,7 @@ def _next_vintage_id(
 
 
 def _git_commit() -> str | None:
-    """The commit that is checked out, `+dirty` where files differ, None outside a checkout."""
+    """The commit that is checked out, with `+dirty` if files differ, or None outside a checkout."""
     try:
         commit = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+dirty", "--exclude=*"],  # noqa: S607  # git is wherever PATH says
@@ -254,13 +264,13 @@ def _git_commit() -> str | None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """sha256 by path of every file that a manifest lists."""
+    """The sha256 of every file that a manifest lists, by path."""
     files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
     return {name: sha256_file(files[name]) for name in sorted(files) if name != MANIFEST_NAME}
 
 
 def _data_only(hashes: dict[str, str]) -> dict[str, str]:
-    """Those of what the export wrote: tables and database."""
+    """The hashes of the files that the export wrote: tables and database."""
     return {p: h for p, h in hashes.items() if p.startswith("tables/") or p == DATABASE_NAME}
 
 
@@ -296,7 +306,7 @@ def _was_refused(candidate: Path) -> bool:
 
 
 def _prune_candidates(settings: Settings) -> None:
-    """Keep the newest refused candidates; delete the rest, and what killed runs left unjudged."""
+    """Keep the newest refused candidates, and delete all others, also those of killed runs."""
     folders = sorted(
         p for p in settings.candidates_dir.glob("*") if not p.name.startswith(BUILDING_PREFIX)
     )
@@ -314,30 +324,31 @@ def publish(
     gate: Gate = run_gate,
     report: Report = build_report,
 ) -> Vintage:
-    """Gate a candidate and make it the latest vintage.
+    """Run the gate on a candidate and make it the latest vintage.
 
-    Only tests pass a `gate` or a `report` of their own.
+    Only tests pass other functions as `gate` or `report`.
 
-    Returns the latest vintage, not new, where `published_already` says that it stays.
+    If `published_already` finds that there is nothing to publish, the candidate is deleted and the
+    latest vintage is returned, with `is_new` false.
 
-    Raises GateRefusedError where a blocker failed; the candidate then stays where it is, with the
-    gate's results inside, and `latest.json` is untouched. Raises VerificationError where the
-    latest vintage, which revisions and gate compare with, is damaged.
+    Raises GateRefusedError if a blocker failed; the candidate then stays where it is, with the
+    gate's results in it, and `latest.json` is not changed. Raises VerificationError if the latest
+    vintage, with which revisions and the gate compare, is damaged.
     """
     now = now or datetime.now(UTC)
     settings.vintages_dir.mkdir(parents=True, exist_ok=True)
     if same := published_already(candidate.inputs_sha256, settings):
         shutil.rmtree(candidate.path)
         return same
-    previous = latest_vintage(settings)  # which `published_already` found intact
+    previous = latest_vintage(settings)  # `published_already` has checked its files
     if candidate.previous_vintage != (previous.vintage_id if previous else None):
         raise TokenshareError(
             f"{candidate.path}: its revisions are those since vintage "
-            f"{candidate.previous_vintage or 'none'}, the latest one is "
+            f"{candidate.previous_vintage or 'none'}, but the latest one is "
             f"{previous.vintage_id if previous else 'none'}; `tokenshare run` makes a new candidate"
         )
     before = _data_only(_hashes(candidate.path))
-    progress("asking the gate")
+    progress("running the gate")
     results = gate(
         candidate.tables_dir,
         previous.path / "tables" if previous else None,
@@ -346,7 +357,7 @@ def publish(
     withheld = [w.describe() for w in candidate.withheld]
     write_results(candidate.path, results, candidate.path.name, withheld)
     try:
-        refuse(results, candidate.path)
+        raise_if_blocked(results, candidate.path)
     except GateRefusedError:
         _prune_candidates(settings)
         raise
@@ -395,9 +406,9 @@ def publish(
     (candidate.path / MANIFEST_NAME).write_bytes(manifest)
     final = settings.vintages_dir / vintage_id
     document = json.loads(manifest)
-    write_atomically(_marker(settings), to_json({k: document[k] for k in _MARKED}))
-    settle_folder(candidate.path, final)
-    point_to(settings.published_dir, document)
-    _marker(settings).unlink()
+    write_atomically(_marker_path(settings), to_json({k: document[k] for k in _MARKER_KEYS}))
+    move_into_place(candidate.path, final)
+    set_latest(settings.published_dir, document)
+    _marker_path(settings).unlink()
     _prune_candidates(settings)
     return Vintage(vintage_id, final, document, is_new=True)

@@ -1,12 +1,12 @@
-"""What a vintage leaves out, so that one source does not stop the others.
+"""Decide what a vintage leaves out, so that one source does not stop the others.
 
-If the gate refuses a candidate only for sources other than the primary one, what is new of them is
-left out: the source stays as the vintage before has it. If that does not help, or if there is
-nothing to go back to, all of the source is left out. The tables are then built again, and the gate
-judges what will be published.
+If the gate refuses a candidate only because of sources other than the primary one, the new dumps
+of these sources are left out, and they stay as they are in the previous vintage. If that does not
+help, or if the previous vintage does not have the source, all dumps of the source are left out.
+Then the tables are built again, and the gate checks them again.
 
-If the tables cannot even be built, nobody knows whose fault it is. Then what is new of all sources
-but the primary one is left out, and if that does not help, nothing is.
+If the tables cannot be built at all, it is unknown which source is at fault. Then the new dumps of
+all sources but the primary one are left out once. If that does not help, the run fails.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,12 +21,12 @@ NOT_BUILT = "NOT_BUILT"
 
 
 def left_out(withheld: Iterable[Withheld]) -> set[tuple[str, str]]:
-    """Source and sha256 of every dump that is left out."""
+    """The source and sha256 of every dump that is left out."""
     return {(w.source, dump.sha256) for w in withheld for dump in w.dumps}
 
 
 def absent_sources(withheld: Iterable[Withheld]) -> set[str]:
-    """Sources of which nothing is published."""
+    """The sources of which nothing is published."""
     return {w.source for w in withheld if w.is_absent}
 
 
@@ -36,11 +36,11 @@ def withhold(
     records: Sequence[DumpRecord],
     known: Collection[str],
 ) -> tuple[Withheld, ...]:
-    """What to withhold after this refusal, `withheld` included; empty if the refusal stays.
+    """What to withhold after a refusal, including `withheld`; empty if withholding cannot help.
 
-    `records` are all landed dumps, `known` the hashes of those in the vintage before. The refusal
-    stays if a failed blocker judges no source or the primary one, or if nothing is left that could
-    be left out.
+    `records` are all landed dumps, `known` the hashes of the dumps in the previous vintage.
+    Withholding cannot help if a failed blocker names no source or the primary one, or if there is
+    nothing more to leave out.
     """
     failed = blockers(refused.results)
     if not failed or any(not r.sources or PRIMARY_SOURCE in r.sources for r in failed):
@@ -73,9 +73,10 @@ def withhold_new(
     records: Sequence[DumpRecord],
     known: Collection[str],
 ) -> tuple[Withheld, ...]:
-    """What to withhold if the tables cannot be built, `withheld` included; empty if nothing more.
+    """What to withhold if the tables cannot be built, including `withheld`; empty if there is
+    nothing more to leave out.
 
-    `records` are all landed dumps, `known` the hashes of those in the vintage before.
+    `records` are all landed dumps, `known` the hashes of the dumps in the previous vintage.
     """
     if resource_problem(str(error)) is not None:
         return ()

@@ -1,7 +1,7 @@
-"""The registry asked from a terminal: what it lacks, what it says of a slug, what a change moves.
+"""What the registry lacks, what it states about a slug, and what a change of it moves.
 
-Who a slug belongs to is decided by the dbt model `int_attribution` alone; these modules run that
-model on other registries and other days than a run of the pipeline does.
+The dbt model `int_attribution` alone decides who a slug belongs to. These modules run that model on
+other registries and other days than a run of the pipeline does.
 """
 
 from typing import Literal

@@ -1,7 +1,7 @@
 """Run the dbt model `int_attribution` on any registry, any slugs and any days.
 
-The model's file is rendered by Jinja with the project's own macros, as dbt does; a test holds the
-result against what dbt compiles. dbt itself would need 5 s where an answer is due within one.
+The model's file is rendered by Jinja with the project's own macros, as dbt does. A test compares
+the result with what dbt compiles. dbt itself would take 5 s, and a command must answer within 1 s.
 """
 
 from datetime import date
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import jinja2
 
 MODEL = DBT_PROJECT_DIR / "models" / "intermediate" / "int_attribution.sql"
-# Files of its macros; parsing all of them would cost 0.1 s of the second that `explain` has.
+# The files of the macros that the model uses; parsing all macros would take another 0.1 s.
 MACROS = ("portable", "registry")
-# Lens or cut → the column of int_attribution that answers it.
+# Each lens, and the license, with its column of int_attribution.
 CUTS = {"author_hq": "headquarters", "base_lineage": "base_headquarters", "license": "license"}
 
 
 def render(text: str, schema: str, **relations: str) -> str:
-    """SQL of a dbt model or of a call of the project's macros.
+    """The SQL of a dbt model, or of a call of one of the project's macros.
 
-    Seeds become tables of `schema`; `relations` names the rest (`stg_usage`, `run_settings`).
-    Raises TransformError where the text needs more of dbt than that.
+    Seeds become tables of `schema`; `relations` has the other relations (`stg_usage`,
+    `run_settings`). Raises TransformError if the text uses anything else of dbt.
     """
     import jinja2
 
@@ -71,8 +71,8 @@ def attribute(
 ) -> str:
     """Create `<schema>.attribution`: one row per usage_date, base_slug and registry_view.
 
-    `slug_days` is a relation with usage_date, base_slug and author; `schema` holds the registry,
-    `known_on` is the day of the view `now`.
+    `slug_days` is a relation with usage_date, base_slug and author. `schema` contains the registry.
+    `known_on` is the day of the view `now`. Returns the name of the table.
     """
     connection.execute(
         f"create or replace table {schema}.run_settings as "
@@ -84,7 +84,7 @@ def attribute(
         schema,
         stg_usage=slug_days,
         run_settings=f"{schema}.run_settings",
-        # Only usage is asked about, not the models that task answers name.
+        # Only usage is attributed here, not the models in task classifications.
         int_task_models=(
             f"(select usage_date as window_end, base_slug, author from {slug_days} where false)"
         ),

@@ -1,10 +1,10 @@
-"""What the registry lacks: slugs without an answer, rows that grew old, opinions against it."""
+"""What the registry lacks: slugs without an answer, stale rows, and contradicting opinions."""
 
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
@@ -15,16 +15,16 @@ from orchestration.registry.registry import (
     load,
 )
 from orchestration.settings import PRIMARY_SOURCE, Settings
-from orchestration.tables import close_doors, parquet, rows
+from orchestration.tables import parquet, restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
 
-# A slug below this never changes a published share by what is shown of it.
+# Slugs with a smaller share do not change a published share as it is displayed.
 MODEL_DAY_SHARE = 0.001
 UNMAPPED_MONTH_SHARE = 0.001
 
-# Tokens per day and slug, with the totals that shares need and today's answer of the registry.
+# Tokens by day and slug, with the totals for shares and the present attribution of the slug.
 _ANSWERED = """
     create table answered as
     select
@@ -48,7 +48,7 @@ _ANSWERED = """
     where attribution.registry_view = 'now'
 """
 
-# One row per slug for which a condition held, over the days on which it held.
+# One row per slug that meets a condition on some days, over these days.
 _SLUGS = """
     with chosen as (
         select * from answered where {condition}
@@ -94,7 +94,7 @@ _NO_MODEL_ROW = (
 _UNKNOWN_LICENSE = "license = 'unknown' and identification not in ('tail', 'router')"
 _NO_HEADQUARTERS = "identification = 'attributed' and headquarters is null"
 _NO_BASE = "identification = 'attributed' and base_headquarters is null"
-# In the order in which they are shown: key, condition per day, condition per slug.
+# Key, condition on a day, condition on a slug; in the order in which the lists are shown.
 SLUG_LISTS = (
     ("unmapped", _UNMAPPED, "true"),
     ("models_without_row", _NO_MODEL_ROW, f"max(tokens / day_tokens) >= {MODEL_DAY_SHARE}"),
@@ -111,10 +111,10 @@ def check(
     source: str = PRIMARY_SOURCE,
     version: Version = WORKING,
 ) -> dict[str, Any]:
-    """Everything that a keeper of the registry should look at; lists are heaviest first.
+    """Everything that a maintainer of the registry should look at. Lists have the largest first.
 
-    `failures` are what `--strict` refuses, `outdated_judgements` what no run may pass.
-    Raises TokenshareError where a vintage has no usage of `source`.
+    `failures` fail the command with `--strict`, `outdated_judgements` always. Raises
+    TokenshareError if the latest vintage has no usage of `source`.
     """
     import duckdb
 
@@ -123,10 +123,10 @@ def check(
         notices = load(connection, version, "registry")
         found: dict[str, Any] = {name: [] for name, _, _ in SLUG_LISTS}
         if latest is None:
-            notices.append("nothing is published yet: what needs usage was not looked at")
+            notices.append("nothing is published yet: checks that need usage were skipped")
         else:
             found |= _check_usage(connection, latest[1], source, today)
-        close_doors(connection)
+        restrict_file_access(connection)
         stale = _stale(connection, today, max_age_days)
         compared = opinions.compare(connection, "registry", today, version.judgements)
     contradictions = [o for o in compared if o["verdict"] == "contradicts"]
@@ -140,7 +140,7 @@ def check(
         f"{len(problem)} {what}"
         for problem, what in (
             (heavy, f"unmapped slugs above {UNMAPPED_MONTH_SHARE:.1%} of a month"),
-            (unjudged, "contradictions that nobody judged"),
+            (unjudged, "contradictions without a judgement"),
             (stale, f"rows whose evidence is older than {max_age_days} days"),
         )
         if problem
@@ -154,7 +154,9 @@ def check(
             for verdict in ("agrees", "contradicts", "silent")
         },
         "silent": [o for o in compared if o["verdict"] == "silent"],
-        "outdated_judgements": opinions.outdated(opinions.judged(version.judgements), compared),
+        "outdated_judgements": opinions.outdated(
+            opinions.read_judgements(version.judgements), compared
+        ),
         "failures": failures,
         "max_age_days": max_age_days,
         "registry": version.label,
@@ -177,15 +179,15 @@ def _check_usage(
 
 
 def read_usage(connection: "duckdb.DuckDBPyConnection", tables: Path, source: str) -> None:
-    """Create `usage`: what one source of a vintage says that was used.
+    """Create the table `usage` with the usage of one source of a vintage.
 
-    Raises TokenshareError naming the sources that there are.
+    Raises TokenshareError, which names the existing sources, if it has no rows.
     """
     import duckdb
 
     path = tables / "usage_daily.parquet"
     if not path.exists():
-        raise TokenshareError(f"{path}: is missing; `tokenshare verify` tells what else is")
+        raise TokenshareError(f"{path}: is missing; `tokenshare verify` lists all missing files")
     try:
         connection.execute(
             "create table usage as select usage_date, base_slug, author, tokens "
@@ -196,7 +198,7 @@ def read_usage(connection: "duckdb.DuckDBPyConnection", tables: Path, source: st
             f"select distinct source from {parquet(path)} order by all"
         ).fetchall()
     except duckdb.Error as error:
-        raise VerificationError(f"{path}: cannot be read: {plain(error)}") from error
+        raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
     if not connection.execute("select 1 from usage limit 1").fetchall():
         raise TokenshareError(
             f"{path}: source {source!r} has no rows; expected {' or '.join(s for (s,) in held)}"
@@ -206,7 +208,7 @@ def read_usage(connection: "duckdb.DuckDBPyConnection", tables: Path, source: st
 def _stale(
     connection: "duckdb.DuckDBPyConnection", today: date, max_age_days: int
 ) -> list[dict[str, Any]]:
-    """Rows of every seed that rests on evidence, oldest first."""
+    """The stale rows of every seed with evidence, oldest first."""
     parts = [
         f"select '{table}' as registry_table, {columns[0]} as name, "
         f"{'valid_from' if 'valid_from' in columns else 'null::date'} as valid_from, "

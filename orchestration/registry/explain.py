@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import TokenshareError, VerificationError, plain
+from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.registry import opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
@@ -19,12 +19,12 @@ from orchestration.registry.registry import (
     load_table,
 )
 from orchestration.settings import Settings
-from orchestration.tables import close_doors, parquet, rows
+from orchestration.tables import parquet, restrict_file_access, rows
 
 if TYPE_CHECKING:
     import duckdb
 
-# What may follow the name that the catalogue uses: -20260423, -2025-08-07, -04-28, -0528.
+# Dates that may follow a name of the catalogue: -20260423, -2025-08-07, -04-28, -0528.
 _DATE_SUFFIX = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|\d{4})")
 _DATE_SUFFIX_AT_END = re.compile(_DATE_SUFFIX.pattern + "$")
 _ANSWER = (
@@ -32,10 +32,11 @@ _ANSWER = (
     "license",
 )  # fmt: skip
 
-# A permaslug's base slug, as stg_usage reads it.
+# The base slug of a permaslug, as in stg_usage.
 _BASE = "split_part(lower(regexp_replace(model_permaslug, '^~', '')), ':', 1)"
 
-# Days on which an answer may change: days of use, the borders of the rows that can speak, today.
+# Days on which an answer may change: days of use, the first and last days of the rows that concern
+# the slug, and today.
 _SLUG_DAYS = """
     create table slug_days as
     with days as (
@@ -150,16 +151,16 @@ _USAGE = """
 
 
 def normalized(asked: str) -> str:
-    """The base slug of what was asked: any case, `~` and variant taken off, as stg_usage does."""
+    """The base slug of a slug in any case, without `~` and variant, as in stg_usage."""
     return asked.strip().lower().removeprefix("~").split(":", 1)[0]
 
 
 def explain(
     asked: str, settings: Settings, today: date, version: Version = WORKING
 ) -> dict[str, Any]:
-    """All that registry, prices, usage and second opinions say about a slug.
+    """Everything that registry, prices, usage and second opinions state about a slug.
 
-    Raises TokenshareError with near slugs where nobody has heard of it.
+    Raises TokenshareError, which suggests similar slugs, if the slug is unknown.
     """
     import duckdb
 
@@ -239,7 +240,8 @@ def explain(
 
 
 def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) -> None:
-    """`all_usage` and `price_history`: the vintage's, or the seed's prices and no usage."""
+    """Create `all_usage` and `price_history` from the vintage; without one, from the price seed and
+    without usage."""
     import duckdb
 
     usage = tables / "usage_daily.parquet" if tables else None
@@ -255,12 +257,12 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", tables: Path | None) 
             )
         load_table(connection, prices or SEEDS_DIR / "price_seed.csv", "price_history", PRICE_SEED)
     except duckdb.Error as error:
-        raise VerificationError(f"{tables}: cannot be read: {plain(error)}") from error
-    close_doors(connection, [usage] if usage else [])
+        raise VerificationError(f"{tables}: cannot be read: {safe_text(error)}") from error
+    restrict_file_access(connection, [usage] if usage else [])
 
 
 def _resolve(connection: "duckdb.DuckDBPyConnection", asked: str) -> str:
-    """The slug that is meant: the very one, or the only dated one of an undated name."""
+    """The slug that is meant: the same one, or the only dated slug of an undated name."""
     known: set[str] = {
         slug
         for (slug,) in connection.execute(
@@ -278,12 +280,12 @@ def _resolve(connection: "duckdb.DuckDBPyConnection", asked: str) -> str:
         return dated[0]
     near = dated or _near(slug, known)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
-    what = "stands for several models" if dated else "is known to no registry, usage or price"
+    what = "is the name of several models" if dated else "is not in the registry, usage or prices"
     raise TokenshareError(f"{asked!r} {what}; expected author/model{hint}")
 
 
 def _near(slug: str, known: set[str]) -> list[str]:
-    """Slugs that begin like this one, else those that look like it without their date."""
+    """Slugs that begin with this one or, if there are none, similar ones, dates aside."""
     begin = sorted(k for k in known if k.startswith(slug)) if len(slug) > 3 else []
     if begin:
         return begin[:5]
@@ -295,7 +297,7 @@ def _near(slug: str, known: set[str]) -> list[str]:
     tail = slug.split("/", 1)[-1]
     tails = {u.split("/", 1)[-1]: u for u in undated}
     alike += [tails[t] for t in difflib.get_close_matches(tail, tails, n=3, cutoff=0.8)]
-    # claude-sonnet-4.5 is claude-4.5-sonnet: the catalogue and the usage order words differently.
+    # claude-sonnet-4.5 is claude-4.5-sonnet: catalogue and usage have words in another order.
     same_words = [u for u in undated if _words(u) == _words(slug)]
     return [k for u in dict.fromkeys(same_words + alike) for k in undated[u]][:5]
 
@@ -307,7 +309,7 @@ def _words(slug: str) -> list[str]:
 def _rows_behind(
     connection: "duckdb.DuckDBPyConnection", slug: str, author: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """The rows of the registry that can speak of this slug, by table."""
+    """The rows of the registry that concern this slug, by table."""
     behind = {
         "models": ("base_slug = $slug", "valid_from nulls first, known_from nulls first"),
         "authors": (

@@ -1,4 +1,4 @@
-"""Second opinions, the seed `second_opinions`, beside what the registry says."""
+"""Compare second opinions (the seed `second_opinions`) with the registry."""
 
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from orchestration.configuration.judgements import Judgement
 
-# What the registry answers to an opinion on the day on which the opinion was seen. `silent` is no
-# contradiction: the registry claims nothing there.
+# What the registry states on the day on which an opinion was seen. `silent` means that it states
+# nothing, which is not a contradiction.
 _COMPARE = """
     create or replace table {schema}.compared as
     with lab_days as (
@@ -69,10 +69,10 @@ def compare(
     subjects: tuple[str, ...] | None = None,
     attributed: bool = False,
 ) -> list[dict[str, Any]]:
-    """Every opinion with what the registry says, its verdict and its judgement's id.
+    """Every opinion, with what the registry states, the verdict, and the id of its judgement.
 
-    A file of judgements is read only where there is something to judge. `<schema>.attribution` is
-    made anew for the days on which opinions were seen, unless it has them already.
+    The file of judgements is read only if there is a contradiction. `<schema>.attribution` is made
+    for the days on which opinions were seen, unless it has them already (`attributed`).
     """
     subjects_too = "" if subjects is None else "where list_contains(?, subject)"
     connection.execute(
@@ -100,19 +100,19 @@ def compare(
         "order by verdict = 'contradicts' desc, subject_kind, subject, field, opinion_source",
     )
     contradicted = any(o["verdict"] == "contradicts" for o in compared)
-    ids = {j.about: j.id for j in judged(judgements)} if contradicted else {}
+    ids = {j.about: j.id for j in read_judgements(judgements)} if contradicted else {}
     for opinion in compared:
         about = (opinion["opinion_source"], opinion["subject"], opinion["field"])
         opinion["judgement"] = ids.get(about)
     return compared
 
 
-def judged(path: Path) -> "tuple[Judgement, ...]":
-    """Every judgement of the file; none if there is no file.
+def read_judgements(path: Path) -> "tuple[Judgement, ...]":
+    """Every judgement in the file; none if there is no file.
 
     Raises TokenshareError that names file, line, entry, field, value and what was expected.
     """
-    # Imported on use: YAML and pydantic's models cost a part of the second that `explain` has.
+    # Imported here, because these imports take a part of the second in which `explain` answers.
     from orchestration.configuration.files import read
     from orchestration.configuration.judgements import Judgements
 
@@ -120,7 +120,7 @@ def judged(path: Path) -> "tuple[Judgement, ...]":
 
 
 def outdated(judgements: "tuple[Judgement, ...]", compared: list[dict[str, Any]]) -> list[str]:
-    """A sentence per judgement that is no longer about what the two sides say."""
+    """A sentence for each judgement that no longer quotes what the two sides state."""
     said = {(o["opinion_source"], o["subject"], o["field"]): o for o in compared}
     problems = []
     for judgement in judgements:
@@ -129,12 +129,12 @@ def outdated(judgements: "tuple[Judgement, ...]", compared: list[dict[str, Any]]
         ours = opinion["registry_says"] if opinion else None
         if theirs != judgement.expect:
             problems.append(
-                f"{judgement.id}: {judgement.source} says {theirs or 'nothing'} on "
+                f"{judgement.id}: {judgement.source} states {theirs or 'nothing'} for "
                 f"{judgement.key} {judgement.field}; expected {judgement.expect}"
             )
         elif ours != judgement.value:
             problems.append(
-                f"{judgement.id}: the registry says {ours or 'nothing'} on "
+                f"{judgement.id}: the registry states {ours or 'nothing'} for "
                 f"{judgement.key} {judgement.field}; expected {judgement.value}"
             )
     return problems

@@ -1,7 +1,7 @@
-"""Load one version of the registry, seeds of a folder or tables of a vintage, into DuckDB.
+"""Load a version of the registry into DuckDB: the seeds in a folder, or the tables of a vintage.
 
-Knows where versions lie and how their columns are typed; what the rows mean is the business of
-the dbt models (see `attribution`).
+This module knows where versions are and which types their columns have. The dbt models know what
+the rows mean (see `attribution`).
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ SEEDS_DIR = DBT_PROJECT_DIR / "seeds"
 
 _EVIDENCE = ("evidence_url", "checked_on", "confidence", "note")
 _PERIOD = ("valid_from", "valid_to", "known_from")
-# Columns that the code reads. A seed may have more; one that lacks a column after the first two
-# was written before that column existed, and says nothing in it.
+# The columns that the code reads. A seed may have more. If it lacks a column after the first two,
+# it was written before that column existed, and the column is NULL.
 TABLES: dict[str, tuple[str, ...]] = {
     "labs": ("lab_id", "lab_name", "aliases", "headquarters", *_PERIOD, *_EVIDENCE),
     "authors": ("author", "lab_id", *_PERIOD, *_EVIDENCE),
@@ -37,11 +37,11 @@ TABLES: dict[str, tuple[str, ...]] = {
         "detail",
     ),
 }  # fmt: skip
-# Without these two there is no registry; the others came later or may be empty.
+# A registry must have these two; the others were added later or may be empty.
 _NEEDED = ("labs", "authors")
-# A vintage publishes these; the rest is taken from the checkout.
+# The tables that a vintage publishes; the others are read from the checkout.
 PUBLISHED = {name: f"registry_{name}" for name in TABLES}
-# Without a vintage, its prices are these.
+# The columns of the price seed, which is read if there is no vintage.
 PRICE_SEED = (
     "model_permaslug", "price_kind", "usd_per_million_tokens", "valid_from", "valid_to",
     "price_source",
@@ -63,14 +63,14 @@ class Version:
     is_vintage: bool
 
     def file(self, table: str) -> Path | None:
-        """Where this version keeps a table, or None where it has none."""
+        """The path of a table in this version, or None if it has no such table."""
         name = f"{PUBLISHED[table]}.parquet" if self.is_vintage else f"{table}.csv"
         path = self.folder / name
         return path if path.exists() else None
 
     @property
     def judgements(self) -> Path:
-        """Where its judged contradictions are: those of this checkout, or beside other seeds."""
+        """The path of the judgements: in this checkout or, for other seeds, beside them."""
         here = self.is_vintage or self.folder == SEEDS_DIR
         return (CONFIGURATION_DIR if here else self.folder) / "registry_judgements.yml"
 
@@ -79,24 +79,24 @@ WORKING = Version("working", SEEDS_DIR, is_vintage=False)
 
 
 def latest_tables(settings: Settings) -> tuple[str, Path] | None:
-    """Id and tables folder of the latest vintage, or None where nothing is published.
+    """The id and the tables folder of the latest vintage, or None if nothing is published.
 
-    `publication.vintage` knows more of a vintage, but costs 1.3 s to import.
-    Raises VerificationError where `latest.json` leads nowhere.
+    `publication.vintage` is not used, because importing it takes 1.3 s. Raises VerificationError if
+    `latest.json` or the vintage that it names is damaged.
     """
     if (latest := read_latest(settings.published_dir)) is None:
         return None
     folder, manifest = latest
     tables = folder / "tables"
     if not tables.is_dir():
-        raise VerificationError(f"{tables}: is no folder; restore the vintage from a copy")
+        raise VerificationError(f"{tables}: is not a folder; restore the vintage from a copy")
     return str(manifest["vintage_id"]), tables
 
 
 def find_version(name: str, settings: Settings) -> Version:
-    """The version that a name means: `working`, a folder of seeds, or a vintage (`find_vintage`).
+    """The version with this name: `working`, a folder of seeds, or a vintage (`find_vintage`).
 
-    Raises TokenshareError naming what was looked for.
+    Raises TokenshareError, which lists what is accepted, if there is no such version.
     """
     if name == "working":
         return WORKING
@@ -113,23 +113,24 @@ def find_version(name: str, settings: Settings) -> Version:
             f"checkout), a folder with {' and '.join(f'{t}.csv' for t in _NEEDED)}, or a vintage: "
             f"{error}"
         ) from error
-    return _with_registry(Version(vintage.name, vintage / "tables", is_vintage=True))
+    return _require_registry(Version(vintage.name, vintage / "tables", is_vintage=True))
 
 
-def _with_registry(version: Version) -> Version:
+def _require_registry(version: Version) -> Version:
     if missing := [PUBLISHED[t] for t in _NEEDED if version.file(t) is None]:
         raise TokenshareError(
             f"{version.folder}: has no table {', '.join(missing)}: vintage {version.label} was "
-            "published before vintages held their registry; compare with a folder of its seeds"
+            "published before vintages contained their registry; use a folder with its seeds "
+            "instead"
         )
     return version
 
 
 def load(connection: "duckdb.DuckDBPyConnection", version: Version, schema: str) -> list[str]:
-    """Create a schema with every table of TABLES; gives what a reader should know.
+    """Create a schema with every table of TABLES; returns notices for the user.
 
-    A table that a vintage does not publish is that of this checkout.
-    Raises TokenshareError naming file, row, field, value and what was expected.
+    A table that a vintage does not publish is read from this checkout. Raises TokenshareError that
+    names file, row, field, value and what was expected.
     """
     borrowed = []
     connection.execute(f"create schema {schema}")
@@ -140,7 +141,7 @@ def load(connection: "duckdb.DuckDBPyConnection", version: Version, schema: str)
         load_table(connection, path, f"{schema}.{table}", columns)
     if not borrowed:
         return []
-    return [f"{version.label} does not hold {', '.join(borrowed)}: this checkout's are used"]
+    return [f"{version.label} does not have {', '.join(borrowed)}: those of this checkout are used"]
 
 
 def load_table(
@@ -151,7 +152,7 @@ def load_table(
 ) -> None:
     """Create a relation with these columns from a seed or a vintage's table; empty without a path.
 
-    Raises TokenshareError naming file, row, field, value and what was expected.
+    Raises TokenshareError that names file, row, field, value and what was expected.
     """
     import duckdb
 
@@ -167,7 +168,7 @@ def load_table(
         else:
             held = _header(path)
             texts = ", ".join(f"{sql_text(column)}: 'varchar'" for column in held)
-            # No sniffing: a note may hold anything, and a small file misleads.
+            # Types are not detected: a note may contain anything, and a small file misleads.
             source = (
                 f"read_csv({sql_text(path)}, header = true, delim = ',', quote = '\"', "
                 f"escape = '\"', nullstr = '', auto_detect = false, columns = {{{texts}}})"
@@ -176,7 +177,7 @@ def load_table(
             raise TokenshareError(
                 f"{path}: line 1: has no column {', '.join(missing)}; expected {','.join(columns)}"
             )
-        # Read once: `explain` has a second for everything.
+        # The file is read only once, because `explain` must answer within a second.
         raw = f"{name}_as_written"
         connection.execute(
             f"create table {raw} as select *, row_number() over () as row from {source}"

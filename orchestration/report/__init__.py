@@ -1,1 +1,1 @@
-"""The vintage's report: one self-contained HTML page, made from the published tables alone."""
+"""The report of a vintage: one self-contained HTML page, made from the published tables alone."""

@@ -1,8 +1,8 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage.
 
-Every number on the page comes out of a query (`queries/*.sql`) on the published Parquet files;
-nothing is typed. The modules of `sections` turn the answers into facts, tables and charts; the
-templates hold the prose.
+Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
+none is typed by hand. The modules in `sections` turn the results into facts, tables and charts; the
+templates contain the prose.
 """
 
 import json
@@ -41,18 +41,18 @@ def _json(document: Any) -> Markup:
 
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """The headline figures, in a stable order; of each, as known then before as known now."""
+    """The headline figures in a stable order, each as known then before as known now."""
     return rows(
         connection,
         "select * from headline order by source, period_start, figure, registry_view desc",
     )
 
 
-def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
-    """Let every query see one usage source only; gives its name and those of the others.
+def _limit_to_one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+    """Make every query see only one usage source; returns its name and those of the others.
 
-    A vintage may hold several sources (a company's own request log), whose shares must never be
-    mixed: the page is about the public one, or else about the largest.
+    A vintage may have several usage sources (for example a company's request log), whose shares
+    must never be mixed. The page is about the primary source or, without it, about the largest.
     """
     ranked = connection.sql(
         "select source from usage_daily group by source "
@@ -64,7 +64,7 @@ def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
         "and column_name = 'source' and table_name <> 'quarantine' order by table_name"
     ).fetchall()
     connection.execute("create schema one_source")
-    # Sources that count no usage, such as what models are used for, are nobody's rivals.
+    # Only other usage sources are left out; sources of prices or of tasks stay visible.
     others = ", ".join(map(sql_text, names[1:])) or "null"
     for (table,) in tables:
         connection.execute(
@@ -75,8 +75,8 @@ def _one_source(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     return names[0], names[1:]
 
 
-def _address(vintage_id: str, settings: Settings) -> str:
-    """Where the folder of the report is found: absolute where it is known who serves it."""
+def _report_url(vintage_id: str, settings: Settings) -> str:
+    """The address of the report's folder: absolute if `public_url` is set, else relative."""
     vintages = (
         f"{str(settings.public_url).rstrip('/')}/vintages" if settings.public_url else "../.."
     )
@@ -85,7 +85,7 @@ def _address(vintage_id: str, settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Page:
-    """The report of a vintage: its HTML, and what the picture shows that goes beside it."""
+    """The report of a vintage: its HTML, and the content of the preview picture."""
 
     html: str
     preview: Preview
@@ -105,14 +105,14 @@ def render(
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
-        source, other_sources = _one_source(connection)
+        source, other_sources = _limit_to_one_source(connection)
         scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
         context = make_context(
             lambda name: rows(connection, query_text(name)), registry, results, inputs, scopes
         )
         made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
         preview = make_preview(context)
-    # What the page and every section may say, besides what the section itself holds.
+    # The variables that the page and every section may use, besides the section's own.
     common = {
         "vintage_id": vintage_id,
         "citations": citations,
@@ -124,10 +124,10 @@ def render(
     chapters = [
         (c.anchor, c.title, _section_html(c.anchor, made.get(c.anchor), common)) for c in SECTIONS
     ]
-    # Goes into every picture and description: they are passed on without the page.
+    # This is in every picture and description, because people share them without the page.
     credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
     specs = {
-        element: charts.signed(spec, credit)
+        element: charts.with_credit(spec, credit)
         for section in made.values()
         for element, spec in section.charts.items()
     }
@@ -140,7 +140,7 @@ def render(
             days=context.ask("coverage")[0],
             other_sources=other_sources,
             withheld=withheld,
-            address=_address(vintage_id, settings),
+            address=_report_url(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
             credit=credit,
@@ -153,7 +153,7 @@ def render(
 
 
 def _section_html(anchor: str, section: Section | None, common: Mapping[str, Any]) -> Markup:
-    """A section by its template, which sees that section only."""
+    """The HTML of a section, rendered by its template, which sees no other section."""
     template = environment().get_template(f"sections/{anchor}.html.j2")
     return Markup(template.render(common, **{anchor: section}))  # noqa: S704  # escaped by the template
 
@@ -169,11 +169,11 @@ def build_report(
     registry: Mapping[str, str],
     withheld: Sequence[str] = (),
 ) -> None:
-    """Write the report of a vintage; `target` is the path of the HTML file.
+    """Write the report of a vintage. `target` is the path of the HTML file.
 
-    `registry` is how its run read the registry: `view` and `as_of`, as in the manifest. `withheld`
-    says which sources the vintage does not have as they were landed, and why.
-    The preview picture goes beside it. The warehouse keeps the script of the charts between runs.
+    `registry` has `view` and `as_of` of the registry that was used, as in the manifest. `withheld`
+    has a sentence for each source that is withheld, with the reason. The preview picture is written
+    beside the HTML file. The script of the charts is cached in the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Vega-Lite specifications of the report's charts. Data comes in as rows of the queries.
+"""Vega-Lite specifications of the report's charts. The data are rows of the queries.
 
-Text and rules get their colors from the page's style sheet (light, dark, print); a saved picture
-has the light ones of the configuration.
+Text and lines get their colors from the page's style sheet (light, dark, print). A saved picture
+has the light colors of CONFIG.
 """
 
 import json
@@ -16,14 +16,14 @@ from orchestration.files import sha256_bytes, write_atomically
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
-# Told apart with any color vision, in print and on a dark page. What is not known is gray.
+# These can be told apart with any color vision, in print and on a dark page. Unknown is gray.
 COLORS = {
     "CN": "#d1495b",
     "US": "#2e6fb7",
     "other countries": "#e0a030",
     "unidentified": "#a7adb3",
 }
-# A country's color means that country on every chart: what is no country has other ones, below.
+# A country has the same color on every chart. Everything else has other colors, below.
 _FREE = ["#2a9d6f", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8"]
 # Labs have shades of their country's color. Neighbors differ in lightness too, and in dashes.
 _SHADES = {
@@ -39,10 +39,10 @@ BANDS = {
 }  # fmt: skip
 LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
 UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#18909c"}
-# Ones that a reader takes in at once; those outside the data are left out.
+# Ticks at round numbers; those outside the data are not drawn.
 _LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
 _INK, _SOFT, _LINE, _FONT = "#1c2226", "#58636b", "#d6dbdf", "system-ui, sans-serif"
-# Characters in a line of the credit that fit on the narrowest phone.
+# The characters in a line of the credit that fit on the narrowest phone.
 _CREDIT_COLUMNS = 50
 CONFIG: Spec = {
     "font": _FONT,
@@ -54,7 +54,7 @@ CONFIG: Spec = {
     "legend": {
         "labelColor": _INK, "titleColor": _INK, "labelFontSize": 13, "titleFontSize": 12,
         "titleFontWeight": "normal",
-        # One below the other: side by side they are cut on a phone.
+        # Entries are below each other; side by side they would be cut on a phone.
         "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
     },
     "title": {
@@ -66,7 +66,8 @@ CONFIG: Spec = {
 def javascript(cache_dir: Path) -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the vl-convert package.
 
-    Bundling takes 2.6 s, so the script is kept in `cache_dir`, under a name that proves it whole.
+    Bundling takes 2.6 s, so the script is cached in `cache_dir`. Its name has its hash, which shows
+    that it is complete.
     """
     import vl_convert
 
@@ -82,15 +83,15 @@ def javascript(cache_dir: Path) -> str:
 
 
 def color_of(origin: str, others: Sequence[str] = ()) -> str:
-    """The color of an origin; one that has none takes a free one by its place in `others`."""
+    """The color of an origin. An origin without a color gets one by its position in `others`."""
     at = others.index(origin) if origin in others else 0
     return COLORS.get(origin) or _FREE[at % len(_FREE)]
 
 
 def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[int]]]:
-    """Color and dash pattern of each lab's line, from (name, origin) in order of rank.
+    """The color and dash pattern of each lab's line. `labs` are (name, origin) in order of rank.
 
-    Comes back with the labs of a country together, in the order of the countries' first labs.
+    In the result the labs of a country are together, in the order of the first lab of each country.
     """
     families: dict[str, list[str]] = {}
     for name, origin in labs:
@@ -103,12 +104,12 @@ def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[in
 
 
 def drawn(specs: Mapping[str, Spec]) -> dict[str, Spec]:
-    """Those of the charts that have something to draw."""
+    """The charts that have data to draw."""
     return {element: spec for element, spec in specs.items() if spec["data"]["values"]}
 
 
-def signed(spec: Spec, credit: str) -> Spec:
-    """The chart with the credit inside: a saved picture says where its numbers come from."""
+def with_credit(spec: Spec, credit: str) -> Spec:
+    """The chart with the credit in it, so that a saved picture names the source of its numbers."""
     text = textwrap.wrap(credit, _CREDIT_COLUMNS)
     return {**spec, "title": {"text": text, "orient": "bottom", "anchor": "start",
                               "frame": "bounds"}}  # fmt: skip
@@ -142,7 +143,7 @@ def _color(field: str, colors: dict[str, str], title: str | None = None) -> Spec
 
 
 def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
-    # Within a season months repeat: then the ticks say days.
+    # In a short series several ticks would have the same month, so they show the day.
     few = len({str(r["period_start"]) for r in rows}) < 18
     unit = "utcyearmonthdate" if grain == "week" else "utcyearmonth"
     return {
@@ -243,8 +244,8 @@ def band_lines(
     dash: bool = False,
     rule: float | None = None,
 ) -> Spec:
-    """Lines within their bands; rows: period_start, name, value, low, high, and measure where
-    the kind of line says a second thing (`dash`)."""
+    """Lines within their bands; rows: period_start, name, value, low, high. With `dash`, rows also
+    have `measure`, which the dash pattern of a line shows."""
     rows = [r for r in rows if r["value"] is not None]
     y_scale: Spec = {}
     if scale == "log":
@@ -279,7 +280,7 @@ def band_lines(
             },
         },
         {
-            # A line through one or two periods would be nothing or look like a trend.
+            # A line through one or two periods would be invisible or look like a trend.
             "mark": {"type": "line", "strokeWidth": 2.2, "aria": False, "point": few},
             "encoding": {"y": _y("value", title, form, **y_scale), **dashes},
         },
@@ -411,10 +412,12 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
 def preview_png(
     rows: list[Row], colors: dict[str, str], title: str, subtitle: Sequence[str], credit: str
 ) -> bytes:
-    """The picture that a shared link shows, 1200 × 630: the headline over the shares with bounds,
-    and the credit, since the picture travels alone.
+    """The preview picture of a shared link, 1200 × 630 pixels, as PNG.
 
-    Its font comes with vl-convert, so that every machine draws the same bytes.
+    It has the headline, the shares with their bounds, and the credit, because it is shared without
+    the page.
+
+    Its font comes with vl-convert, so that every machine draws the same picture.
     """
     import vl_convert
 

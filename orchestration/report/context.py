@@ -1,4 +1,4 @@
-"""What the sections of the report share, worked out once."""
+"""What the sections of the report share, computed once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from orchestration.report.charts import color_of
 from orchestration.report.section import Row, grouped, title
 from orchestration.words import as_known
 
-# A week with fewer days is not charted: its share is that of the days at an edge of the window.
+# A week with fewer days is not charted, because its share is that of a few days only.
 MIN_DAYS_CHARTED = 4
-# The dates of a lead that are compared and shown, as the table `crossover` calls them.
+# The dates of a lead that are compared and shown: columns of `crossover`, with their headings.
 LEAD_DATES = {
     "first_lead": "First lead",
     "last_change": "Last change of lead",
@@ -25,11 +25,11 @@ LEAD_DATES = {
 
 @dataclass(frozen=True)
 class Context:
-    """One vintage and source, as every section gets it.
+    """One vintage and source: the input of every section.
 
-    `ask` answers a query of `queries/` by its name, once. `view` is the view of the registry that
-    the share tables hold, `said_of` how each view is called: `then`, `now`, and `both` if they
-    agree.
+    `ask` returns the rows of a query in `queries/`, which runs only once. `view` is the view of the
+    registry in the share tables. `said_of` has the label of each view: `then`, `now`, and `both` if
+    they agree.
     """
 
     ask: Callable[[str], list[Row]]
@@ -50,7 +50,7 @@ class Context:
 
     @property
     def said(self) -> str:
-        """How the run read the registry, for what is quoted from the share tables."""
+        """The label of the view in the share tables."""
         return self.said_of[self.view]
 
     @property
@@ -75,7 +75,7 @@ def make_context(
     inputs: Sequence[Row],
     quarantined_scopes: Sequence[str],
 ) -> Context:
-    """Read what the sections share. `registry` is `view` and `as_of`, as in the manifest."""
+    """Make the context. `registry` has `view` and `as_of`, as in the manifest."""
     asked = cache(ask)
     view = registry["view"]
     latest = [
@@ -84,7 +84,7 @@ def make_context(
     leaders = sorted(latest, key=lambda r: (-r[f"share_{view}"], r["origin"]))
     weekly = asked("origin_weekly")
     present = sorted({r["origin"] for r in weekly} - {"unidentified"})
-    # Without a complete week China and the United States still are who people ask about.
+    # Without a complete week, the pair is China and the United States, which people ask about.
     usual = [o for o in ("CN", "US") if o in present]
     pair = [r["origin"] for r in leaders[:2]] or usual or present[:2]
     return Context(

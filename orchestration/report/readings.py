@@ -24,7 +24,8 @@ def readings(row: Row) -> dict[str, Row]:
 
 
 def lead(leader: Row, rival: Row) -> dict[str, Row]:
-    """By view: the lead with its bounds, and the origin that surely has it, None if neither."""
+    """By view: the lead with its bounds, and the origin that leads beyond doubt (`holder`), or
+    None if neither does."""
     leads = {}
     for view in views_of([leader, rival]):
         mine, other = in_view(leader, view), in_view(rival, view)

@@ -18,10 +18,10 @@ _ROWS_SHOWN = 15
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, how a row becomes its cell, and its class.
+    """A column of a table: its heading, the function from a row to a cell, and its CSS class.
 
-    Numbers are aligned right. The class `text` aligns left, `wrap` lets the text break, and `wide`
-    is left out on a phone.
+    By default cells are aligned right. The class `text` aligns left, `wrap` lets the text wrap, and
+    `wide` is hidden on a phone.
     """
 
     heading: str
@@ -31,10 +31,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it: the first rows, the rest on demand.
+    """A table of the page: it shows the first rows, and the rest on demand.
 
-    The first cell of a row is its heading. A row is whatever the cells of the columns take, in
-    most tables a row of a query.
+    The first cell of a row is its heading. A row is any value that the cells of the columns accept,
+    in most tables a row of a query.
     """
 
     caption: str
@@ -56,26 +56,26 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What a section shows. A subclass names its facts and tables; charts are by element id."""
+    """The content of a section. A subclass adds its facts and tables. Charts are by element id."""
 
     charts: Mapping[str, Spec] = field(default_factory=dict)
 
 
-# How a row becomes a cell.
+# Functions that make the function from a row to a cell.
 
 
 def value(name: str, words: Callable[..., Any] | None = None, *given: Any) -> Cell:
-    """The value of a column of the query, put into words by `words(value, *given)`."""
+    """The value of a column of the query, formatted by `words(value, *given)` if it is given."""
     return lambda row: words(row[name], *given) if words else row[name]
 
 
 def starred(name: str, words: Callable[[Any], str] = str) -> Cell:
-    """The same, with a star if the period is not complete."""
+    """The value of a column, with a star if the period is not complete."""
     return lambda row: words(row[name]) + ("" if row["is_complete"] else " *")
 
 
 def between(low: str, high: str, words: Callable[[Any, Any], str] = bounded) -> Cell:
-    """Two columns of the query as bounds."""
+    """Two columns of the query, formatted as bounds."""
     return lambda row: words(row[low], row[high])
 
 
@@ -90,14 +90,15 @@ def with_ends(name: str, digits: int) -> Cell:
 
 
 def ranked(name: str) -> Cell:
-    """A name behind its rank, if it has one."""
+    """A name, after its rank if it has one."""
     return lambda row: f"{row['rank']}. {row[name]}" if row["rank"] else str(row[name])
 
 
 def share_with_bounds(row: Row | None, name: str = "share") -> Any:
-    """The share of a group with its bounds; that of `unidentified`, which makes them, without.
+    """The share of a group with its bounds. That of `unidentified` is shown without bounds, because
+    the bounds of the others are made from it.
 
-    `name` is the column of the share; its bounds are in `<name>_low` and `<name>_high`.
+    `name` is the column of the share; the bounds are in `<name>_low` and `<name>_high`.
     """
     if row is None:
         return "–"
@@ -116,7 +117,7 @@ def measured(claim: Row) -> Any:
     return Markup('{} <span class="soft">({} to {})</span>').format(*figure)
 
 
-# The four terms of a change, which two tables show.
+# The change of a share and its four terms, which two tables show.
 CHANGE_TERMS = [
     Column("Change", value("delta_share", points)),
     Column("Entering models", value("entrants", points)),
@@ -126,17 +127,17 @@ CHANGE_TERMS = [
 ]
 
 
-# What sections do with rows.
+# Functions that sections use on rows.
 
 
 def title(origin: str) -> str:
-    """The name of an origin or group that is not part of a sentence."""
+    """The name of an origin or group, for use outside a sentence."""
     name = country(origin).removeprefix("the ")
     return name[:1].upper() + name[1:]
 
 
 def rounded(number: Any, digits: int = 4) -> float | None:
-    """A number as a chart gets it."""
+    """A rounded number for a chart; None stays None."""
     return None if number is None else round(float(number), digits)
 
 
@@ -150,7 +151,7 @@ def band(row: Row, name: str, digits: int = 4) -> Row:
 
 
 def grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
-    """The rows by a column, in their order."""
+    """The rows by the value of a column; the order of rows is kept."""
     groups: dict[Any, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)

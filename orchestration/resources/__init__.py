@@ -1,1 +1,1 @@
-"""Dagster resources: the edge between a run's configuration and the plain functions."""
+"""Dagster resources: they pass the configuration of a run to the plain functions."""

@@ -8,10 +8,10 @@ from orchestration.settings import Settings
 
 
 class Installation(dg.ConfigurableResource[None]):
-    """Where this installation keeps its data. Holds no secret: run config is shown in the UI."""
+    """Where this installation keeps its data. It must not contain a secret: the UI shows it."""
 
     data_dir: str = ""
 
     def settings(self) -> Settings:
-        """Settings from the environment, `data_dir` from the run config where it is given."""
+        """The settings from the environment, and `data_dir` from the run config if it is set."""
         return Settings(data_dir=Path(self.data_dir)) if self.data_dir else Settings()

@@ -1,7 +1,7 @@
-"""Reading a dump. One module per raw format reads bytes into rows of strings and judges nothing but
-the form of the file; `checks` judges values against the raw contract, `kept` keeps the result.
+"""Reading a dump. One module per raw format reads bytes into rows of strings and checks only the
+form of the file. `checks` checks the values against the raw contract; `kept` stores the result.
 
-`SOURCES` is the one list of sources: help, landing, raw tables and error messages follow it."""
+`SOURCES` is the only list of sources: help, landing, raw tables and error messages follow it."""
 
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.sources import (
@@ -28,14 +28,14 @@ SOURCES: dict[str, Source] = {
 
 
 def find_source(dump: Dump, name: str | None = None) -> Source:
-    """The source called `name`, or the one that recognizes the dump.
+    """The source with this name or, without a name, the source that recognizes the dump.
 
-    Raises RefusedDumpError where the name is unknown or no source recognizes the content.
+    Raises RefusedDumpError if the name is unknown or no source recognizes the content.
     """
     if name is not None:
         if name not in SOURCES:
             raise RefusedDumpError(
-                f"{dump.name}: source {quoted(name)} is not known; expected one of "
+                f"{dump.name}: --source {quoted(name)} is not a source; expected one of "
                 f"{', '.join(SOURCES)}"
             )
         return SOURCES[name]
@@ -45,18 +45,20 @@ def find_source(dump: Dump, name: str | None = None) -> Source:
     expected = "; ".join(f"{s.name}: {s.layouts}" for s in SOURCES.values())
     raise RefusedDumpError(
         f"{dump.name}: begins with {quoted(dump.first_line, 60)}, which no source recognizes. "
-        f"Expected one of: {expected}. Name the source with --source for a closer diagnosis."
+        f"Expected one of: {expected}. Name the source with --source to see what is wrong."
     )
 
 
 def parse(dump: Dump, source: Source) -> ParsedDump:
-    """Rows of the dump as strings.
+    """The rows of the dump as strings.
 
-    Raises RefusedDumpError where the dump is not what it claims or holds no row at all.
+    Raises RefusedDumpError if the dump does not have the form of its source, or has no rows.
     """
     parsed = source.parse(dump)
     if not parsed.rows:
-        raise RefusedDumpError(f"{dump.name}: has a valid {parsed.layout} head but no rows")
+        raise RefusedDumpError(
+            f"{dump.name}: has a valid {parsed.layout} header but no rows; fetch it again"
+        )
     return parsed
 
 

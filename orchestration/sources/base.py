@@ -1,4 +1,4 @@
-"""What every source shares: opening a dump, and the shape of its answer."""
+"""What every source shares: opening a dump, and the form of its parsed rows."""
 
 import codecs
 import csv
@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from orchestration.errors import RefusedDumpError, plain, quoted
+from orchestration.errors import RefusedDumpError, quoted, safe_text
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -33,7 +33,7 @@ _META_VERSION = "v1"
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a dump may be; the settings of the same names. The defaults know no limit."""
+    """How large a dump may be: the settings of the same names. By default there is no limit."""
 
     max_dump_bytes: float = math.inf
     max_decompressed_bytes: float = math.inf
@@ -41,21 +41,22 @@ class Limits:
     max_dump_rows: float = math.inf
 
     def check(self, name: str, setting: str, found: int, what: str) -> None:
-        """Compare what was found of the dump called `name` with one limit.
+        """Compare the size `found` of the dump `name` with one limit.
 
-        Raises RefusedDumpError naming the limit and the variable that raises it.
+        Raises RefusedDumpError that names the limit and the variable that raises it.
         """
         limit = getattr(self, setting)
         if found > limit:
             raise RefusedDumpError(
-                f"{name}: has more than {limit:,} {what}; if it is a dump nevertheless, raise "
+                f"{name}: has more than {limit:,} {what}; if it is really a dump, raise "
                 f"TOKENSHARE_{setting.upper()}"
             )
 
 
 @dataclass(frozen=True)
 class Content:
-    """What one pass over the decompressed bytes found. `head` is without blanks at its front."""
+    """The result of one pass over the decompressed bytes. `head` is the first text after leading
+    whitespace."""
 
     sha256: str
     bytes: int
@@ -64,9 +65,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Dump:
-    """One raw file, in memory as it lies on disk. `name` is only for messages.
+    """One raw file in memory, with the bytes that are on disk. `name` is only for messages.
 
-    `not_after` is the time that no answer inside can be later than, if that is known.
+    `not_after` is the latest time at which any answer in it can have been made, if it is known.
     """
 
     name: str
@@ -78,18 +79,18 @@ class Dump:
     def read(
         cls, path: Path, limits: Limits | None = None, not_after: datetime | None = None
     ) -> "Dump":
-        """Read a file; pipes and devices are refused, never waited for.
+        """Read a file. Pipes and devices are refused at once.
 
         Raises RefusedDumpError if it is not a regular file, cannot be read or is too large.
         """
-        name, limits = plain(path.name), limits or Limits()
+        name, limits = safe_text(path.name), limits or Limits()
         try:
-            # Without O_NONBLOCK opening a pipe waits for somebody to write to it.
+            # Without O_NONBLOCK, opening a pipe would wait until somebody writes to it.
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
                 status = os.fstat(stream.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise RefusedDumpError(
-                        f"{plain(str(path))}: cannot be read: it is not a regular file"
+                        f"{safe_text(str(path))}: cannot be read: it is not a regular file"
                     )
                 limits.check(name, "max_dump_bytes", status.st_size, "bytes")
                 content = stream.read(status.st_size + 1)
@@ -99,7 +100,7 @@ class Dump:
                     )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise RefusedDumpError(f"{plain(str(path))}: cannot be read: {reason}") from error
+            raise RefusedDumpError(f"{safe_text(str(path))}: cannot be read: {reason}") from error
         return cls(name, content, limits, not_after)
 
     @property
@@ -112,9 +113,9 @@ class Dump:
         return io.BufferedReader(gzip.GzipFile(fileobj=stream)) if self.is_gzip else stream
 
     def _chunks(self) -> Iterator[bytes]:
-        """The decompressed bytes, a little at a time.
+        """The decompressed bytes in chunks.
 
-        Raises RefusedDumpError for a broken gzip stream, and as soon as the limit is passed.
+        Raises RefusedDumpError if the gzip stream is broken, and as soon as a limit is exceeded.
         """
         stream, size = self._open(), 0
         try:
@@ -125,12 +126,12 @@ class Dump:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise RefusedDumpError(
                 f"{self.name}: broken gzip after {len(self.content)} bytes "
-                f"({plain(str(error))}); the file was cut or damaged on its way, fetch it again"
+                f"({safe_text(str(error))}); the file was cut or damaged in transit, fetch it again"
             ) from error
 
     @cached_property
     def inspected(self) -> Content:
-        """Hash, size and first characters of the decompressed bytes, all checked to be text.
+        """Hash, size and first characters of the decompressed bytes, checked to be text.
 
         Raises RefusedDumpError for a truncated gzip stream, a byte order mark, bytes that are not
         UTF-8, an empty file, an HTML page, or more bytes than the limits allow.
@@ -142,7 +143,7 @@ class Dump:
             try:
                 return decoder.decode(chunk, final)
             except UnicodeDecodeError as error:
-                # The decoder has kept what the last chunk ended with: a part of a character.
+                # The decoder still has the incomplete character at the end of the last chunk.
                 offset = size - (len(error.object) - len(chunk)) + error.start
                 line = lines + error.object.count(b"\n", 0, error.start) + 1
                 raise RefusedDumpError(
@@ -154,7 +155,7 @@ class Dump:
             if size == 0 and chunk.startswith(_BYTE_ORDER_MARKS):
                 raise RefusedDumpError(
                     f"{self.name}: begins with a byte order mark {chunk[:3].hex(' ')}; expected "
-                    "UTF-8 without one, as the source publishes it. Was it saved by a spreadsheet?"
+                    "UTF-8 without one, as the source publishes it. Did a spreadsheet save it?"
                 )
             digest.update(chunk)
             text = decode(chunk)
@@ -174,7 +175,7 @@ class Dump:
 
     @property
     def first_line(self) -> str:
-        """The first line that is not blank, as far as 4,096 characters hold it."""
+        """The first line that is not blank, up to 4,096 characters."""
         return self.inspected.head.split("\n", 1)[0].rstrip("\r")
 
     @property
@@ -182,7 +183,7 @@ class Dump:
         return self.inspected.head.startswith(("{", "["))
 
     def open_text(self) -> IO[str]:
-        """The decompressed text as a stream with its line ends as they are.
+        """The decompressed text as a stream, with its own line endings.
 
         Raises RefusedDumpError like `inspected`.
         """
@@ -191,10 +192,10 @@ class Dump:
 
     @cached_property
     def json(self) -> Any:
-        """The parsed JSON document; numbers keep their text.
+        """The parsed JSON document. Numbers stay text.
 
-        Raises RefusedDumpError with line and column where it is not JSON, and where an object
-        says the same key twice, is nested without end or larger than the limits allow.
+        Raises RefusedDumpError with line and column if it is not JSON, and also if an object has a
+        duplicate key, or the document is nested too deeply or larger than the limits allow.
         """
         size = self.inspected.bytes
         self.limits.check(self.name, "max_json_bytes", size, "bytes of JSON")
@@ -221,8 +222,8 @@ class Dump:
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
             raise RefusedDumpError(
-                f"{self.name}: field {quoted(twice)} stands twice in one object "
-                f"({quoted(pairs)}); expected it once, nobody can know which one is right"
+                f"{self.name}: field {quoted(twice)} is more than once in the same object "
+                f"({quoted(pairs)}); expected it once, because nobody can know which one is right"
             )
         return found
 
@@ -235,9 +236,9 @@ class Dump:
         return first if isinstance(first, dict) else {}
 
     def json_data(self) -> list[Any]:
-        """The list under `data` of an API answer.
+        """The list in the field `data` of an API answer.
 
-        Raises RefusedDumpError where there is none, with the error that the API gave.
+        Raises RefusedDumpError if there is no such list, with the error code if the API sent one.
         """
         document = self.json
         if not isinstance(document, dict):
@@ -248,7 +249,7 @@ class Dump:
             error = document["error"]
             code = error.get("code", "?") if isinstance(error, dict) else "?"
             raise RefusedDumpError(
-                f"{self.name}: is an API error answer (code {plain(str(code), 20)}), not data"
+                f"{self.name}: is an API error answer (code {safe_text(str(code), 20)}), not data"
             )
         data = document.get("data")
         if not isinstance(data, list):
@@ -258,9 +259,10 @@ class Dump:
         return data
 
     def json_meta(self) -> tuple[datetime, tuple[date, date]]:
-        """`as_of` and window (first and last day) of the `meta` of an OpenRouter data set.
+        """`as_of` and window (first and last day) from the field `meta` of an OpenRouter data set.
 
-        Raises RefusedDumpError if there is none, or it is not of the version that is known here.
+        Raises RefusedDumpError if there is no `meta`, or its version is not the one that this code
+        reads.
         """
         meta = self.json.get("meta")
         if not isinstance(meta, dict):
@@ -281,7 +283,7 @@ class Dump:
 
 
 class Rows:
-    """Rows of text, kept as Arrow columns: a list of tuples takes ten times the room."""
+    """Rows of text, kept as Arrow columns: a list of tuples takes ten times the memory."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._schema = pa.schema([pa.field(name, pa.string()) for name in fields])
@@ -316,13 +318,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class ParsedDump:
-    """Rows as strings, one tuple per row in the order of `fields`; None where a field is absent.
+    """Rows as strings: one tuple per row in the order of `fields`, with None for an absent field.
 
     `row_numbers` are CSV lines (the header is line 1) or 1-based positions in a JSON array.
-    `malformed` says by row number what is wrong with rows that have no such fields; they are
-    among `rows` with the fields that can be told, so that their day is known. `unreadable` says by
-    row number and field what stands in place of a text or number; the cell itself is None.
-    `cited_as_of` is what the citation says where that is not the moment `as_of`.
+    `malformed` states, by row number, what is wrong with rows that do not have these fields. They
+    are among `rows` with the fields that could be read, so that their day is known. `unreadable`
+    states, by row number and field, what is there instead of text or a number; the cell is None.
+    `cited_as_of` is the text for the citation, if it differs from the time `as_of`.
     """
 
     layout: str
@@ -336,7 +338,7 @@ class ParsedDump:
     unreadable: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def table(self) -> pa.Table:
-        """`row_number`, the fields as strings, and `malformed`: one row per row of the dump."""
+        """One row per row of the dump: `row_number`, the fields as strings, and `malformed`."""
         wrong = pa.array([self.malformed.get(n) for n in self.row_numbers], pa.string())
         numbers = pa.array(self.row_numbers, pa.int64())
         rows = self.rows.table().add_column(0, "row_number", numbers)
@@ -356,14 +358,14 @@ class Source:
     layouts: str
     recognizes: Callable[[Dump], bool]
     parse: Callable[[Dump], ParsedDump]
-    # Whether its CSV is published with a manifest beside it (see landing/manifest.py).
+    # True if its CSV is published with a manifest beside it (see landing/manifest.py).
     has_manifest: bool = False
 
 
 def parse_time(value: object, where: str) -> datetime:
-    """An ISO-8601 time as UTC.
+    """An ISO-8601 time in UTC. A time without a zone is taken as UTC.
 
-    Raises RefusedDumpError naming `where` for anything else; a time without zone is taken as UTC.
+    Raises RefusedDumpError for anything else; the message begins with `where`.
     """
     try:
         parsed = datetime.fromisoformat(str(value))
@@ -375,19 +377,19 @@ def parse_time(value: object, where: str) -> datetime:
 
 
 def _printable(text: str) -> str:
-    """The text with `?` for what is not Unicode: lone surrogates, bytes of a strange file name."""
+    """The text with `?` for each lone surrogate, which is not valid Unicode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """In place of a value of a JSON dump that cannot be a cell; `why` is what it is instead."""
+    """Replaces a value of a JSON dump that is neither text nor a number; `why` is what it is."""
 
     why: str
 
 
 def _json_cell(value: object) -> str | Unreadable | None:
-    """A value of `Dump.json`, where numbers are text already, as a cell."""
+    """A value of `Dump.json`, where numbers are already text, as a cell of `Rows`."""
     if value is None or isinstance(value, Unreadable):
         return value
     if not isinstance(value, str):
@@ -401,8 +403,10 @@ def parse_json(
     entries: Iterable[tuple[Mapping[str, object], str]],
     **stated: Any,
 ) -> ParsedDump:
-    """Rows of a JSON dump, one for each of `entries`: its values by field, and what is wrong with
-    it as a whole, or nothing. Rows are numbered from 1; `stated` is what else the dump says.
+    """The rows of a JSON dump, numbered from 1.
+
+    Each entry has its values by field, and what is wrong with the whole entry ("" if nothing is).
+    `stated` are other fields of `ParsedDump`, such as `as_of`.
     """
     parsed = ParsedDump(layout, fields, Rows(fields), [], **stated)
     for number, (values, wrong) in enumerate(entries, start=1):
@@ -420,15 +424,15 @@ def parse_json(
 
 
 def as_object(entry: object) -> tuple[dict[str, Any], str]:
-    """An entry of a JSON list and nothing wrong with it; or nothing, and what it is in place of an
-    object."""
+    """An entry of a JSON list with "" if it is an object, else an empty object and what the entry
+    is instead."""
     return (entry, "") if isinstance(entry, dict) else ({}, f"a {type(entry).__name__}")
 
 
 def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) -> ParsedDump:
-    """Rows of a CSV dump whose header is exactly one of `layouts`.
+    """The rows of a CSV dump whose header is exactly one of `layouts`.
 
-    Raises RefusedDumpError for any other header, naming what is missing or too much.
+    Raises RefusedDumpError for any other header; the message names missing and unexpected columns.
     """
     reader = csv.reader(dump.open_text(), strict=True)
     rows = Rows(fields)
@@ -445,8 +449,8 @@ def parse_csv(dump: Dump, layouts: dict[str, list[str]], fields: Sequence[str]) 
             if len(row) == width:
                 rows.append(tuple([row[p] for p in positions]))
             elif row:
-                # Interned: a cut file may have millions of them.
-                malformed[reader.line_num] = sys.intern(f"{len(row)} fields in place of {width}")
+                # Interned, because a broken file may have millions of such rows.
+                malformed[reader.line_num] = sys.intern(f"{len(row)} fields instead of {width}")
                 rows.append(tuple([row[p] if p < len(row) else None for p in positions]))
             else:
                 continue
@@ -469,7 +473,7 @@ def _header_message(dump: Dump, header: list[str], layouts: dict[str, list[str]]
         for part in (
             f"missing: {', '.join(missing)}" if missing else "",
             f"not expected: {', '.join(quoted(c, 40) for c in extra[:8])}" if extra else "",
-            "" if missing or extra else "the columns stand in another order or twice",
+            "" if missing or extra else "the columns are in another order, or one is repeated",
         )
         if part
     )

@@ -1,10 +1,9 @@
-"""Split the rows of a dump into typed rows and what is quarantined, by the raw contract alone.
+"""Split the rows of a dump into typed rows and quarantine, by the raw contract alone.
 
-Each row gets the first check that it fails, in the order: malformed, each field that the row
-cannot do without, duplicate key, rows per group. A row that passes keeps its place even if an
-optional field is bad: that field alone becomes NULL, and its value a finding of its own. The
-checks are SQL made from the contract, so they cost the same per row for ten thousand rows as for
-ten million.
+The quarantine states the first check that a row fails. The order is: malformed row, each required
+field, duplicate key, rows per group. A row with a bad optional field is still a good row: that
+field becomes NULL, and its value goes to the quarantine with scope `field`. The checks are SQL
+made from the contract, so the cost per row is the same for ten thousand rows and for ten million.
 """
 
 from collections.abc import Iterator
@@ -24,9 +23,9 @@ _KEY_LENGTH = 1000
 QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("row_number", pa.int64(), nullable=False),
-        # `row`: the row is counted nowhere; `field`: the row counts, this field of it is NULL
+        # `row`: the row is not counted; `field`: the row is counted, but this field is NULL
         pa.field("scope", pa.string(), nullable=False),
-        # The row's key as the dump states it, to know what was listed but could not be read
+        # The key in the dump, to know which rows were listed but could not be read
         pa.field("row_key", pa.string()),
         pa.field("usage_date", pa.date32()),
         pa.field("code", pa.string(), nullable=False),
@@ -39,7 +38,7 @@ QUARANTINE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Check:
-    """One way for a row to be wrong: `fails` and `value` are SQL over the incoming strings."""
+    """One check of a row. `fails` and `value` are SQL over the incoming strings."""
 
     code: str
     field: str
@@ -53,10 +52,10 @@ def _quote(name: str) -> str:
 
 
 def _typed(field: Field) -> str:
-    """SQL that turns the incoming string into the contract's type, NULL where it cannot."""
+    """SQL that casts the incoming string to the type of the contract, or to NULL if it cannot."""
     column = _quote(field.source_name)
     if field.logical_type == "date":
-        # try_strptime alone would read 2026-9-3 as a day
+        # try_strptime alone would accept 2026-9-3
         return (
             rf"case when regexp_full_match({column}, '\d{{4}}-\d{{2}}-\d{{2}}') "
             f"then try_cast(try_strptime({column}, '%Y-%m-%d') as date) end"
@@ -65,7 +64,7 @@ def _typed(field: Field) -> str:
 
 
 def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
-    """The checks that the contract asks of one field, first things first."""
+    """The checks that the contract demands of one field, in the order in which they are applied."""
     column = _quote(field.source_name)
     present = f"coalesce({column}, '') <> ''"
 
@@ -104,7 +103,7 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
                 "too_small", f"{negative} or {column} like '-%'", f"{field.minimum} or more"
             )
         if field.maximum is not None:
-            # 38 digits and less fit hugeint; anything longer is too large without asking.
+            # A hugeint has room for 38 digits; anything longer is too large in any case.
             yield check(
                 "too_large",
                 f"length({column}) > 38 or try_cast({column} as hugeint) > {field.maximum}",
@@ -142,17 +141,17 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
 
 
 def count_scopes(quarantine: pa.Table) -> tuple[int, int]:
-    """How many rows and how many fields a table of QUARANTINE_SCHEMA holds."""
+    """The number of rows and the number of fields in a table of QUARANTINE_SCHEMA."""
     fields = quarantine["scope"].to_pylist().count("field")
     return quarantine.num_rows - fields, fields
 
 
 def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Table, pa.Table]:
-    """Typed good rows (`row_number` and the contract's columns) and what is quarantined.
+    """The typed good rows (`row_number` and the contract's columns), and the quarantine.
 
-    Identical copies of a row count once, the copies are quarantined; rows that share a key but
-    differ are all quarantined, because nobody can know which one is right. Bad optional fields of
-    good rows are NULL there and stand in the quarantine with scope `field`.
+    Of identical rows the first is a good row, and the others are quarantined. Rows that share a
+    key but differ are all quarantined, because nobody can know which one is right. A bad optional
+    field of a good row is NULL there, and in the quarantine with scope `field`.
     """
     needed = [f for f in table.fields if f.source_name in table.needed_fields]
     optional = [f for f in table.fields if f.source_name not in table.needed_fields]
@@ -192,7 +191,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         else ""
     )
     cases = "\n".join(f"when {c.fails} then {i}" for i, c in enumerate(checks, start=1))
-    # One column per optional field: which of its checks it fails, 0 if none
+    # One column per optional field: the number of the check that it fails, or 0
     findings = "".join(
         ", case "
         + " ".join(f"when {c.fails} then {i}" for i, c in enumerate(found, start=1))
@@ -265,10 +264,10 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
         day_sql = next(
             (_typed(f) for f in table.fields if f.logical_type == "date"), "cast(null as date)"
         )
-        # Years that Python has no date for: DuckDB would give text in their place.
+        # For years that Python's dates do not cover, DuckDB would return text.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"
         value_of = "\n".join(f"when {i} then {c.value}" for i, c in enumerate(labels, start=1))
-        # Labels by what they are a finding of: '' is the row, else the optional field of that name.
+        # Each label with the optional field that it is about, or '' if it is about the row.
         named = [("", i, c) for i, c in enumerate(labels, start=1)]
         named += [(f, i, c) for f, own in field_labels.items() for i, c in enumerate(own, start=1)]
         connection.register(
@@ -325,7 +324,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
             where judged.failed = 0
             """
         )
-        # By row, then in the contract's order.
+        # Ordered by row, then as in the contract.
         found = " union all ".join(
             f"select *, {i} as place from ({p})" for i, p in enumerate(parts)
         )

@@ -1,9 +1,10 @@
-"""Keep what a dump was read as, so that nobody parses it twice: two Parquet files per dump.
+"""Keep the rows that were read from a dump, so that it is parsed only once: two Parquet files each.
 
-They lie in `warehouse/raw`, below a fingerprint of the code and contracts that read them, and are
-named by the dump's hash and its `as_of`, which the checks depend on: a changed reader or another
-`as_of` finds nothing and reads the dump again. Whoever has read a dump keeps it: landing, or
-ingestion for dumps that were landed by an older version.
+The files are in `warehouse/raw`, in a folder named by the fingerprint of the code and contracts
+that read them. Their names have the hash of the dump and its `as_of`, which the checks depend on.
+With a changed reader or another `as_of` there is no such file, and the dump is read again. The
+room that reads a dump also keeps its rows: landing or, for dumps that an older version landed,
+ingestion.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ _PACKAGE = PROJECT_ROOT / "orchestration"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The two files of one dump, whether they are there or not."""
+class KeptRows:
+    """The paths of the two files of one dump. The files may not exist yet."""
 
     source: str
     sha256: str
@@ -31,7 +32,7 @@ class Kept:
 
     @property
     def is_there(self) -> bool:
-        """Whether both files are there and whole; what is not is derived, so it is made anew."""
+        """True if both files exist and are complete. If not, they can be derived again."""
         try:
             for path in (self.rows_path, self.quarantine_path):
                 pq.read_metadata(path)
@@ -40,8 +41,8 @@ class Kept:
         return True
 
     def write(self, good: pa.Table, bad: pa.Table) -> None:
-        """Write what `split_rows` returned."""
-        # All rows of one source lie in one table of their own, quarantined ones of all in one.
+        """Write the two tables that `split_rows` returned."""
+        # Each source has a table for its rows; all sources share one table for the quarantine.
         bad = bad.add_column(0, "source", pa.repeat(self.source, bad.num_rows))
         for table, path in ((bad, self.quarantine_path), (good, self.rows_path)):
             hashes = pa.repeat(self.sha256, table.num_rows)
@@ -50,23 +51,23 @@ class Kept:
             write_atomically(path, content.getvalue().to_pybytes())
 
     def counts(self) -> tuple[int, int, int]:
-        """Good rows, quarantined rows, and quarantined fields of good rows."""
+        """The numbers of good rows, quarantined rows, and quarantined fields of good rows."""
         scopes = pq.read_table(self.quarantine_path, columns=["scope"])
         return pq.read_metadata(self.rows_path).num_rows, *count_scopes(scopes)
 
 
 def kept_dir(settings: Settings) -> Path:
-    """Folder of all that the current reader has read."""
+    """The folder with all files that the current reader has written."""
     reader = fingerprint(
         (_PACKAGE / "sources", _PACKAGE / "contracts" / "odcs.py", CONTRACTS_DIR / "raw")
     )
     return settings.warehouse_dir / "raw" / reader[:12]
 
 
-def kept(source: str, sha256: str, as_of: datetime, settings: Settings) -> Kept:
-    """What is kept, or will be, of one dump as it reads on `as_of`."""
+def kept(source: str, sha256: str, as_of: datetime, settings: Settings) -> KeptRows:
+    """The paths of the files of one dump, read with this `as_of`."""
     stem = kept_dir(settings) / source / f"{sha256}-{as_of:%Y%m%dT%H%M%S%f}"
-    return Kept(
+    return KeptRows(
         source,
         sha256,
         stem.with_name(f"{stem.name}.parquet"),

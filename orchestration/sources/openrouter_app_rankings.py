@@ -1,8 +1,8 @@
 """OpenRouter app-rankings: tokens and requests of the apps that identify themselves, by window.
 
 Two layouts, each plain or gzip: the API's JSON with `meta`, and an archive of many answers in one
-CSV. An answer does not say which sort, category or page was asked for: what can be seen not to be
-the start of the list in order of tokens is refused.
+CSV. An answer does not state which sort, category or page was requested. So an answer is refused if
+its rows are evidently not the first ones in order of tokens.
 """
 
 import re
@@ -28,10 +28,10 @@ _CSV_LAYOUTS: dict[str, list[str]] = _CONTRACT.properties["csvLayouts"]
 _JSON_FIELDS: list[str] = _CONTRACT.properties["jsonFields"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
 _FIRST_DAY = str(next(f.minimum for f in _CONTRACT.fields if f.source_name == "start_date"))
-# What an answer of the API is taken to be: it repeats none of its parameters.
+# The list that an API answer is assumed to be; answers do not repeat their parameters.
 _JSON_LIST = "popular"
 _TIME = re.compile(next(f.pattern or "" for f in _CONTRACT.fields if f.source_name == "fetched_at"))
-# Of 7,660 archived rows all were fetched 1 to 50 seconds after they were made.
+# All of 7,660 archived rows were fetched 1 to 50 seconds after they were made.
 _MAX_FETCH_DELAY = timedelta(days=1)
 
 
@@ -49,12 +49,12 @@ def _number(row: dict[str, Any], name: str) -> int | None:
     value = row.get(name)
     if not (isinstance(value, str) and value.isascii() and value.isdigit()):
         return None
-    # Python makes no integer of thousands of digits; the contract quarantines what is too large.
+    # Python refuses integers of thousands of digits; the contract quarantines large numbers.
     return int(value) if len(value) < 39 else None
 
 
 def _check_order(dump: Dump, data: list[Any]) -> None:
-    """Raise RefusedDumpError where the rows are not the first ones in order of tokens."""
+    """Raise RefusedDumpError if the rows are not the first ones in order of tokens."""
     ranked = sorted(
         (rank, tokens)
         for row in data
@@ -64,14 +64,14 @@ def _check_order(dump: Dump, data: list[Any]) -> None:
     )
     if ranked and ranked[0][0] > 1:
         raise RefusedDumpError(
-            f"{dump.name}: begins at rank {ranked[0][0]}; expected the list from rank 1 on, "
-            "an answer without `offset`"
+            f"{dump.name}: begins at rank {ranked[0][0]}; expected the list from rank 1 on; "
+            "fetch it without `offset`"
         )
     for (_, above), (rank, tokens) in pairwise(ranked):
         if tokens > above:
             raise RefusedDumpError(
                 f"{dump.name}: rank {rank} has {tokens} tokens, more than the {above} above it; "
-                "expected an answer with sort=popular, this one looks like sort=trending"
+                "expected an answer with sort=popular, but this one looks like sort=trending"
             )
 
 
@@ -79,9 +79,7 @@ def _parse_json(dump: Dump) -> ParsedDump:
     data = dump.json_data()
     as_of, (start, end) = dump.json_meta()
     if start > end:
-        raise RefusedDumpError(
-            f"{dump.name}: meta.start_date {start} lies after meta.end_date {end}"
-        )
+        raise RefusedDumpError(f"{dump.name}: meta.start_date {start} is after meta.end_date {end}")
     _check_order(dump, data)
     said = {
         "fetched_at": _utc_text(as_of),
@@ -98,20 +96,20 @@ def _parse_json(dump: Dump) -> ParsedDump:
 
 
 def _impossible_time(dump: Dump, made: str, fetched: str) -> str:
-    """What is wrong with the times of an archived answer, if they have the form of times."""
+    """What is wrong with the times of an archived answer, or "" if nothing is."""
     try:
         time = parse_time(made, dump.name)
     except RefusedDumpError:
-        return "meta_as_of is no time"
+        return "meta_as_of is not a time"
     if dump.not_after and time > dump.not_after:
-        return "meta_as_of lies in the future"
+        return "meta_as_of is in the future"
     if time.date().isoformat() < _FIRST_DAY:
-        return f"meta_as_of lies before {_FIRST_DAY}, where the data begin"
+        return f"meta_as_of is before {_FIRST_DAY}, the first day of the data"
     if _TIME.fullmatch(fetched):
         try:
             delay = parse_time(fetched, dump.name) - time
         except RefusedDumpError:
-            return "fetched_at is no time"
+            return "fetched_at is not a time"
         if abs(delay) > _MAX_FETCH_DELAY:
             return "fetched_at is more than a day from meta_as_of"
     return ""
@@ -124,9 +122,9 @@ def _parse_archive(dump: Dump) -> ParsedDump:
     )
     newest: datetime | None = None
     for number, row in zip(parsed.row_numbers, parsed.rows, strict=True):
-        # ISO dates compare as text; what is no date is quarantined by the contract.
+        # ISO dates compare as text; the contract quarantines what is not a date.
         if (row[start] or "") > (row[end] or "~"):
-            parsed.malformed.setdefault(number, "start_date lies after end_date")
+            parsed.malformed.setdefault(number, "start_date is after end_date")
         if not row[made]:
             continue
         if wrong := _impossible_time(dump, row[made] or "", row[fetched] or ""):
@@ -134,7 +132,7 @@ def _parse_archive(dump: Dump) -> ParsedDump:
             continue
         time = parse_time(row[made], dump.name)
         newest = max(newest or time, time)
-    # An archive is as new as the newest answer in it.
+    # The as_of of an archive is that of its newest answer.
     return replace(parsed, as_of=newest)
 
 

@@ -12,7 +12,7 @@ _FIELDS = [f.source_name for f in tables("raw")["openrouter_models"].fields]
 _OVERRIDES = "pricing.overrides"
 _PRICES = {"prompt", "completion", "input_cache_read", "input_cache_write"}
 _COUNT = re.compile(r"[0-9]{1,18}")
-# What a column of the contract holds: up to 1 US dollar per token, at most 30 decimals.
+# The range of a price in the contract: up to 1 US dollar per token, at most 30 decimals.
 _PRICE = re.compile(r"(0|1)(\.[0-9]{1,30})?|[0-9](\.[0-9]{1,12})?[eE]-[0-9]{1,2}")
 
 
@@ -21,7 +21,7 @@ def _recognizes(dump: Dump) -> bool:
 
 
 def _value(row: dict[str, Any], path: str) -> Any:
-    """The value at a dotted path of the contract, None where it is absent, null or empty."""
+    """The value at a dotted path of the contract, or None if it is absent, null or empty."""
     value: Any = row
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -29,11 +29,11 @@ def _value(row: dict[str, Any], path: str) -> Any:
 
 
 def _overrides_problem(overrides: Any) -> str | None:
-    """What is not known in `pricing.overrides`; None for the two shapes that the catalogue has.
+    """What is unknown in `pricing.overrides`, or None if it has one of the two known shapes.
 
-    Each entry holds either above a prompt length (`min_prompt_tokens`) or between two times of day
-    (`utc_start` and `utc_end`, hours and minutes as one number: 1000 is 10:00), and states the
-    prices that it changes. Both were seen in the catalogues of August 2026.
+    Each entry applies either above a prompt length (`min_prompt_tokens`) or between two times of
+    day (`utc_start` and `utc_end`, hours and minutes as one number: 1000 is 10:00), and states the
+    prices that it changes. Both shapes were seen in the catalogues of August 2026.
     """
     if not isinstance(overrides, list):
         return f"a {type(overrides).__name__}"
@@ -53,7 +53,7 @@ def _overrides_problem(overrides: Any) -> str | None:
 
 
 def _is_clock_time(text: str) -> bool:
-    """Whether hours and minutes in one number, from 0 to 2400."""
+    """Is the text a time of day: hours and minutes in one number, from 0 to 2400?"""
     known = re.fullmatch("[0-9]{1,4}", text) is not None
     return known and int(text) <= 2400 and int(text) % 100 < 60
 
@@ -64,7 +64,7 @@ def _entries(dump: Dump) -> Iterator[tuple[dict[str, object], str]]:
         values = {f: _value(known, f) for f in _FIELDS}
         if (overrides := values[_OVERRIDES]) is not None:
             problem = _overrides_problem(overrides)
-            # A nested list travels as JSON text
+            # A nested list is passed on as JSON text
             values[_OVERRIDES] = Unreadable(problem) if problem else json.dumps(overrides)
         priced = isinstance(known.get("pricing"), dict)
         yield values, "" if priced else "an entry without `pricing`"

@@ -1,4 +1,4 @@
-"""OpenRouter's providers (`/api/v1/providers`): who serves, and where that company sits."""
+"""OpenRouter's providers (`/api/v1/providers`): who serves models, and from which country."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ def _recognizes(dump: Dump) -> bool:
 
 
 def _value(row: dict[str, Any], name: str) -> Any:
-    """The value of a field, None where it is absent, null or empty; a list of codes as text."""
+    """A field's value, or None if it is absent, null or empty. A list of codes becomes text."""
     value = row.get(name)
     if name == "datacenters" and isinstance(value, list) and all(isinstance(v, str) for v in value):
         value = ",".join(value)
@@ -24,7 +24,7 @@ def _value(row: dict[str, Any], name: str) -> Any:
 def _entries(dump: Dump) -> Iterator[tuple[dict[str, object], str]]:
     for entry in dump.json_data():
         known, _ = as_object(entry)
-        # null says that it is not known; a missing field says that the format has changed.
+        # null means that it is unknown; if the field is missing, the format has changed.
         wrong = "" if "headquarters" in known else "an entry without `headquarters`"
         yield {f: _value(known, f) for f in _FIELDS}, wrong
 

@@ -20,7 +20,7 @@ def _recognizes(dump: Dump) -> bool:
 
 
 def _is_twin(dump: Dump) -> bool:
-    """Is it the JSON twin of the keyless export? Known from a description; no real one was seen."""
+    """Is it the JSON form of the keyless export? It is known from a description only."""
     document = dump.json
     return (
         isinstance(document, dict)
@@ -33,9 +33,9 @@ def _parse_json(dump: Dump) -> ParsedDump:
     if _is_twin(dump):
         day = quoted(dump.json.get("snapshot_date"))
         raise RefusedDumpError(
-            f"{dump.name}: is the JSON twin of the keyless export of rankings-daily (snapshot "
-            f"{day}), which is not read; land the CSV of the same snapshot with its manifest "
-            "beside it: it holds the same rows"
+            f"{dump.name}: is the JSON form of the keyless export of rankings-daily (snapshot "
+            f"{day}), which is not supported; land the CSV of the same snapshot, which has the "
+            "same rows, with its manifest beside it"
         )
     data = dump.json_data()
     as_of, window = dump.json_meta()

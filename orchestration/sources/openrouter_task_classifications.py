@@ -1,7 +1,7 @@
-"""OpenRouter's task classifications (`/api/v1/classifications/task`): what sampled requests do.
+"""OpenRouter's task classifications (`/api/v1/classifications/task`): what requests are used for.
 
 One entry of the answer becomes one row for the tag and one for each model listed under it; macro
-categories are rows too. Shares arrive rounded, in the answer of 2026-09-21 to three decimals.
+categories are rows too. Shares are rounded: to three decimals in the answer of 2026-09-21.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from orchestration.sources.base import Dump, ParsedDump, Source, as_object, pars
 
 _CONTRACT = tables("raw")["openrouter_task_classifications"]
 _FIELDS = [f.source_name for f in _CONTRACT.fields]
-# What an entry must state, by kind; a missing one says that the format has changed.
+# The fields that an entry must have, by kind; if one is missing, the format has changed.
 _STATED: dict[str, list[str]] = _CONTRACT.properties["statedFields"]
 
 
@@ -36,7 +36,7 @@ def _list(dump: Dump, data: dict[str, Any], name: str) -> list[Any]:
 
 
 def _entries(dump: Dump, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(kind, fields, what is wrong) of every tag, model and macro category, in file order."""
+    """(kind, fields, what is wrong) for every tag, model and macro category, in file order."""
     for item in _list(dump, data, "classifications"):
         if not isinstance(item, dict):
             yield "tag", {}, f"a {type(item).__name__}"
@@ -52,7 +52,7 @@ def _entries(dump: Dump, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
 
 
 def _decimals(number: Any) -> int:
-    """Decimals of a number as the answer writes it, 0 for what is not a plain number."""
+    """The number of decimals of a number in the answer, or 0 if it is not a plain number."""
     try:
         exponent = Decimal(number).as_tuple().exponent if isinstance(number, str) else 0
     except InvalidOperation:
@@ -61,20 +61,20 @@ def _decimals(number: Any) -> int:
 
 
 def _rounding(entries: Iterable[tuple[str, dict[str, Any], str]]) -> str:
-    """Half a unit of the last decimal that any share of the answer has, as decimal text.
+    """Half a unit of the last decimal of the longest share in the answer, as decimal text.
 
-    The answer writes 0.06 for 0.060: the longest share says how all of them were rounded.
+    The answer writes 0.06 for 0.060, so only the longest share shows how all were rounded.
     """
     shares = [f.name for f in _CONTRACT.fields if f.logical_type == "number"]
     decimals = max((_decimals(e.get(s)) for _, e, _ in entries for s in shares), default=0)
-    # Beyond 17 the contract's decimals cannot tell it from 0.
+    # The decimal type of the contract cannot tell anything smaller from 0.
     return f"{Decimal(5).scaleb(-decimals - 1):f}" if decimals < 18 else "0"
 
 
 def _parse(dump: Dump) -> ParsedDump:
     document = dump.json
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
-        # An API error, or no object `data` at all: the usual words for it.
+        # If it is an API error, or has no `data`, json_data raises the usual error.
         dump.json_data()
         raise RefusedDumpError(f"{dump.name}: field `data` is a list; expected an object")
     data = document["data"]
@@ -91,7 +91,9 @@ def _parse(dump: Dump) -> ParsedDump:
         # `as_of` is the last day of the window: the answer was made when that day was over.
         made = datetime.combine(window_end + timedelta(days=1), time(), UTC)
     except OverflowError as error:
-        raise RefusedDumpError(f"{where}: {window_end} is no day of the data") from error
+        raise RefusedDumpError(
+            f"{where}: {window_end} is too far from today; expected a day of the data"
+        ) from error
     entries = list(_entries(dump, data))
     said = {
         "window_start": window_start.isoformat(),

@@ -1,8 +1,8 @@
 """Vercel's AI Gateway leaderboard (`/api/ai/leaderboard-export`): daily shares of labs and models.
 
 Two layouts, each plain or gzip: the API's JSON, which names its data set, and a collector's files
-of single days, which say when they were fetched and only by `group` what they list. CSV is not
-read.
+of single days, which state when they were fetched and name their data set only by `group`. CSV is
+not supported.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ def _recognizes(dump: Dump) -> bool:
 
 
 def _percent(value: object) -> Decimal | None:
-    """A share as the answer writes it, None for what is no number; the contract judges that."""
+    """A share as a number, or None if it is not a number, which the contract reports."""
     try:
         number = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
@@ -42,12 +42,13 @@ def _percent(value: object) -> Decimal | None:
 
 
 def _off_by(rows: list[dict[str, Any]]) -> dict[tuple[object, ...], str]:
-    """The days, by modality and metric, whose shares do not add up to 100, with what is wrong."""
+    """What is wrong with each day, by group, modality and metric, whose shares do not add up to
+    100."""
     sums: dict[tuple[object, ...], Decimal] = defaultdict(Decimal)
     for row in rows:
         sums[_group(row)] += _percent(row.get("share_percent")) or 0
     return {
-        group: f"one of the shares of its day and metric, which add up to {total}, expected 100"
+        group: f"one of the shares of its day and metric, which add up to {total} instead of 100"
         for group, total in sums.items()
         if abs(total - 100) > _SUM_TOLERANCE
     }
@@ -70,7 +71,8 @@ def _entries(document: dict[str, Any]) -> Iterator[tuple[dict[str, object], str]
 def _parse(dump: Dump) -> ParsedDump:
     if not dump.looks_like_json:
         raise RefusedDumpError(
-            f"{dump.name}: is not JSON; ask without format=csv, whose last line is not a row"
+            f"{dump.name}: is not JSON; fetch it without format=csv, because the last line of the "
+            "CSV is not a row"
         )
     document = dump.json
     if not isinstance(document, dict) or not isinstance(document.get("rows"), list):
@@ -84,7 +86,7 @@ def _parse(dump: Dump) -> ParsedDump:
     if not is_collected and document.get("dataset") not in _DATASETS:
         raise RefusedDumpError(
             f"{dump.name}: dataset is {quoted(document.get('dataset'))}; expected 'labs' or "
-            "'models', since the others have neither days nor shares"
+            "'models', because others have neither days nor shares"
         )
     dump.limits.check(dump.name, "max_dump_rows", len(document["rows"]), "rows")
     stated: dict[str, Any] = {}

@@ -1,1 +1,1 @@
-"""From raw tables to marts: loads `raw.*` into the working database and runs dbt on it."""
+"""From raw tables to marts: load `raw.*` into the working database and run dbt on it."""

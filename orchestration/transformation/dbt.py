@@ -1,7 +1,7 @@
 """Run dbt inside this process, with a manifest that is parsed once.
 
-Measured on two cores: a subprocess through DbtCliResource takes 12 s, dbtRunner with a manifest
-below 1 s of overhead. dbt itself is imported on use (3 s).
+Measured on two cores: a subprocess through DbtCliResource takes 12 s, while dbtRunner with a
+manifest has less than 1 s of overhead. dbt is imported inside the functions that use it (3 s).
 """
 
 import os
@@ -19,19 +19,19 @@ from orchestration.files import fingerprint, write_atomically
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 
 _MARKER = "project.sha256"
-# Results come back as objects and failures as messages; dbt's loggers alone cost 15 % of a run.
-# The working database is empty when a run begins: there is nothing to look up in it.
-_QUIETLY = (
+# dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed. The working
+# database has only raw tables when a run begins, so dbt need not look up what is there.
+_QUIET_FLAGS = (
     "--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none",
     "--no-populate-cache",
 )  # fmt: skip
-# Unit tests check the SQL, not the data: they belong to `make test`, not to every run.
+# Unit tests check the SQL, not the data: `make test` runs them, a run of the pipeline does not.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """What became of one dbt node."""
+    """The result of one dbt node."""
 
     unique_id: str
     resource_type: str
@@ -68,19 +68,19 @@ def _paths(settings: Settings) -> list[str]:
 
 
 def project_fingerprint() -> str:
-    """Changes when any file of the dbt project does."""
+    """A hash that changes if any file of the dbt project changes."""
     return fingerprint((DBT_PROJECT_DIR,))
 
 
-# The parsed manifest by project state. It says nothing of an installation, so one per process will
-# do for all of them; parsing takes 4 to 6 s.
+# The parsed manifests by project fingerprint. A manifest does not depend on the settings, so all
+# installations in one process share it. Parsing takes 4 to 6 s.
 _manifests: dict[str, Any] = {}
 
 
 @contextmanager
-def _interrupts_kept() -> Iterator[None]:
-    """Whoever handles Ctrl-C and SIGTERM is asked once more at the end: dbt swallows what they
-    raise, and the run would go on to publish."""
+def _repeat_interrupts() -> Iterator[None]:
+    """Call the handlers of Ctrl-C and SIGTERM again at the end: dbt swallows the exceptions that
+    they raise, so the run would continue and publish."""
     caught: list[tuple[int, Any]] = []
     handlers: dict[Any, Any] = {}
 
@@ -104,10 +104,11 @@ def _interrupts_kept() -> Iterator[None]:
 
 
 def _invoke(arguments: list[str], manifest: Any = None) -> Any:
-    """What dbt answers; an interrupt ends it, and is not an answer."""
+    """Run one dbt command and return its result. Raises KeyboardInterrupt or SystemExit if that is
+    what ended it."""
     from dbt.cli.main import dbtRunner
 
-    with _interrupts_kept():
+    with _repeat_interrupts():
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     if outcome.exception is not None and not isinstance(outcome.exception, Exception):
         raise outcome.exception
@@ -115,12 +116,12 @@ def _invoke(arguments: list[str], manifest: Any = None) -> Any:
 
 
 def _parsed(settings: Settings, project: str) -> Any:
-    """The manifest of the project in the state `project`; parses where this process has not yet."""
+    """The manifest of the project with the fingerprint `project`, parsed once per process."""
     if project not in _manifests:
         _set_environment(settings)
         result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
-            # A killed run may have left half a parse cache; without it dbt parses from scratch.
+            # A killed run may have left an incomplete cache; without it, dbt parses everything.
             shutil.rmtree(settings.dbt_target_dir, ignore_errors=True)
             result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
@@ -130,7 +131,7 @@ def _parsed(settings: Settings, project: str) -> Any:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Path of a manifest.json that describes the project as it is now; parses only on change."""
+    """The path of a manifest.json of the project. Parses the project only if it has changed."""
     manifest = settings.dbt_target_dir / "manifest.json"
     marker = settings.dbt_target_dir / _MARKER
     current = project_fingerprint()
@@ -145,14 +146,14 @@ def ensure_manifest(settings: Settings) -> Path:
 
 
 def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeResult]:
-    """Invoke dbt on the working database and give a result per node; does not judge them.
+    """Run dbt on the working database; returns one result per node, also for failed ones.
 
-    Raises TransformError where dbt could not run at all.
+    Raises TransformError if dbt could not run at all.
     """
     manifest = _parsed(settings, project_fingerprint())
     _set_environment(settings)
     try:
-        outcome = _invoke([*_QUIETLY, *arguments, *_paths(settings)], manifest)
+        outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
     finally:
         close_connections()
     if outcome.result is None:
@@ -174,7 +175,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeRe
 
 
 def close_connections() -> None:
-    """Let go of the working database; dbt-duckdb would keep its lock until the process ends."""
+    """Close the working database; otherwise dbt-duckdb would lock it until the process ends."""
     with suppress(ImportError):
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
@@ -182,9 +183,9 @@ def close_connections() -> None:
 
 
 def build(settings: Settings) -> list[NodeResult]:
-    """Build seeds and models and run the data tests.
+    """Build the seeds and models and run the data tests.
 
-    Raises TransformError naming every model or test that failed.
+    Raises TransformError that names every model or test that failed.
     """
     results = run_dbt(settings)
     raise_on_failure(results)
@@ -192,7 +193,7 @@ def build(settings: Settings) -> list[NodeResult]:
 
 
 def raise_on_failure(results: Sequence[NodeResult]) -> None:
-    """Raise TransformError where a node failed, with what dbt said of each."""
+    """Raise TransformError, with dbt's message for each failed node, if any failed."""
     failed = [r for r in results if r.status in ("error", "fail")]
     if failed:
         lines = "\n".join(f"  {r.resource_type} {r.name}: {r.message}" for r in failed)

@@ -1,7 +1,7 @@
-"""Create the working database anew with the schema `raw`, the sources of the dbt project.
+"""Create the working database with the schema `raw`, which has the sources of the dbt project.
 
-The working database is derived and rebuilt by every run, so a run that was killed leaves nothing
-to repair. Only the run itself opens it; readers get finished copies inside a vintage.
+Every run rebuilds the working database, so a killed run leaves nothing to repair. Only the run
+itself opens it; readers use the complete copy in a vintage.
 """
 
 import json
@@ -24,8 +24,8 @@ from orchestration.sources import SOURCES
 from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
 
-# Sums of tokens are 64-bit integers and their squares have 38 digits: this leaves a factor of 9.
-# All tokens of the shipped history are 0.002 of it.
+# Sums of tokens are 64-bit integers, and their squares must fit into 38 digits. This limit leaves a
+# factor of 9. All tokens of the shipped history are 0.002 of it.
 _MOST_TOKENS = 10**18
 
 _DUMPS_SCHEMA = pa.schema(
@@ -41,7 +41,7 @@ _DUMPS_SCHEMA = pa.schema(
 def _view(
     connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path], schema: pa.Schema
 ) -> None:
-    """A view over Parquet files, or an empty table of the same columns where there are none."""
+    """Create a view of Parquet files, or an empty table with the same columns if there are none."""
     if paths:
         files = ", ".join(sql_text(p) for p in paths)
         connection.execute(f"create view raw.{name} as select * from read_parquet([{files}])")
@@ -54,11 +54,11 @@ def _view(
 def _previous_usage(
     connection: duckdb.DuckDBPyConnection, previous: Vintage | None, absent: set[str]
 ) -> None:
-    """What the vintage before said of each row, with the origin that it published, for `revisions`.
+    """Load the usage of the previous vintage, with the origins that it published, for `revisions`.
 
-    Without `absent` sources: they are withheld, which is no revision.
+    Sources in `absent` are left out: they are withheld, which is not a revision.
 
-    Raises VerificationError where the vintage before has these tables and they cannot be read.
+    Raises VerificationError if the previous vintage has these tables and they cannot be read.
     """
     folder = previous.path / "tables" if previous else None
     usage, labs = (
@@ -71,7 +71,7 @@ def _previous_usage(
         "model_permaslug varchar, tokens bigint, lab_id varchar, origin varchar, "
         "dump_sha256 varchar, previous_vintage_id varchar)"
     )
-    # A vintage of an older data interface may lack them: then nothing is compared.
+    # A vintage of an older data interface may lack these tables; then nothing is compared.
     if previous is None or not (usage and usage.exists() and labs and labs.exists()):
         return
     try:
@@ -95,12 +95,12 @@ def _previous_usage(
             raise known from error
         raise VerificationError(
             f"{folder}: the tables of the latest vintage cannot be read: {error}. Restore the "
-            "vintage from a copy, or remove latest.json to publish anew."
+            "vintage from a copy, or remove latest.json and run again to publish without revisions."
         ) from error
 
 
-def _counted_by() -> dict[str, str]:
-    """Tables that count tokens, and by what day: the models add up days and windows."""
+def _tables_with_tokens() -> dict[str, str]:
+    """The raw tables with tokens, each with the date column by which its tokens are summed."""
     return {
         table.name: [f.name for f in table.fields if f.primary_key and f.sql_type == "date"][-1]
         for table in tables("raw").values()
@@ -108,13 +108,13 @@ def _counted_by() -> dict[str, str]:
     }
 
 
-def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
-    """Raise TransformError if the newest dumps of all days hold more tokens than sums can.
+def _refuse_inexact_sums(connection: duckdb.DuckDBPyConnection, files: dict[str, str]) -> None:
+    """Raise TransformError if the tokens of all days are more than can be summed exactly.
 
-    Each count may be as large as its contract says. The message names the dumps and days that have
-    most; `files` are the landed files by hash.
+    Each single count is within the limits of its contract. The newest dump of each day is counted.
+    The message names the dumps and days with the most tokens; `files` has the landed files by hash.
     """
-    for table, day in _counted_by().items():
+    for table, day in _tables_with_tokens().items():
         found = connection.execute(
             f"""
             with days as (
@@ -139,8 +139,8 @@ def _refuse_uncountable(connection: duckdb.DuckDBPyConnection, files: dict[str, 
             )
             raise TransformError(
                 f"{table}: the tokens of all days add up to {found[0][3]:,}; expected at most "
-                f"{_MOST_TOKENS:,}, so that every sum is exact. The days with most:{days}\n"
-                "Land a newer dump of these days, or take the file out of the landing zone."
+                f"{_MOST_TOKENS:,}, so that every sum is exact. The days with the most:{days}\n"
+                "Land a newer dump of these days, or remove the folder of the dump from landing/."
             )
 
 
@@ -150,11 +150,12 @@ def create_working_database(
     previous: Vintage | None,
     withheld: Sequence[Withheld] = (),
 ) -> Path:
-    """Replace the working database by one that holds only `raw.*`; gives its path.
+    """Replace the working database by one that has only the schema `raw`; returns its path.
 
-    `previous` is the latest vintage, or None where nothing was published: what `revisions`
-    compares with. The dumps of `withheld` are left out, and remembered for the candidate. Raises
-    TransformError if the tokens of all days are more than can be added up.
+    `previous` is the latest vintage, with which `revisions` compares, or None if nothing has been
+    published. The dumps of `withheld` are left out, and recorded for the candidate.
+
+    Raises TransformError if the tokens of all days are more than can be summed exactly.
     """
     out = left_out(withheld)
     ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
@@ -205,5 +206,5 @@ def create_working_database(
                 [i.rows_path for i in ingested if i.record.source == source.name],
                 pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
             )
-        _refuse_uncountable(connection, {i.record.sha256: i.record.path for i in ingested})
+        _refuse_inexact_sums(connection, {i.record.sha256: i.record.path for i in ingested})
     return path

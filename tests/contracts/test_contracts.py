@@ -135,7 +135,7 @@ def test_a_column_that_says_its_name_takes_the_rest_from_the_shared_one(tmp_path
 
 def test_a_misspelled_column_is_named_with_its_file_and_table(tmp_path: Path) -> None:
     path = contract(tmp_path, "lense")
-    with pytest.raises(TokenshareError, match=f"{path}: table t, column 'lense': found no type"):
+    with pytest.raises(TokenshareError, match=f"{path}: table t, column 'lense': has no type"):
         read_contract(path)
 
 

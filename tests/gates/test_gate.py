@@ -724,8 +724,8 @@ def test_a_rule_that_cannot_be_judged_fails(
         ("max: 1", "one_off: [1]", "one_off: Extra inputs are not permitted"),
         ("max: 1", "max: limits.labs.min_per_week", "the file uses .'labs.min_per_week'"),
         ("max: 1", "limits: [labs.min_per_week]\n-- max: 1", "lists .'labs.min_per_week'"),
-        ("max: 1", "one_of: [1]\n-- max: 1", "expected one_of, or min or max or both"),
-        ("rows: any", "rows: any\n-- accepts_days: true\n-- verified: true", "without limits only"),
+        ("max: 1", "one_of: [1]\n-- max: 1", "expected either one_of, or min, max or both"),
+        ("rows: any", "rows: any\n-- accepts_days: true\n-- verified: true", "without limits and"),
         ("title: a", "title: [a", "the header is not YAML"),
         (
             "severity: blocker",

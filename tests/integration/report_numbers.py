@@ -240,7 +240,7 @@ TABLES = {
             bounds(sum(classified_token_share_low), sum(classified_token_share_high)) as "Between"
         from task_usage_by_origin where window_end = '2026-02-28' and lens = 'author_hq'
         group by use, origin order by use, sum(classified_token_share_low) desc, origin""",
-    "Rows of usage_daily that differ from the vintage before.": """
+    "Rows of usage_daily that differ from the previous vintage.": """
         select spaced(cause) as "Why", count(*)::varchar as "Rows",
             min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
             tok(sum(abs(tokens_after - tokens_before))) as "Tokens moved",
@@ -279,7 +279,7 @@ TABLES = {
             pct(priced_stale_tokens / priced_tokens) as "On stale prices"
         from registry_coverage_monthly as r left join price_coverage_monthly using (period_start)
         order by r.period_start desc""",
-    "Authors without a registry row, heaviest first;": """
+    "Authors without a registry row, largest first;": """
         select author as "Author", printf('%.3f %%', 100 * sum(tokens)
                 / (select sum(tokens) from usage_daily)) as "Share of all tokens"
         from usage_daily where identification = 'unmapped'

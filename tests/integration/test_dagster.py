@@ -240,7 +240,7 @@ def look_at_what_the_lists_changed(result: dg.ExecuteInProcessResult) -> None:
     shown = newest_changes(result)
     catalogue = shown["catalogue_changes"]
     assert catalogue.startswith(
-        "The catalogue of 2026-02-15 against that of 2026-02-01: 42 new, 1 price_changed, "
+        "The catalogue of 2026-02-15 compared with that of 2026-02-01: 42 new, 1 price_changed, "
         "1 removed. 20 of 44 rows:"
     )
     lines = catalogue.splitlines()[4:]

@@ -16,7 +16,7 @@ from orchestration.diff.usage import Side, compare
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.landing.store import land
 from orchestration.publication.candidate import build_candidate
-from orchestration.publication.manifest import point_to, seal_manifest
+from orchestration.publication.manifest import seal_manifest, set_latest
 from orchestration.publication.vintage import latest_vintage, publish
 from orchestration.settings import Settings
 from tests import builders
@@ -127,7 +127,7 @@ def test_diff_in_words_is_heaviest_first(
     assert "+10,000,000" in result.output
     assert GPT in result.output
     same = CliRunner().invoke(app, ["diff", second, second, "--data-dir", str(restated.data_dir)])
-    assert "no row of these days differs" in same.output
+    assert "no row differs on these days" in same.output
 
 
 def test_what_is_no_vintage_is_said_with_those_there_are(small_base: Settings) -> None:
@@ -165,6 +165,6 @@ def test_a_candidate_compared_with_an_older_vintage_is_not_published(
     del old.manifest["manifest_sha256"]
     manifest = seal_manifest({**old.manifest, "vintage_id": other.name})
     (other / "manifest.json").write_bytes(manifest)
-    point_to(small.published_dir, json.loads(manifest))
+    set_latest(small.published_dir, json.loads(manifest))
     with pytest.raises(TokenshareError, match="revisions are those since vintage"):
         publish(candidate, small)

@@ -38,7 +38,7 @@ WARM.set_forkserver_preload(
 # What a run says as it begins its stages. Between rename and pointer: test_write_order.py.
 STAGES = (
     "landing", "ingesting", "loading rows", "building models", "writing the candidate",
-    "asking the gate", "writing the report",
+    "running the gate", "writing the report",
 )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def test_an_interrupt_during_dbt_ends_the_run_and_publishes_nothing(
         assert seconds < 2
         line = said.read_text(encoding="utf-8").splitlines()[-1]
         what = "interrupted" if number == signal.SIGINT else "terminated (SIGTERM)"
-        assert line.startswith(f"error {what}: what is published is whole")
+        assert line.startswith(f"error {what}: the published state is intact")
         assert "Traceback" not in said.read_text(encoding="utf-8")
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1

@@ -32,7 +32,7 @@ from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
-from orchestration.publication.manifest import point_to, read_manifest, seal_manifest
+from orchestration.publication.manifest import read_manifest, seal_manifest, set_latest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -242,7 +242,7 @@ def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_
 
     content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
     anew = builders.AS_OF + timedelta(hours=1)
-    assert land(drop("feed.csv", content), small, as_of=anew).is_better
+    assert land(drop("feed.csv", content), small, as_of=anew).is_redated
     land_feed(small, drop, spoil)
     result = pipeline.run(small)
     dated_anew, spoiled = result.vintage.manifest["inputs"]
@@ -395,7 +395,7 @@ def test_verify_says_what_of_another_version_it_cannot_ask(small: Settings) -> N
     forge(vintage.path, *older, data_interface_version="1.2.0")
     notes: list[str] = []
     verify(vintage.path, note=notes.append)
-    assert notes == ["SPEND_BAND: not asked; its tables are of another version"]
+    assert notes == ["SPEND_BAND: not checked; its tables are of another version"]
     forge(
         vintage.path,
         "share_by_origin_weekly: update share_by_origin_weekly set tokens = tokens + 1",
@@ -438,7 +438,9 @@ def test_verify_refuses_a_resealed_manifest_with_a_failed_blocker(small: Setting
     failed = {**judged[blocker], "passed": False, "verdict": "fail"}
     reseal(vintage.path, gate=[*judged[:blocker], failed, *judged[blocker + 1 :]])
     rule = judged[blocker]["rule"]
-    with pytest.raises(VerificationError, match=rf"was published past failed blockers: .*{rule}"):
+    with pytest.raises(
+        VerificationError, match=rf"was published despite failed blockers: .*{rule}"
+    ):
         verify(vintage.path)
 
 
@@ -497,14 +499,14 @@ def test_a_manifest_names_plain_paths_inside_its_folder(small: Settings, path: o
         (
             "alter table headline rename to aside; "
             "create view headline as select * from read_csv('/etc/passwd')",
-            "holds a view, headline",
+            "contains a view, headline",
         ),
-        ("create macro usage(x) as (select content from read_text(x))", "holds a macro, usage"),
-        ("create table more as select 1 as n", "a table that no file holds, more"),
+        ("create macro usage(x) as (select content from read_text(x))", "contains a macro, usage"),
+        ("create table more as select 1 as n", "a table that is in no Parquet file, more"),
         (
             "create table computed (n int, sql varchar as ('x')); drop table headline; "
             "alter table computed rename to headline",
-            "headline: is another table",
+            "headline: is not the same table",
         ),
     ],
     ids=["view", "macro", "table", "computed"],
@@ -554,7 +556,7 @@ def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_
     old = read_manifest(restated.vintages_dir / new.manifest["previous_vintage"])
     # A restored folder of next century says nothing of the time.
     copy_of_latest(restated, "29991231T235959Z-00000000")
-    point_to(restated.published_dir, old)
+    set_latest(restated.published_dir, old)
     before = restated.latest_path.read_bytes()
     stated = {k: new.manifest[k] for k in ("vintage_id", "manifest_sha256", "previous_vintage")}
     (restated.data_dir / ".publishing.json").write_bytes(to_json(stated))
@@ -570,7 +572,7 @@ def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_
     assert restated.latest_path.read_bytes() == before
     assert (result.vintage.vintage_id, result.vintage.is_new) == (old["vintage_id"], False)
     assert f"latest.json names {old['vintage_id']}, where it stays" in result.vintage.why_not
-    left_alone = [notice for notice in result.notices if "left alone" in notice]
+    left_alone = [notice for notice in result.notices if "left as it is" in notice]
     assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
 
 
@@ -588,7 +590,7 @@ def test_a_folder_that_no_run_published_is_named_and_left_alone(
     copy_of_latest(small, name, **changes)
     (said,) = finish_interrupted(small)
     assert name in said
-    assert "left alone" in said
+    assert "left as it is" in said
     assert small.latest_path.read_bytes() == before
     assert (small.vintages_dir / name / "manifest.json").exists()
 
@@ -622,8 +624,8 @@ def test_a_marker_that_proves_nothing_moves_nothing(
     notices = finish_interrupted(small)
     assert small.latest_path.read_bytes() == before
     assert not marker.exists()
-    assert ".publishing.json: does not say what to finish" in notices[0]
-    assert "left alone" in notices[1]
+    assert ".publishing.json: cannot be used to finish" in notices[0]
+    assert "left as it is" in notices[1]
 
 
 @pytest.mark.parametrize(
@@ -657,7 +659,7 @@ def test_a_pointer_that_is_a_link_to_nowhere_or_leads_to_another_vintage_stops_t
     vintage = latest_vintage(small)
     assert vintage is not None
     reseal(vintage.path, vintage_id="20200101T000000Z-00000000")
-    with pytest.raises(VerificationError, match="names vintage_id"):
+    with pytest.raises(VerificationError, match="states vintage_id"):
         pipeline.run(small)
     small.latest_path.unlink()
     small.latest_path.symlink_to("nowhere")
@@ -700,9 +702,9 @@ def test_a_run_names_what_it_leaves_in_the_inbox(small: Settings) -> None:
         said: list[str] = []
         result = pipeline.run(settings, said.append)
     assert not result.vintage.is_new
-    assert "waiting up to 0 s for files of the inbox to settle" in said
+    assert "waiting up to 0 s for files in the inbox to be complete" in said
     assert [n.split(": ")[1:] for n in result.notices] == [
-        ["2026-03-05.csv", "is left", "a process holds it open for writing"],
+        ["2026-03-05.csv", "is left", "a process has it open for writing"],
         ["folder", "is left", "it is a folder; put its files here"],
     ]
     assert path.exists()
@@ -750,7 +752,7 @@ def test_publish_refuses_a_candidate_of_other_code_or_another_reading(
     made = build_candidate(ingest_all(list_dumps(small), small), small)
     stated = json.loads((made.path / "candidate.json").read_bytes())
     (made.path / "candidate.json").write_bytes(to_json({**stated, **change}))
-    with pytest.raises(TokenshareError, match="by other code or with another registry view"):
+    with pytest.raises(TokenshareError, match="the registry view have changed"):
         pipeline.publish_newest(small)
     assert small.latest_path.read_bytes() == before
 
@@ -776,7 +778,7 @@ def test_publish_refuses_a_candidate_whose_tables_are_not_as_the_export_left_the
             pipeline.publish_newest(small)
     pq.write_table(right, path)
     pq.write_table(right, made.tables_dir / "stray.parquet")
-    with pytest.raises(TokenshareError, match=r"found no such file.*'stray\.parquet'"):
+    with pytest.raises(TokenshareError, match=r"missing, unexpected.*'stray\.parquet'"):
         pipeline.publish_newest(small)
     assert small.latest_path.read_bytes() == before
 

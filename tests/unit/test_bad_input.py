@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
         CSV5.replace(b"_tokens\r", b"_tokens,x\r").replace(b"0.1\r", b"0.1,1\r"),
         r"line 1: unknown columns \(not expected: 'x'\); expected exactly date,model_permaslug",
     ),
-    "fourth column": ("d.csv", columns(0, 1, 2, 2), "line 1: unknown columns .*order or twice"),
+    "fourth column": ("d.csv", columns(0, 1, 2, 2), "line 1: unknown columns .*order, or one"),
     "reordered columns": ("d.csv", columns(1, 0, 2), "line 1: unknown columns .*another order"),
     "no header": ("d.csv", CSV3.split(b"\n", 1)[1], "which no source recognizes"),
     "byte order mark": ("d.csv", b"\xef\xbb\xbf" + CSV3, "byte order mark ef bb bf; expected"),
@@ -88,15 +88,15 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "empty": ("d.csv", b"", r"is empty \(0 bytes\)"),
     "empty gzip": ("d.csv.gz", gzip.compress(b""), "is empty"),
     "whitespace": ("d.csv", b" \r\n\t\n", "is empty"),
-    "header only": ("d.csv", CSV3.split(b"\n")[0] + b"\n", "valid csv/history head but no rows"),
-    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export head but no"),
+    "header only": ("d.csv", CSV3.split(b"\n")[0] + b"\n", "valid csv/history header but no rows"),
+    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export header no"),
     "HTML as .json": ("d.json", HTML, "is an HTML or XML page"),
     "HTML as .csv": ("d.csv", b"\n  " + HTML.lower(), "is an HTML or XML page"),
     "XML error": ("d.json", b'<?xml version="1.0"?><Error/>', "is an HTML or XML page"),
     "data: null": ("d.json", changed(JSON).replace(b'"data": [', b'"data": null, "x": ['), "null"),
     "data: object": ("d.json", changed(JSON, data={}), "`data` is dict; expected a list of rows"),
     "no data": ("d.json", changed(JSON, data=None), "field `data` is null; expected a list"),
-    "no rows": ("d.json", changed(JSON, data=[]), "valid json/api head but no rows"),
+    "no rows": ("d.json", changed(JSON, data=[]), "valid json/api header but no rows"),
     "API error": ("d.json", b'{"error": {"code": 429, "message": "m"}}', r"API error.*code 429"),
     "API error as text": ("d.json", b'{"error": "no"}', "is an API error answer"),
     "no meta": ("d.json", changed(JSON, meta=None), "has no `meta`; expected"),
@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "a field said twice": (
         "d.json",
         JSON.replace(b'"total_tokens": ', b'"total_tokens": "1", "total_tokens": ', 1),
-        "field 'total_tokens' stands twice in one object",
+        "field 'total_tokens' is more than once in the same object",
     ),
     "endless nesting": ("d.json", b'{"data":' + b"[" * 100_000, "is nested too deeply"),
     "endless objects": ("d.json", b'{"data":' * 100_000, "is nested too deeply"),
@@ -126,13 +126,13 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "all rows bad": (
         "d.csv",
         builders.csv3([(d, s, "n/a") for d, s, _ in ROWS]),
-        "none of its 16 rows can be believed; the first, row 2, field total_tokens, value 'n/a': "
+        "none of its 16 rows is valid; the first, row 2, field total_tokens, value 'n/a': "
         "not_an_integer, expected a whole decimal number",
     ),
     "all JSON rows bad": (
         "d.json",
         changed(JSON, data=[1, None, "x"]),
-        r"none of its 3 rows can be believed; the first, row 1, field \*, value 'a str'",
+        r"none of its 3 rows is valid; the first, row 1, field \*, value 'a str'",
     ),
 }  # fmt: skip
 
@@ -206,7 +206,7 @@ def test_what_is_too_large_is_refused_with_the_setting(
         land(path, small)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    said = f"{what}; if it is a dump nevertheless, raise TOKENSHARE_{setting.upper()}"
+    said = f"{what}; if it is really a dump, raise TOKENSHARE_{setting.upper()}"
     assert said in str(refused.value)
     assert peak < 20_000_000
 
@@ -410,10 +410,10 @@ def test_counts_that_cannot_be_added_up_name_their_dump_and_day(
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        (f"{DAY},a/b", "2 fields in place of 3"),
-        (f"{DAY},a/b,5,6", "4 fields in place of 3"),
-        (f"{DAY},a,/b,5", "4 fields in place of 3"),
-        (f"{DAY}", "1 fields in place of 3"),
+        (f"{DAY},a/b", "2 fields instead of 3"),
+        (f"{DAY},a/b,5,6", "4 fields instead of 3"),
+        (f"{DAY},a,/b,5", "4 fields instead of 3"),
+        (f"{DAY}", "1 fields instead of 3"),
     ],
 )
 def test_a_row_with_too_few_or_too_many_fields_spoils_only_itself_and_its_day(
@@ -649,7 +649,7 @@ def test_a_provider_in_two_countries_is_believed_in_neither(settings: Settings, 
         (b'{"data": [{"name": "A", "headquarters": "US"}]}', "which no source recognizes"),
         (b'{"providers": [{"slug": "a", "headquarters": "US"}]}', "which no source recognizes"),
         (b'{"data": [{"slug": "a", "name": " A", "headquarters": "US"}]}',
-         "none of its 1 rows can be believed; the first, row 1, field name, value ' A': "
+         "none of its 1 rows is valid; the first, row 1, field name, value ' A': "
          "bad_form, expected text of the form"),
     ],
 )  # fmt: skip

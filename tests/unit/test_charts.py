@@ -20,7 +20,7 @@ ROWS = [
 
 def test_a_saved_chart_names_source_license_and_vintage_in_lines_that_fit() -> None:
     strokes = charts.lab_strokes([("A (CN)", "CN")])
-    spec = charts.signed(charts.lines(ROWS, strokes, "Line chart", "Share"), CREDIT)
+    spec = charts.with_credit(charts.lines(ROWS, strokes, "Line chart", "Share"), CREDIT)
     svg = vl_convert.vegalite_to_svg(
         json.dumps({**spec, "width": 350}, default=str), config=charts.CONFIG
     )

@@ -14,8 +14,8 @@ from orchestration.configuration.claims import (
     RULE_SETS_FILE,
     Group,
     RuleSets,
-    configured,
     read_claims,
+    rule_sets_and_claims,
 )
 from orchestration.configuration.files import read
 from orchestration.configuration.raw import load_configuration, rows
@@ -63,14 +63,14 @@ def with_rule_set(**fields: object) -> dict[str, Any]:
     ("fields", "said"),
     [
         ({"universe": "top_9"}, "theirs: universe = 'top_9': Input should be 'all'"),
-        ({"universe": "top_n", "top_n": 9}, "theirs: top_n and top_of go with"),
-        ({"top_n": 9, "top_of": "rows"}, "top_n and top_of go with universe top_n"),
+        ({"universe": "top_n", "top_n": 9}, "theirs: top_n and top_of are required with"),
+        ({"top_n": 9, "top_of": "rows"}, "top_n and top_of are required with universe top_n"),
         (
             {"universe": "top_n", "top_n": 0, "top_of": "rows"},
             "theirs: top_n = 0: Input should be greater than or equal to 1",
         ),
-        ({"universe": "labs"}, "labs go with universe labs"),
-        ({"labs": ["google"]}, "labs go with universe labs"),
+        ({"universe": "labs"}, "labs are required with universe labs"),
+        ({"labs": ["google"]}, "labs are required with universe labs"),
         ({"lens": "serving_hq"}, "theirs: lens = 'serving_hq': Input should be 'author_hq' or"),
         ({"windows": ["week"]}, "theirs: windows.0 = 'week': Input should be 'day'"),
         ({"windows": []}, "theirs: windows = []:"),
@@ -80,7 +80,7 @@ def with_rule_set(**fields: object) -> dict[str, Any]:
             "theirs: groups.US.country = ['US']: is not a key",
         ),
         ({"only_own_groups": True}, "only_own_groups needs groups"),
-        ({"rule_set": "all_rows"}, "rule_set all_rows is there twice"),
+        ({"rule_set": "all_rows"}, "rule_set all_rows is defined more than once"),
         ({"rule_set": "Top 9"}, "Top 9: rule_set = 'Top 9': String should match pattern"),
     ],
 )
@@ -112,20 +112,23 @@ def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
         ({"published_value": None}, "metric share needs published_value"),
         ({"published_value": "much"}, "cn_47: published_value = 'much': Input should be a valid"),
         ({"window": None}, "metric share needs window"),
-        ({"unit": "trillion_tokens"}, "unit of share is one of percent"),
-        ({"over": "US"}, "metric share takes no over"),
+        ({"unit": "trillion_tokens"}, "unit = 'trillion_tokens': expected one of percent"),
+        ({"over": "US"}, "metric share does not allow `over`"),
         ({"metric": "lead", "unit": "trillion_tokens"}, "metric lead needs over"),
         ({"metric": "first_lead_date", "unit": "date", "over": "US"}, "needs published_date"),
         ({"metric": "none", "unit": "none"}, "metric none needs measurable: false and a reason"),
-        ({"measurable": False}, "a reason goes with measurable: false"),
-        ({"reason": "why"}, "a reason goes with measurable: false"),
+        ({"measurable": False}, "a reason is required with measurable: false"),
+        ({"reason": "why"}, "a reason is required with measurable: false"),
         ({"asked_by": "me"}, "cn_47: asked_by = 'me': Input should be 'publisher' or 'us'"),
-        ({"asked_by": "us"}, "asked_by us takes no published_by: nobody published it"),
+        (
+            {"asked_by": "us"},
+            "asked_by us does not allow published_by: nobody published the question",
+        ),
         ({"comparison": "at_least", "tolerance": None}, "metric share needs tolerance"),
-        ({"comparison": "below"}, "comparison below takes no tolerance: the bounds decide"),
+        ({"comparison": "below"}, "comparison below does not allow a tolerance: the bounds decide"),
         (
             {"comparison": "above", "tolerance": None, "tolerance_above": 1},
-            "tolerance_above goes with tolerance",
+            "tolerance_above needs tolerance",
         ),
         (
             {
@@ -133,23 +136,23 @@ def test_the_default_rule_set_must_be_there(tmp_path: Path) -> None:
                 "unit": "trillion_tokens",
                 "window": {"kind": "span_max_of_weeks", "start": "2026-01-05", "end": "2026-02-01"},
             },
-            "window span_max_of_weeks is of a share, not of tokens",
+            "window span_max_of_weeks is allowed for a share only, not for metric tokens",
         ),
         (
             {"metric": "price_quality", "over": "US"},
-            "the rule of claim_90_80: comparison at_least, published_value 80",
+            "the rule of claim_90_80; expected comparison at_least and published_value 80",
         ),
         ({"url": "example.org"}, "cn_47: url = 'example.org': String should match pattern"),
         ({"published_on": "July"}, "cn_47: published_on = 'July':"),
         ({"lens": "author_hq"}, "cn_47: lens = 'author_hq': is not a key"),
         ({"source": "somewhere"}, "cn_47: source = 'somewhere': expected a source: openrouter_"),
         ({"claim_id": "CN 47"}, "CN 47: claim_id = 'CN 47': String should match pattern"),
-        ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday, 2026-01-13"),
+        ({"window": {"kind": "iso_week", "start": "2026-01-13"}}, "starts on a Monday; 2026-01-13"),
         ({"window": {"kind": "month_sum", "start": "2026-01-13"}}, "a month starts on the first"),
         ({"window": {"kind": "year", "start": "2026-02-01"}}, "a year starts on January 1"),
         (
             {"window": {"kind": "span", "start": "2026-01-01"}},
-            "end goes with the kinds that begin with span",
+            "end is required with the kinds that begin with span",
         ),
         (
             {"window": {"kind": "span", "start": "2026-01-02", "end": "2026-01-01"}},
@@ -198,7 +201,9 @@ def test_a_question_of_our_own_is_nobody_else_s(tmp_path: Path) -> None:
 
 def test_two_claims_of_one_name_are_refused_across_files(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(yaml.safe_dump({"claims": [CLAIM]}), encoding="utf-8")
-    with pytest.raises(TokenshareError, match=r"c\.yml: cn_47: claim_id: there is another claim"):
+    with pytest.raises(
+        TokenshareError, match=r"c\.yml: cn_47: claim_id: another claim has the same id"
+    ):
         claims_from(tmp_path, {"claims": [CLAIM]})
 
 
@@ -228,7 +233,7 @@ def test_terms_of_groups() -> None:
 
 
 def test_what_ships_is_valid_and_what_the_issue_asks_for() -> None:
-    rule_sets, claims = configured()
+    rule_sets, claims = rule_sets_and_claims()
     names = {r.rule_set for r in rule_sets.rule_sets}
     assert names >= {"all_rows", "identified_only", "top_9", "top_10", "us_with_ca", "model_season"}
     assert len(claims) >= 15
@@ -247,7 +252,7 @@ def test_the_working_database_gets_every_entry() -> None:
     with duckdb.connect() as connection:
         connection.execute("create schema raw")
         load_configuration(connection)
-        for name, expected in rows(*configured()).items():
+        for name, expected in rows(*rule_sets_and_claims()).items():
             ((count,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
             assert count == len(expected), name
         labs = connection.execute(
@@ -313,13 +318,13 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
     assert (ours["question"], ours["asked"]) == ("Were they ahead?", "1.18 T")
     assert not {"published by", "published", "url", "statement"} & set(ours)
     assert ours["chance"] == "34 % of figures within 25 % of this one would have matched"
-    assert ours["together"] == "no rule set gives all 3 figures of st, at most 2"
+    assert ours["together"] == "no rule set reproduces all 3 figures of st; the best reproduces 2"
     assert ours["window"] == "ISO week of 2026-02-09 (our reading)"
     theirs = {**row, "asked_by": "publisher", "published_by": "A paper", "tolerance_above": 1.0}
     theirs["statement_figures_matched"] = 3
     shown = dict(show.details(theirs))
     assert (shown["published by"], shown["url"]) == ("A paper, undated", "no copy found")
-    assert shown["together"] == "one rule set gives all 3 figures of st"
+    assert shown["together"] == "one rule set reproduces all 3 figures of st"
     assert shown["difference"] == "-2.234 T, tolerance 0.02 below and 1 above"
     assert show.tally([row, theirs, {**row, "verdict": "not_decidable"}]) == (
         "2 only under other rules, 1 not decidable"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
-from orchestration.publication.manifest import point_to, read_latest, seal_manifest
+from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
@@ -89,7 +89,7 @@ def test_a_path_that_duckdb_would_not_find_is_a_wrong_setting(
     monkeypatch.setenv("TOKENSHARE_DATA_DIR", os.fsdecode(b"/tmp/d\xe4ta"))
     assert call(monkeypatch, "show") == 1
     said = capsys.readouterr().err
-    assert "TOKENSHARE_DATA_DIR: Value error, DuckDB opens only paths that are UTF-8" in said
+    assert "TOKENSHARE_DATA_DIR: Value error, DuckDB opens only paths in UTF-8" in said
 
 
 def test_a_bad_dump_exits_3_with_one_message_and_no_traceback(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_quarantine_is_counted_and_a_guessed_time_is_said(
     assert call(monkeypatch, "land", path) == 0
     said = capsys.readouterr()
     assert "16 rows, 1 quarantined" in said.out
-    assert "note r.csv: nothing says when it was made" in said.err
+    assert "note r.csv: nothing states when it was made" in said.err
 
 
 def test_fields_that_were_not_believed_are_counted_beside_the_rows(
@@ -134,7 +134,7 @@ def test_fields_that_were_not_believed_are_counted_beside_the_rows(
     path = builders.write(tmp_path, "2026-08-23T00-05-21Z.json", content)
     assert call(monkeypatch, "land", path) == 0
     said = capsys.readouterr().out
-    assert "1 rows, 0 quarantined, 1 field(s) of good rows not believed, sha256" in said
+    assert "1 rows, 0 quarantined, 1 field(s) of good rows quarantined, sha256" in said
 
 
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
@@ -195,7 +195,7 @@ def test_a_changed_landed_dump_exits_4(
     stored.write_bytes(b"changed")
     capsys.readouterr()
     assert call(monkeypatch, "land", path) == 4
-    assert f"error {stored}: landed as " in capsys.readouterr().err
+    assert f"error {stored}: was landed with sha256 " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_a_claim_that_is_not_there_is_said_with_those_that_are(
 ) -> None:
     assert call(monkeypatch, "claims", "cn_48_percent", "--data-dir", small.data_dir) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error there is no claim 'cn_48_percent'; there are: all_tokens_")
+    assert said.startswith("error 'cn_48_percent' is not a claim; expected one of: all_tokens_")
     assert "cn_47_percent_june_2026" in said
 
 
@@ -431,9 +431,9 @@ def test_headline_figures_of_another_version_are_said(
     del manifest["manifest_sha256"]
     sealed = seal_manifest({**manifest, "headline": [{"week": "2026-01-05"}]})
     (folder / "manifest.json").write_bytes(sealed)
-    point_to(small.published_dir, json.loads(sealed))
+    set_latest(small.published_dir, json.loads(sealed))
     assert call(monkeypatch, "show", "--data-dir", small.data_dir) == 6
-    assert "are not those of this version: 'period_start'" in capsys.readouterr().err
+    assert "does not have the fields of this version: 'period_start'" in capsys.readouterr().err
 
 
 def test_the_help_of_land_names_every_source_and_its_layouts(

@@ -37,7 +37,10 @@ class Entries(RootModel[tuple[Entry, ...]]):
         ("- part: {size: 1}\n", "1: no. 1: id: is missing"),
         ("- id: a\n  part: {size: 1}\n- text\n", "3: 1 = 'text': expected a mapping"),
         ("id: a\n", "1: expected a list"),
-        ("- id: a\n  id: b\n  part: {size: 1}\n", " cannot be read: the key 'id' is there twice"),
+        (
+            "- id: a\n  id: b\n  part: {size: 1}\n",
+            " cannot be read: the key 'id' is written more than once",
+        ),
         ("- id: a\n  part: {size: 1, since: 2026-02-30}\n", " cannot be read: day is out of range"),
         ("- [", " cannot be read: "),
     ],

@@ -42,8 +42,8 @@ def test_the_shipped_ones_say_why() -> None:
         ([{"expect": 0.1}], "expect = 0.1: Input should be a valid string"),
         ([{"source": "hearsay"}], "source = 'hearsay': Input should be 'openrouter_catalogue', "),
         ([{"valid_to": yaml.safe_load("2020-01-01")}], "is not before valid_to"),
-        ([{}, {}], "are about the same value and days"),
-        ([{}, {"id": "again"}], "are about the same value and days"),
+        ([{}, {}], "correct the same value on the same days"),
+        ([{}, {"id": "again"}], "correct the same value on the same days"),
     ],
 )
 def test_a_malformed_correction_is_named(

@@ -11,19 +11,19 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.errors import ResourceError, expected, plain
+from orchestration.errors import ResourceError, as_user_error, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     fingerprint,
-    fresh_folder,
+    move_into_place,
+    new_building_folder,
     read_json,
     remove_leftovers,
-    settle_folder,
     to_json,
 )
 from orchestration.publication.candidate import build_fingerprint, code_fingerprint
 from orchestration.settings import PROJECT_ROOT
-from orchestration.tables import close_doors, open_files, sql_name
+from orchestration.tables import open_files, restrict_file_access, sql_name
 
 
 def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
     for number in (os.getpid(), 1):
         name = f"{number}-abc"
         if (builder := os.fork()) == 0:
-            fresh_folder(tmp_path, name)
+            new_building_folder(tmp_path, name)
             os._exit(1)
         os.waitpid(builder, 0)
         assert (tmp_path / f"{BUILDING_PREFIX}{name}").is_dir()
@@ -42,23 +42,23 @@ def test_a_leftover_goes_even_if_its_number_is_that_of_a_living_process(tmp_path
 
 
 def test_what_is_being_built_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
-    building = fresh_folder(tmp_path, "1-abc")
+    building = new_building_folder(tmp_path, "1-abc")
     (building / "x").write_text("x", encoding="utf-8")
     remove_leftovers([tmp_path])
-    settle_folder(building, tmp_path / "final")
+    move_into_place(building, tmp_path / "final")
     assert (tmp_path / "final" / "x").read_text(encoding="utf-8") == "x"
-    again = fresh_folder(tmp_path, "1-abc")
+    again = new_building_folder(tmp_path, "1-abc")
     assert not list(again.iterdir())
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[]", "holds a list"),
-        (b"3", "holds a int"),
-        (b'"x"', "holds a str"),
-        (b"null", "holds a NoneType"),
-        (b'{"a": NaN}', "NaN is not a number"),
+        (b"[]", "contains a list"),
+        (b"3", "contains a int"),
+        (b'"x"', "contains a str"),
+        (b"null", "contains a NoneType"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
         (b'{"a": -Infinity}', "-Infinity is not"),
         (b'{"a": ' + b"1" * 5000 + b"}", "4300 digits"),
         (b"[" * 100_000, "nested too deeply"),
@@ -90,21 +90,21 @@ def test_a_name_that_is_not_utf_8_survives_json() -> None:
 
 def test_text_from_outside_is_said_on_one_line_cut_and_without_control_characters() -> None:
     hostile = "\x1b[31mred\r\n\x07\u202etxt" + os.fsdecode(b"\xe9") + "é" + "x" * 300
-    said = plain(hostile)
+    said = safe_text(hostile)
     assert said.startswith("\\x1b[31mred\\r\\n\\x07\\u202etxt\\udce9éxxx")
     assert said.isprintable()
     assert said.endswith("x…")
-    assert plain("deepseek/deepseek-chat-v3:free") == "deepseek/deepseek-chat-v3:free"
+    assert safe_text("deepseek/deepseek-chat-v3:free") == "deepseek/deepseek-chat-v3:free"
 
 
 def test_what_the_system_says_is_expected_and_a_bug_is_not() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x")
-    assert "No space left on device: '/data/x'" in str(expected(full))
-    assert isinstance(expected(MemoryError()), ResourceError)
+    assert "No space left on device: '/data/x'" in str(as_user_error(full))
+    assert isinstance(as_user_error(MemoryError()), ResourceError)
     with pytest.raises(duckdb.Error) as wrong, duckdb.connect() as connection:
         connection.execute("select nothing from nowhere")
-    assert expected(wrong.value) is None
-    assert expected(RuntimeError("a bug")) is None
+    assert as_user_error(wrong.value) is None
+    assert as_user_error(RuntimeError("a bug")) is None
 
 
 @pytest.mark.parametrize("rows", [50_000, 1_000_000])
@@ -119,7 +119,7 @@ def test_a_full_disk_inside_duckdb_is_expected(rows: int, tmp_path: Path) -> Non
                 connection.execute("checkpoint")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert isinstance(expected(full.value), ResourceError), full.value
+    assert isinstance(as_user_error(full.value), ResourceError), full.value
 
 
 def test_a_reader_on_the_working_database_is_named(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_reader_on_the_working_database_is_named(tmp_path: Path) -> None:
             duckdb.connect(str(path))
     finally:
         reader.communicate()
-    said = str(expected(locked.value))
+    said = str(as_user_error(locked.value))
     assert said.startswith("another process has opened the working database")
     assert f"PID {reader.pid}" in said
 
@@ -178,7 +178,7 @@ def test_behind_closed_doors_duckdb_reads_and_writes_no_file(
 ) -> None:
     (tmp_path / "secret").write_text("x", encoding="utf-8")
     with duckdb.connect() as connection:
-        close_doors(connection)
+        restrict_file_access(connection)
         with pytest.raises(duckdb.Error, match=r"disabled|locked"):
             connection.execute(statement.format(folder=tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["secret"]

@@ -112,6 +112,36 @@ def test_every_text_file_is_utf_8_whatever_the_locale() -> None:
     assert [call for path in files for call in text_without_encoding(path)] == []
 
 
+# The files whose words are checked. Add a pattern once its files have no forbidden phrase left.
+WRITTEN = ["orchestration/**/*.py", "tools/**/*.py"]
+# Phrases that are always a mistake in this house, each with what to write instead.
+FORBIDDEN = {
+    r"\b(?<!there )is no (?!longer\b|more\b|such\b)": "is not a(n)",
+    r"\braises? [\w., ]*Error,? where\b": "Raises … if",
+    r"\bnone where\b": "None if",
+    r"\bgives (its|what|how|the path)\b": "returns",
+    r"\b(stands|speaks)\b": "is, states, or the name of the thing",
+    r"\b(lies|lie) (in|below|beside|outside)\b": "is in, is below",
+    r"\bsaid aloud\b": "shown to the user",
+    r"\bthe vintage before\b(?! it\b)": "the previous vintage",
+    r"\bper cent\b": "percent",
+    r"\bheaviest first\b": "largest first",
+}
+
+
+def test_no_file_has_a_forbidden_phrase() -> None:
+    files = sorted({p for pattern in WRITTEN for p in PROJECT_ROOT.glob(pattern)})
+    assert len(files) > 80
+    found = [
+        f"{path.relative_to(PROJECT_ROOT)}:{number}: {match[0]!r}; write: {instead}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for phrase, instead in FORBIDDEN.items()
+        if (match := re.search(phrase, line, re.IGNORECASE))
+    ]
+    assert found == [], "\n".join(found)
+
+
 def test_every_mistake_in_sql_still_fits_its_file() -> None:
     """Those that `make mutants` makes, one at a time."""
     gone = [

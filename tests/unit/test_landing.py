@@ -21,7 +21,7 @@ from orchestration import pipeline
 from orchestration.errors import CorruptLandingError, RefusedDumpError
 from orchestration.files import sha256_bytes
 from orchestration.ingestion.ingest import ingest, ingest_all
-from orchestration.landing.inbox import look, take_inbox
+from orchestration.landing.inbox import scan_inbox, take_inbox
 from orchestration.landing.manifest import read_manifest
 from orchestration.landing.store import (
     Landed,
@@ -29,7 +29,7 @@ from orchestration.landing.store import (
     land_shipped,
     list_dumps,
     read_record,
-    seal_older,
+    seal_unsealed,
     time_in_name,
 )
 from orchestration.settings import (
@@ -159,7 +159,9 @@ def test_a_landed_dump_that_changed_is_a_loud_error(
     for again in (lambda: list_dumps(settings), lambda: land(path, settings, as_of=builders.AS_OF)):
         with pytest.raises(CorruptLandingError, match="Landed dumps never change") as error:
             again()
-        assert str(error.value).startswith(f"{stored}: landed as {SHA256} but now has ")
+        assert str(error.value).startswith(
+            f"{stored}: was landed with sha256 {SHA256} but now has "
+        )
         assert error.value.exit_code == 4
 
 
@@ -187,7 +189,7 @@ def test_a_dump_in_a_folder_of_another_name_is_a_loud_error(settings: Settings, 
     record = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
     folder = (settings.landing_dir / record.path).parent
     folder.rename(folder.with_name("0" * 64))
-    with pytest.raises(CorruptLandingError, match="not the folder that it lies in"):
+    with pytest.raises(CorruptLandingError, match="the folder that it is in"):
         list_dumps(settings)
 
 
@@ -241,7 +243,7 @@ def test_as_of_comes_from_the_best_that_says_it(
     assert read_record((settings.landing_dir / landed.record.path).parent).as_of == as_of
     if origin == "landing_time":
         (notice,) = landed.notices
-        assert "nothing says when it was made; as_of is the moment of landing" in notice
+        assert "nothing states when it was made; as_of is the time of landing" in notice
     else:
         assert landed.notices == ()
 
@@ -267,7 +269,8 @@ def test_a_flag_that_contradicts_the_dump_is_refused(
 ) -> None:
     drop("2026-09-08.manifest.json", MANIFEST)
     with pytest.raises(
-        RefusedDumpError, match=rf"--as-of says 2026-07-01T00:00:00Z, its own {origin} says 2026-"
+        RefusedDumpError,
+        match=rf"--as-of is 2026-07-01T00:00:00Z, but its own {origin} states 2026-",
     ):
         land(drop(name, content), settings, as_of=FLAG)
     assert not settings.data_dir.exists()
@@ -286,12 +289,12 @@ def test_a_manifest_called_like_the_dump_must_name_its_bytes(
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, d.csv has 16"),
+        (builders.export_manifest(EXPORT, row_count=15), "row_count is 15, but d.csv has 16"),
         (
             MANIFEST.replace(f'"bytes": {len(EXPORT)}'.encode(), b'"bytes": 5'),
-            f"files.csv.bytes is 5, d.csv has {len(EXPORT)}",
+            f"files.csv.bytes is 5, but d.csv has {len(EXPORT)}",
         ),
-        (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "lies in the future"),
+        (builders.export_manifest(EXPORT, "2027-01-01T00:00:00Z"), "is in the future"),
         (MANIFEST.replace(b"retrieved_at", b"as_of"), "retrieved_at: Field required"),
         (builders.export_manifest(EXPORT, retrieved_at="2026-09-08T01:46:15"), "retrieved_at: "),
         (builders.export_manifest(EXPORT, schema_version="v2"), "schema_version: "),
@@ -320,12 +323,12 @@ def test_a_manifest_that_cannot_be_believed_is_refused_with_its_field(
 def test_a_manifest_alone_and_the_json_twin_are_refused_by_their_names(
     settings: Settings, drop: Drop
 ) -> None:
-    with pytest.raises(RefusedDumpError, match="is a manifest; land the file that it names"):
+    with pytest.raises(RefusedDumpError, match="is a manifest; land its dump instead"):
         land(drop("2026-09-08.manifest.json", MANIFEST), settings)
     # As a reader of the twin describes it; no real file was seen.
     twin = {"dataset": "rankings-daily", "snapshot_date": "2026-09-08", "columns": [], "rows": [{}]}
     for source in (None, "openrouter_rankings"):
-        with pytest.raises(RefusedDumpError, match=r"is the JSON twin.*'2026-09-08'.*land the CSV"):
+        with pytest.raises(RefusedDumpError, match=r"is the JSON form.*'2026-09-08'.*land the CSV"):
             land(drop("2026-09-08.json", json.dumps(twin).encode()), settings, source)
     assert not settings.data_dir.exists()
 
@@ -349,7 +352,7 @@ def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
     assert first.record.as_of_origin == "file_date"
     manifest = drop("2026-09-08.manifest.json", MANIFEST)
     second = land(path, settings, now=NOW)
-    assert (second.is_new, second.is_better) == (False, True)
+    assert (second.is_new, second.is_redated) == (False, True)
     assert "it is now 2026-09-08T01:46:15.433000Z (from manifest)" in second.notices[0]
     (record,) = list_dumps(settings)
     assert (record.as_of, record.as_of_origin) == (IN_MANIFEST, "manifest")
@@ -358,9 +361,9 @@ def test_a_better_date_replaces_a_worse_one_and_never_the_other_way_round(
     assert (earlier.as_of, earlier.as_of_origin) == (first.record.as_of, "file_date")
     manifest.unlink()
     third = land(path, settings, now=NOW)
-    assert (third.is_new, third.is_better, third.record) == (False, False, record)
+    assert (third.is_new, third.is_redated, third.record) == (False, False, record)
     assert list_dumps(settings) == [record]
-    with pytest.raises(RefusedDumpError, match="from its manifest, which knows better"):
+    with pytest.raises(RefusedDumpError, match="from its manifest, which is more reliable"):
         land(path, settings, as_of=FLAG, now=NOW)
 
 
@@ -389,7 +392,9 @@ def test_a_sidecar_changed_by_hand_is_a_loud_error(settings: Settings, drop: Dro
     sidecar = folder / "sidecar.json"
     sidecar.write_bytes(sidecar.read_bytes().replace(b"2026-03-01T01", b"2026-03-02T01", 1))
     for again in (lambda: list_dumps(settings), lambda: land(path, settings, as_of=builders.AS_OF)):
-        with pytest.raises(CorruptLandingError, match=r"sidecar\.json: was written as .* by hand"):
+        with pytest.raises(
+            CorruptLandingError, match=r"sidecar\.json: was written with sha256 .* by hand"
+        ):
             again()
 
 
@@ -403,9 +408,9 @@ def test_a_sidecar_of_before_the_seals_is_taken_and_sealed(settings: Settings, d
     }
     sidecar.write_text(json.dumps(document), encoding="utf-8")
     assert list_dumps(settings) == [record]
-    (notice,) = seal_older(settings)
+    (notice,) = seal_unsealed(settings)
     assert f"{sidecar}: had no seal" in notice
-    assert seal_older(settings) == []
+    assert seal_unsealed(settings) == []
     assert json.loads(sidecar.read_bytes()) == record.sidecar()
 
 
@@ -414,7 +419,9 @@ def test_the_same_bytes_are_not_landed_under_two_sources(settings: Settings, dro
     both["data"][0] |= {"slug": "a", "headquarters": "US"}
     path = drop("2026-08-22.json", json.dumps(both).encode())
     land(path, settings, "openrouter_models")
-    with pytest.raises(RefusedDumpError, match="the same bytes are landed as openrouter_models"):
+    with pytest.raises(
+        RefusedDumpError, match="the same bytes are already landed as openrouter_models"
+    ):
         land(path, settings, "openrouter_providers")
     assert len(list_dumps(settings)) == 1
 
@@ -446,13 +453,13 @@ def test_as_of_in_the_future_is_refused(ahead: timedelta, settings: Settings, dr
     if ahead < timedelta(hours=1):  # clocks differ a little
         assert land(path, settings, as_of=NOW + ahead, now=NOW).is_new
     else:
-        with pytest.raises(RefusedDumpError, match=r"^d\.csv: as_of .*\(from flag\) lies in the f"):
+        with pytest.raises(RefusedDumpError, match=r"^d\.csv: as_of .*\(from flag\) is in the f"):
             land(path, settings, as_of=NOW + ahead, now=NOW)
         assert not settings.data_dir.exists()
 
 
 def test_an_unknown_source_name_is_refused(settings: Settings, drop: Drop) -> None:
-    with pytest.raises(RefusedDumpError, match="source 'openai' is not known; expected one of"):
+    with pytest.raises(RefusedDumpError, match="source 'openai' is not a source; expected one of"):
         land(drop("d.csv", CSV), settings, "openai")
     assert not settings.data_dir.exists()
 
@@ -517,7 +524,7 @@ def age(path: Path, seconds: float) -> None:
 
 
 def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> None:
-    assert look(settings).ready == []
+    assert scan_inbox(settings).ready == []
     quiet = inbox_of(settings, 60)
     folder = settings.inbox_dir
     for name in (".hidden.csv", "a.csv.part", "b.csv.tmp", "latest.manifest.json", "new.csv"):
@@ -528,13 +535,13 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
     os.mkfifo(folder / "pipe.csv")
     dump = builders.write(folder, "c.csv", CSV)
     age(dump, 61)
-    found = look(quiet)
+    found = scan_inbox(quiet)
     assert found.ready == [dump]
     assert {p.name: re.split(r";| \d+ s", why)[0] for p, why in found.left.items()} == {
-        "a.csv.part": "its name says that it is not complete",
-        "b.csv.tmp": "its name says that it is not complete",
+        "a.csv.part": "its name is that of an incomplete download",
+        "b.csv.tmp": "its name is that of an incomplete download",
         "folder": "it is a folder",
-        "latest.manifest.json": "it is a manifest and waits for its file",
+        "latest.manifest.json": "it is a manifest and waits for its dump",
         "link.csv": "it is a link",
         "new.csv": "it was written to",
         "pipe.csv": "it is a pipe, a socket or a device",
@@ -542,7 +549,7 @@ def test_what_is_not_a_file_at_rest_is_left_and_named(settings: Settings) -> Non
     # A file waits for the manifest that is called like it.
     age(builders.write(folder, "new.manifest.json", b"half a"), 0)
     age(folder / "new.csv", 61)
-    assert folder / "new.csv" in look(quiet).left
+    assert folder / "new.csv" in scan_inbox(quiet).left
 
 
 def test_a_file_that_was_moved_here_counts_at_once(settings: Settings, drop: Drop) -> None:
@@ -559,7 +566,7 @@ def test_a_file_dated_in_the_future_settles_by_the_systems_own_time(settings: Se
     path = builders.write(settings.inbox_dir, "2026-08-22.csv", CSV)
     age(path, -3600)
     time.sleep(0.06)
-    assert look(quiet).ready == [path]
+    assert scan_inbox(quiet).ready == [path]
 
 
 def test_a_copy_that_stalls_is_not_landed_cut(settings: Settings) -> None:
@@ -572,7 +579,7 @@ def test_a_copy_that_stalls_is_not_landed_cut(settings: Settings) -> None:
         age(path, 60)
         result = take_inbox(quiet)
         assert result.landed == []
-        assert "a process holds it open for writing" in result.notices[0]
+        assert "a process has it open for writing" in result.notices[0]
         assert path.read_bytes() == half
         copy.write(CSV[len(half) :])
     age(path, 60)
@@ -586,7 +593,7 @@ def test_a_file_that_was_just_written_is_waited_for(settings: Settings) -> None:
     said: list[str] = []
     (landed,) = take_inbox(quiet, said.append).landed
     assert landed.is_new
-    assert said == ["waiting up to 0 s for files of the inbox to settle"]
+    assert said == ["waiting up to 0 s for files in the inbox to be complete"]
 
 
 def test_a_file_that_never_comes_to_rest_is_named_and_left(
@@ -599,8 +606,8 @@ def test_a_file_that_never_comes_to_rest_is_named_and_left(
     result = take_inbox(quiet)
     assert result.landed == []
     assert result.notices == [
-        "inbox: 2026-08-22.csv: is left: it was written to 0 s ago; it is taken once it has been "
-        "left alone for 0.3 s (TOKENSHARE_INBOX_QUIET_SECONDS)"
+        "inbox: 2026-08-22.csv: is left: it was written to 0 s ago; it is landed once nobody has "
+        "written to it for 0.3 s (TOKENSHARE_INBOX_QUIET_SECONDS)"
     ]
 
 
@@ -627,7 +634,7 @@ def test_what_changes_while_it_is_read_is_neither_landed_nor_removed(
 def test_a_manifest_goes_with_its_file_and_not_before(settings: Settings) -> None:
     inbox_of(settings, 0)
     manifest = builders.write(settings.inbox_dir, "latest.manifest.json", MANIFEST)
-    assert take_inbox(settings).left == {manifest: look(settings).left[manifest]}
+    assert take_inbox(settings).left == {manifest: scan_inbox(settings).left[manifest]}
     builders.write(settings.inbox_dir, "c.csv.gz", EXPORT)
     result = take_inbox(settings)
     assert [x.record.as_of_origin for x in result.landed] == ["manifest"]

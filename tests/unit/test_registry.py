@@ -220,7 +220,7 @@ def test_contradictions_are_new_until_they_are_judged(published: Settings, seeds
         ("alpha/one-20260101", None),
     ]
     assert found["opinions"] == {"agrees": 2, "contradicts": 2, "silent": 1}
-    assert "2 contradictions that nobody judged" in found["failures"]
+    assert "2 contradictions without a judgement" in found["failures"]
     seeds.judgements.write_text(JUDGED, encoding="utf-8")
     found = check(published, TODAY, 180, version=seeds)
     assert [o["judgement"] for o in found["contradictions"]] == ["one", "two"]
@@ -233,12 +233,12 @@ def test_contradictions_are_new_until_they_are_judged(published: Settings, seeds
     [
         ("second_opinions", "US,epoch", "US,epoch", None),
         ("second_opinions", "lab,bb,headquarters,GB",
-         "lab,bb,headquarters,DE", "epoch_ai says DE"),
+         "lab,bb,headquarters,DE", "epoch_ai states DE"),
         ("second_opinions", "lab,bb,headquarters,GB",
-         "lab,cc,headquarters,GB", "says nothing on bb"),
+         "lab,cc,headquarters,GB", "states nothing for bb"),
         ("second_opinions", "lab,bb,headquarters,GB",
-         "lab,bb,headquarters,US", "epoch_ai says US"),
-        ("labs", "Beta Lab,,US", "Beta Lab,,FR", "the registry says FR on bb headquarters"),
+         "lab,bb,headquarters,US", "epoch_ai states US"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,FR", "the registry states FR for bb headquarters"),
     ],
 )  # fmt: skip
 def test_a_judgement_fails_once_either_side_says_something_else(
@@ -264,7 +264,7 @@ def test_a_judgement_fails_once_either_side_says_something_else(
             JUDGED.replace("field: license", "field: licence"),
             "two: field = 'licence': Input should be",
         ),
-        (JUDGED + JUDGED, "epoch_ai bb headquarters is judged twice"),
+        (JUDGED + JUDGED, "epoch_ai bb headquarters is judged more than once"),
     ],
 )
 def test_a_wrong_judgement_is_named(
@@ -364,7 +364,7 @@ def test_a_vintage_is_compared_by_id_folder_or_as_the_latest(
         assert found["a"]["version"] == tables.parent.name
         assert [(r["table"], r["name"]) for r in found["rows"]] == [("authors", "gamma")]
         assert ("author_hq", "FR") in shares(found)
-        assert any("does not hold routers, unattr" in notice for notice in found["notices"])
+        assert any("does not have routers, unattr" in notice for notice in found["notices"])
 
 
 def test_an_older_seed_without_later_columns_can_be_compared(

@@ -120,7 +120,7 @@ def test_an_unknown_slug_exits_1_with_near_ones(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(
-        "error 'alpha/onee' is known to no registry, usage or price; expected author/model; "
+        "error 'alpha/onee' is not in the registry, usage or prices; expected author/model; "
         "did you mean alpha/one-20260101"
     )
     assert said.err.count("\n") == 1
@@ -139,7 +139,7 @@ def test_check_informs_and_strict_refuses(
     assert call(monkeypatch, *arguments, "--strict") == 9
     assert (
         "error the registry needs work: 1 unmapped slugs above 0.1% of a month; "
-        "2 contradictions that nobody judged\n"
+        "2 contradictions without a judgement\n"
     ) in capsys.readouterr().err
 
 
@@ -169,7 +169,7 @@ def test_an_outdated_judgement_exits_9_even_without_strict(
     assert call(monkeypatch, "check", "--registry", seeds) == 9
     assert capsys.readouterr().err == (
         f"error {judgements}: judge again:\n"
-        "mine: epoch_ai says GB on bb headquarters; expected FR\n"
+        "mine: epoch_ai states GB for bb headquarters; expected FR\n"
     )
 
 

@@ -1,14 +1,14 @@
 """The gate's rules across rows, days and tables: `<subject>/<CODE>.sql`, one file per rule.
 
 A rule is a query that makes a small frame, and one expectation on a column of that frame. The query
-does the arithmetic where an analyst can read it and run it on a vintage's `tokenshare.duckdb`
-(docs/operations.md says how); the comment at its beginning, up to a line without text, says the
-rest (see `Header`). What a contract already says of one column is not repeated in a rule: see
-`gate.contract_terms`.
+does the arithmetic, so that an analyst can read it and run it on the `tokenshare.duckdb` of a
+vintage (docs/operations.md explains how). The comment at its beginning, up to the first blank
+line, contains the rest (see `Header`). A rule does not repeat what a contract states about a
+column: `gate.run.contract_terms` checks that.
 
-Relations in scope: every published table; `limits`, one row with a struct for each section of
-`configuration/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
-`previous_price_history`, the same tables of the vintage before, empty if there is none.
+A rule may read these relations: every published table; `limits`, one row with a struct for each
+section of `configuration/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
+`previous_price_history`, the same tables of the previous vintage, empty if there is none.
 """
 
 import re
@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestration.configuration.claims import configured
+from orchestration.configuration.claims import rule_sets_and_claims
 from orchestration.configuration.limits import limits
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
@@ -43,15 +43,16 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Header(BaseModel):
-    """What the comment at the beginning of a rule's file says, as YAML.
+    """The YAML in the comment at the beginning of a rule's file.
 
-    `title` takes limits in braces, `message` the columns of a failing row. `judged` is the column
-    that must lie between `min` and `max` (SQL, with `limits` in scope) or be `one_of` some values;
-    a NULL or NaN fails. `limits` lists every key of gate.yml that the file uses. `rows: needed`
-    makes an empty frame fail. If `accepts_days`, a row whose `usage_date` a human has accepted in
-    gate.yml is left out. `verified` rules need nothing but a vintage's tables: `tokenshare verify`
-    asks them again. A rule that `judges: source` names in the column `source` whose fault a failing
-    row is: if that is not the primary source, the source is withheld and the others are published.
+    `title` may contain limits in braces, and `message` columns of a failing row. `judged` is the
+    column whose value must be between `min` and `max` (SQL, in which `limits` can be used) or
+    `one_of` some values; NULL and NaN fail. `limits` lists every key of gate.yml that the file
+    uses. With `rows: needed` an empty frame fails. With `accepts_days` a row is left out if a human
+    has accepted its `usage_date` in gate.yml. `verified` rules need only the tables of a vintage:
+    `tokenshare verify` runs them again. With `judges: source` the column `source` names the source
+    that is at fault in a failing row. If that is not the primary source, it is withheld, and the
+    others are published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,11 +73,11 @@ class Header(BaseModel):
     @model_validator(mode="after")
     def _expects_one_thing(self) -> "Header":
         if bool(self.one_of) == bool(self.min or self.max):
-            raise ValueError("expected one_of, or min or max or both")
+            raise ValueError("expected either one_of, or min, max or both")
         if self.verified and (self.limits or self.accepts_days or self.severity != "blocker"):
-            raise ValueError("verify asks blockers without limits only")
+            raise ValueError("verified: true is for blockers without limits and accepts_days only")
         if self.judges == "source" and self.severity != "blocker":
-            raise ValueError("a warning withholds no source")
+            raise ValueError("judges: source is for blockers only: a warning withholds no source")
         return self
 
 
@@ -94,32 +95,32 @@ class Rule:
 
     @property
     def title(self) -> str:
-        """The title with the limits that it names."""
+        """The title, with the values of the limits that it contains."""
         return self.header.title.format_map(dict(limits()))
 
     def frame_sql(self) -> str:
-        """The rule's query without the days that a human has accepted."""
+        """The rule's query, without the days that a human has accepted."""
         days = [a.usage_date for a in limits().accepted if a.rule == self.code]
         listed = ", ".join(f"date '{day}'" for day in days)
         kept = f"where usage_date not in ({listed})" if days and self.header.accepts_days else ""
         return f"select * from ({self.sql}) {kept}"
 
     def bounds(self, connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
-        """Least and greatest value that pass; None for no bound."""
+        """The smallest and the largest value that pass; None if there is no such bound."""
         low, high = (self.header.min or "null", self.header.max or "null")
         relation = "from limits" if self.header.limits else ""
         ((least, greatest),) = connection.execute(f"select {low}, {high} {relation}").fetchall()
         return least, greatest
 
     def describe(self, row: Mapping[str, Any]) -> str:
-        """A failing row in words."""
+        """A text that describes a failing row."""
         try:
             return self.header.message.format_map(row)
-        except (TypeError, ValueError):  # a NULL in place of a number
+        except (TypeError, ValueError):  # NULL instead of a number
             return ", ".join(f"{name}={value}" for name, value in row.items())
 
     def failing_rows(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
-        """Rows that fail, in words, judged by DuckDB alone: for readers without the gate."""
+        """Descriptions of the failing rows, found by DuckDB without Great Expectations."""
         judged = self.header.judged
         if self.header.one_of:
             good = f"{judged} in ({', '.join(str(v).lower() for v in self.header.one_of)})"
@@ -144,9 +145,9 @@ _LIMIT_IN_TITLE = re.compile(r"\{([a-z_.]+)")
 
 
 def read_rule(path: Path) -> Rule:
-    """The rule of one file.
+    """Read the rule in one file.
 
-    Raises TokenshareError that names the file and the key of its header that is wrong.
+    Raises TokenshareError that names the file and the wrong key of its header.
     """
     text = path.read_text(encoding="utf-8")
     lines = []
@@ -170,27 +171,28 @@ def read_rule(path: Path) -> Rule:
     }
     if used != set(header.limits):
         raise TokenshareError(
-            f"{path}: limits: lists {sorted(header.limits)}, the file uses {sorted(used)}"
+            f"{path}: limits: lists {sorted(header.limits)}, but the file uses {sorted(used)}; "
+            "list exactly those"
         )
     return Rule(path.stem, header, body)
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Every rule, blockers and warnings, in the order of their files.
+    """All rules, blockers and warnings, in the order of their files.
 
-    Raises TokenshareError if a file is not a rule.
+    Raises TokenshareError if a file is not a valid rule.
     """
     return tuple(read_rule(path) for path in sorted(RULES_DIR.glob("*/*.sql")))
 
 
 def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `limits` and `configured_claims` beside the tables of a candidate."""
+    """Create the tables `limits` and `configured_claims` beside those of a candidate."""
     sections = limits().document()
     del sections["accepted"]
-    # As DuckDB reads it from results.json, but for no days at all, which would be no struct.
+    # As JSON text: without any days there would be no struct.
     sections["known_missing_days"] = to_json(sections["known_missing_days"]).decode()
-    claims = [claim.claim_id for claim in configured()[1]]
+    claims = [claim.claim_id for claim in rule_sets_and_claims()[1]]
     connection.register("limits_read", pa.Table.from_pylist([sections]))
     connection.register("claims_read", pa.table({"claim_id": pa.array(claims, pa.string())}))
     connection.execute("create table limits as from limits_read")

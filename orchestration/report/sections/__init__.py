@@ -1,6 +1,6 @@
 """The sections of the report in the order of the page, one module each.
 
-A module's `section` makes the section's facts, tables and charts out of the context. The template
+The function `section` of a module makes the facts, tables and charts from the context. The template
 of the same name (`orchestration/templates/sections/<name>.html.j2`) gets them under that name.
 """
 
@@ -28,7 +28,7 @@ from orchestration.report.sections import (
 
 
 class Chapter(NamedTuple):
-    """A section's anchor (its module and template are called so), title, and what makes it."""
+    """A section: its anchor (also the name of its module and template), title, and function."""
 
     anchor: str
     title: str

@@ -13,7 +13,7 @@ _LABS_IN_WATERFALL = 8
 
 @dataclass(frozen=True)
 class Waterfall:
-    """The chart of an origin, by its element id, and the two shares that it joins."""
+    """The chart of an origin: its element id, and the first and last share."""
 
     id: str
     origin: str
@@ -73,7 +73,7 @@ def section(context: Context) -> Change:
 
 
 def _steps(labs: list[Row], start: float, stop: float) -> list[Row]:
-    """Bars of a waterfall: both shares, the labs that changed most, the rest as one."""
+    """The bars of a waterfall: both shares, the labs that changed most, and the others as one."""
     large = [r for r in labs if r["size_order"] <= _LABS_IN_WATERFALL]
     rest = [r for r in labs if r["size_order"] > _LABS_IN_WATERFALL]
     moves = sorted(((r["lab_name"], r["delta_share"]) for r in large), key=lambda m: -m[1])

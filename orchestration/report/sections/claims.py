@@ -1,4 +1,4 @@
-"""What the data make of published statements, and of questions of our own."""
+"""Published statements and our own questions, compared with the data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def _verdict(claim: Row) -> Any:
 
 
 def _statement(claim: Row) -> Any:
-    """The statement; the figures once more, for a phone; its source, rules and notes."""
+    """The statement with its source, rules and notes, and the figures again, for a phone."""
     is_ours = claim["asked_by"] == "us"
     by = "Asked by us" if is_ours else show.publisher(claim)
     link = Markup('<a href="{}">{}</a>').format(claim["url"], by) if claim["url"] else escape(by)

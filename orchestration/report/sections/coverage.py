@@ -63,7 +63,7 @@ def section(context: Context) -> Coverage:
             context.ask("coverage_monthly"),
         ),
         unmapped=Table(
-            "Authors without a registry row, heaviest first; they count as unidentified.",
+            "Authors without a registry row, largest first; they count as unidentified.",
             [
                 Column("Author", value("author")),
                 Column("Share of all tokens", value("share", percent, 3)),

@@ -43,8 +43,8 @@ _CLAIMS_SHOWN = 5
 class Standing:
     """An origin in the latest complete week: share and bounds by view of the registry.
 
-    `said` has its shares with how each is read; one share if the views agree on it. `earlier` are
-    the readings of 52 weeks before, empty if there is no such week.
+    `said` has the label of each view with the share, or one entry if the views agree. `earlier` has
+    the readings of 52 weeks before, and is empty if there is no such week.
     """
 
     origin: str
@@ -85,7 +85,7 @@ class Headline(Section):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a shared link shows: title, the lines below it, and the chart's rows and colors."""
+    """The preview of a shared link: title, the lines below it, and the chart's rows and colors."""
 
     title: str
     lines: Sequence[str]

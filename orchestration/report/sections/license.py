@@ -1,4 +1,4 @@
-"""Share of tokens of models with open and closed weights."""
+"""The shares of tokens of models with open and with closed weights."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ class Origin(Section):
 
 
 def section(context: Context) -> Origin:
-    # The pair, what is left, and what is unidentified: they add up to all tokens.
+    # The pair, all other countries, and unidentified: they add up to all tokens.
     named = [*context.pair, "other countries", "unidentified"]
     weeks = {start: _week(start, by, context) for start, by in context.weeks.items()}
     return Origin(
@@ -62,7 +62,7 @@ def section(context: Context) -> Origin:
 
 
 def _week(start: date, by: Mapping[str, Row], context: Context) -> Row:
-    """A week with the rows of the pair by origin, and two more shares."""
+    """A week: the rows of the pair, and the shares of other countries and of unidentified."""
     any_row = next(iter(by.values()))
     return {
         "period_start": start,
@@ -78,7 +78,7 @@ def _week(start: date, by: Mapping[str, Row], context: Context) -> Row:
 
 
 def _share(week: Row, group: str) -> float:
-    """The share of an origin or group, which may have no row in this week."""
+    """The share of an origin or group; 0 if it has no row in this week."""
     found = week.get(group, 0.0)
     return float(found["share"] if isinstance(found, dict) else found)
 

@@ -24,7 +24,7 @@ from orchestration.report.section import (
 )
 from orchestration.words import month, number, percent, spaced
 
-# A month says that it rests on stale prices from this share of its priced tokens on.
+# From this share of priced tokens on, the page says that a month rests on stale prices.
 _STALE_SHARE_SAID = 0.01
 
 

@@ -22,7 +22,7 @@ from orchestration.report.section import (
 )
 from orchestration.words import cheaper, month, number, tokens
 
-# Whose models the claim is about.
+# The origin whose models the claim is about.
 _CHALLENGER = "CN"
 
 
@@ -32,7 +32,7 @@ class Quality(Section):
     latest: Row | None
     months_judged: int
     months_held: Sequence[date]
-    # A row of the chart, for what it is of; None without a chart.
+    # A row of the chart, which has its dates; None without a chart.
     scatter: Row | None
     table: Table
     models: Table
@@ -136,7 +136,7 @@ def _dates(row: Row) -> str:
 
 
 def _short(model: str) -> str:
-    """A model without its lab and its date."""
+    """The name of a model without its lab and date."""
     name = model.partition("/")[2] or model
     head, _, tail = name.rpartition("-")
     return head if head and tail.isdigit() and len(tail) == 8 else name

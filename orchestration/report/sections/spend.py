@@ -26,7 +26,7 @@ from orchestration.words import money, month, percent
 class Spend(Section):
     # Of the latest complete month, by origin.
     latest: Mapping[str, Row]
-    # The labs with most tokens and with most dollars, which may be one; None without labs.
+    # The labs with the most tokens and the most dollars, which may be the same; None without labs.
     most_tokens: Row | None
     most_dollars: Row | None
     table: Table

@@ -10,7 +10,7 @@ from orchestration.words import number, percent, spaced, tokens
 
 @dataclass(frozen=True, kw_only=True)
 class Uses(Section):
-    # How many uses this vintage has answers for, and which no source can answer.
+    # The number of uses that are measured, and the uses that no source can measure.
     measured: int
     not_measurable: Sequence[Row]
     table: Table
