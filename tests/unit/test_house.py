@@ -177,6 +177,15 @@ def test_the_plan_of_the_house_names_its_rooms_in_order_and_files_that_are_there
     assert [p for p in paths if not list(PROJECT_ROOT.glob(p.rstrip("/")))] == []
 
 
+def test_every_decision_has_a_date_and_a_status_and_names_its_successor() -> None:
+    text = (PROJECT_ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    status = r"Date: \d{4}-\d\d-\d\d\. Status: (?:accepted|superseded by \"(.+)\")\."
+    found = re.findall(rf"^### .+\n{status}$", text, re.MULTILINE)
+    assert len(found) == len(titles) > 100
+    assert {name for name in found if name} <= set(titles)
+
+
 def test_one_variable_moves_everything_that_a_run_writes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
