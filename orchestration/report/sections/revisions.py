@@ -36,7 +36,7 @@ def section(context: Context) -> Revisions:
             restated, key=lambda r: (abs(_difference(r)), r["period_start"]), default=None
         ),
         table=Table(
-            "Rows of usage_daily that differ from the vintage before.",
+            "Rows of usage_daily that differ from the previous vintage.",
             [
                 Column("Why", value("cause", spaced)),
                 Column("Rows", value("rows", "{:,}".format)),
