@@ -41,19 +41,21 @@ def tokens(value: int) -> str:
 
 
 def number(value: Number | None, digits: int = 2) -> str:
-    """A number with as many digits, such as a price in US dollars."""
+    """A number with so many digits after the point, such as a price in US dollars."""
     return "–" if value is None else f"{float(value):,.{digits}f}"
 
 
 def cheaper(ratio: Number | None) -> str:
-    """By how much a price is lower than another, from their ratio; `dearer` if it is higher."""
+    """By how much a price is lower than another, from their ratio, or how much more expensive."""
     if ratio is None:
         return "–"
-    return percent(1 - float(ratio)) if ratio <= 1 else f"{percent(float(ratio) - 1)} dearer"
+    if ratio <= 1:
+        return percent(1 - float(ratio))
+    return f"{percent(float(ratio) - 1)} more expensive"
 
 
 def money(value: Number | None) -> str:
-    """A sum of US dollars, rounded to what a reader takes in."""
+    """A sum of US dollars, rounded for a reader."""
     if value is None:
         return "–"
     size = float(value)
@@ -78,12 +80,12 @@ def country(code: str) -> str:
 
 
 def adjective(code: str) -> str:
-    """`Chinese` for CN; `from FI` where there is no word for it here."""
+    """`Chinese` for CN; `from FI` if there is no word for it here."""
     return _ADJECTIVES.get(code, f"from {country(code)}")
 
 
 def as_known(as_of: str) -> dict[str, str]:
-    """How the views of the registry are called; `both` where they agree.
+    """What the views of the registry are called; `both` if they agree.
 
     `as_of` is the last day of what the registry may say, `9999-12-31` where there is no limit.
     """
@@ -92,5 +94,5 @@ def as_known(as_of: str) -> dict[str, str]:
 
 
 def spaced(name: Any) -> str:
-    """A machine name for people."""
+    """A machine name as readers see it."""
     return str(name).replace("_", " ")

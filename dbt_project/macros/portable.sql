@@ -18,7 +18,7 @@
 {%- endmacro %}
 
 {% macro valid_on(day, valid_from, valid_to) -%}
-    {#- valid_from inclusive, valid_to exclusive, NULL is open. -#}
+    {#- valid_from is inclusive, valid_to exclusive, NULL means open. -#}
     ({{ valid_from }} is null or {{ valid_from }} <= {{ day }})
     and ({{ valid_to }} is null or {{ day }} < {{ valid_to }})
 {%- endmacro %}
@@ -50,14 +50,14 @@
 {%- endmacro %}
 
 {% macro corrects(correction, source, key, field) -%}
-    {#- Whether a row of configuration/corrections.yml speaks of this field of this source. -#}
+    {#- Whether a row of configuration/corrections.yml is about this field of this source. -#}
     {{ correction }}.source = {{ source }}
     and {{ correction }}.key = {{ key }}
     and {{ correction }}.field = {{ field }}
 {%- endmacro %}
 
 {% macro covers(outer_from, outer_to, inner_from, inner_to) -%}
-    {#- Whether a validity lies whole within another one. -#}
+    {#- Whether a validity is wholly within another one. -#}
     ({{ outer_from }} is null or {{ outer_from }} <= {{ inner_from }})
     and ({{ outer_to }} is null or {{ inner_to }} <= {{ outer_to }})
 {%- endmacro %}
@@ -69,7 +69,7 @@
 {%- endmacro %}
 
 {% macro days_of(first_day, last_day) -%}
-    {#- Number of days from first to last, both counted. Spark: datediff(last_day, first_day) + 1. -#}
+    {#- Days from first to last, including both. Spark: datediff(last_day, first_day) + 1. -#}
     cast({{ last_day }} - {{ first_day }} + 1 as integer)
 {%- endmacro %}
 

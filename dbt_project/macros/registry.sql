@@ -1,7 +1,7 @@
 {#-
-    The registry is dated twice: valid_from/valid_to say on which days of use a row holds,
-    known_from says since which day it has been known. Of several rows that hold on a day and are
-    known, the one learned last speaks, so a correction is a further row and never an edit.
+    The registry is dated twice: valid_from/valid_to say on which days of use a row is valid,
+    known_from says since which day it has been known. Of several rows that are valid on a day and
+    known, the one learned last counts, so a correction is a further row and never an edit.
 -#}
 {% macro registry_rows(registry, key, asked, columns) -%}
     {#-
@@ -29,7 +29,7 @@
 {%- endmacro %}
 
 {% macro lenses() -%}
-    {#- What stands for origin and lab under each lens: (origin, lab id, lab name). -#}
+    {#- The columns of origin and lab under each lens: (origin, lab id, lab name). -#}
     {{ return({
         'author_hq': ('headquarters', 'lab_id', 'lab_name'),
         'base_lineage': ('base_headquarters', 'base_lab_id', 'base_lab_name'),

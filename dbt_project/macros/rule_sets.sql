@@ -46,17 +46,17 @@
 {%- endmacro %}
 
 {% macro is_mean(kind) -%}
-    {#- Means of the weekly shares whose Thursday lies in the window, as ISO assigns weeks. -#}
+    {#- Means of the weekly shares whose Thursday is in the window, as ISO assigns weeks. -#}
     {{ kind }} in ('month_mean_of_weeks', 'span_mean_of_weeks')
 {%- endmacro %}
 
 {% macro is_extreme(kind) -%}
-    {#- The highest or lowest of the weekly shares whose Thursday lies in the window. -#}
+    {#- The highest or lowest of the weekly shares whose Thursday is in the window. -#}
     {{ kind }} in ('span_max_of_weeks', 'span_min_of_weeks')
 {%- endmacro %}
 
 {% macro first_day_counted(kind, window_start) -%}
-    {#- Where the days that a window counts begin: of one made of weeks with its first whole week. -#}
+    {#- The first day that a window counts: if it is made of weeks, that of its first whole week. -#}
     case
         when {{ is_mean(kind) }} or {{ is_extreme(kind) }}
             then {{ period_start(window_start ~ ' + interval 3 day', 'weekly') }}
@@ -65,7 +65,7 @@
 {%- endmacro %}
 
 {% macro last_day_counted(kind, window_end) -%}
-    {#- Where they end. -#}
+    {#- The last day that it counts. -#}
     case
         when {{ is_mean(kind) }} or {{ is_extreme(kind) }}
             then
@@ -78,14 +78,14 @@
 {%- endmacro %}
 
 {% macro made_by(revealed_as, author) -%}
-    {#- Author slug of a model: of the one that a stealth model was revealed to be, else its own. -#}
+    {#- Author slug of a model: that of what a stealth model was revealed to be, or its own. -#}
     coalesce(split_part({{ revealed_as }}, '/', 1), {{ author }})
 {%- endmacro %}
 
 {% macro any_of(answer, condition) -%}
     {#-
-        Whether any of the rows that meet the condition answers true; NULL where none does and the
-        answer of one is not known; false where all answer false, and where there is none.
+        Whether any of the rows that meet the condition answers true; NULL if none does and the
+        answer of one is not known; false if all answer false, or if there are none.
     -#}
     case
         when bool_or(({{ condition }}) and coalesce({{ answer }}, false)) then true
@@ -94,11 +94,11 @@
 {%- endmacro %}
 
 {% macro is_threshold(comparison) -%}
-    {#- Statements that a figure lies above or below another: the bounds decide. -#}
+    {#- Statements that a figure is above or below another: the bounds decide. -#}
     {{ comparison }} in ('above', 'below')
 {%- endmacro %}
 
 {% macro percent_less(cost, tokens, rival_cost, rival_tokens) -%}
-    {#- By how many per cent a mean price lies below another one. -#}
+    {#- By how many percent a mean price is below another one. -#}
     100 - 100 * {{ fraction(cost, tokens) }} / {{ fraction(rival_cost, rival_tokens) }}
 {%- endmacro %}

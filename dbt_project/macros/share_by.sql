@@ -4,10 +4,10 @@
     relation: one row per source, usage_date, lens and columns, with tokens
     columns:  what the shares are of: the first is the key, the others describe it, as on the
               key's last day in the period
-    unknown:  value of the key that stands for what is not identified
+    unknown:  value of the key for what is not identified
 
     With K tokens known to belong to a key, U unknown tokens and T all tokens of the period, the
-    share lies between K/T and (K+U)/T, and either end can be reached (Manski bounds).
+    share is between K/T and (K+U)/T, and either end can be reached (Manski bounds).
 -#}
 {% macro share_by(relation, columns, unknown) %}
 {%- set key = columns[0] -%}

@@ -10,7 +10,7 @@
 {%- endmacro %}
 
 {% macro per_million(sum_e18, tokens, divisor=1) -%}
-    {#- A token-weighted price in US dollars per million tokens; NULL where no token has one. -#}
+    {#- A token-weighted price in US dollars per million tokens; NULL if no token has one. -#}
     cast({{ sum_e18 }} as double) / nullif({{ divisor }} * 1e12 * cast({{ tokens }} as double), 0)
 {%- endmacro %}
 
@@ -19,10 +19,10 @@
 
     columns, unknown: as in share_by
 
-    A model's tokens cost between all of them as prompt and all as completion tokens. A key's share
-    of the list spend is lowest where its own models sit at their cheaper end and all others at
-    their dearer one, and the other way round; unknown tokens with a price may be the key's. Either
-    end can be reached. Tokens without a price are outside of all of it.
+    What a model's tokens cost is between all of them as prompt and all as completion tokens. A
+    key's share of the list spend is lowest if its own models are at their cheaper end and all
+    others at their more expensive one, and the other way round; unknown tokens with a price may be
+    the key's. Either end can be reached. Tokens without a price are left out of all of this.
 -#}
 {% macro spend_by(columns, unknown) %}
 {%- set key = columns[0] -%}

@@ -1,4 +1,4 @@
--- Where two rows of the seed speak of one provider and day, the one that was learned last counts;
+-- If two rows of the seed are about one provider and day, the one that was learned last counts;
 -- two that were learned on one day cannot be told apart. Returns the rows that overlap the next
 -- one, and periods without a day.
 {{ config(meta={'dagster': {'ref': {'name': 'providers'}}}) }}

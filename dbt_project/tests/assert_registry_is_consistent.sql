@@ -1,6 +1,6 @@
--- What the seeds say of one slug agrees: keys are in lower case, a model's lab is its author's lab,
--- a reveal is known only after the day on which it was made, and a deliberately unmapped author has
--- no lab. Returns what contradicts.
+-- What the seeds say about one slug agrees: keys are in lower case, a model's lab is its author's
+-- lab, a reveal is known only after the day on which it was made, and a deliberately unmapped
+-- author has no lab. Returns the contradictions.
 {{ config(meta={'dagster': {'ref': {'name': 'models'}}}) }}
 
 with models as (

@@ -1,6 +1,6 @@
--- What every seed must say: required columns are filled, keys stand once, values are among those
--- that their column allows, references lead somewhere. One test for all seeds: a node of dbt costs
--- 50 ms whatever it does. Returns the values that are not so.
+-- What must be true of every seed: required columns are filled, keys are unique, values are among
+-- those that their column allows, references exist. One test for all seeds: a node of dbt costs
+-- 50 ms whatever it does. Returns the values that fail.
 {{ config(meta={'dagster': {'ref': {'name': 'models'}}}) }}
 
 {% set rules = {

@@ -1,5 +1,5 @@
--- Every spend table holds the list spend of all priced usage under every lens, exactly. Returns
--- the periods in which it does not, also those that a table lacks. That its shares add up to 1 is
+-- Every spend table has exactly the list spend of all priced usage under every lens. Returns the
+-- periods in which it does not, also those that a table lacks. That its shares add up to 1 is
 -- judged by the gate (SPEND_CONSERVED).
 {{ config(meta={'dagster': {'ref': {'name': 'spend_by_origin'}}}) }}
 

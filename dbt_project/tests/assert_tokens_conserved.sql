@@ -1,6 +1,6 @@
--- Tokens in = tokens out, to the last token: what the newest dumps say of each day, against
--- usage_daily. Returns the days on which they differ. That every published table counts the tokens
--- of usage_daily is judged by the gate (TOKENS_CONSERVED, SPEND_CONSERVED).
+-- Tokens in = tokens out, exactly: what the newest dumps say about each day, against usage_daily.
+-- Returns the days on which they differ. That every published table counts the tokens of
+-- usage_daily is judged by the gate (TOKENS_CONSERVED, SPEND_CONSERVED).
 {{ config(meta={'dagster': {'ref': {'name': 'usage_daily'}}}) }}
 
 with expected as (

@@ -36,7 +36,7 @@ create macro title(o) as case o when 'CN' then 'China' when 'US' then 'United St
     when 'IL' then 'Israel' when 'unidentified' then 'Unidentified' else o end;
 create macro short(m) as regexp_replace(split_part(m, '/', 2), '-[0-9]{8}$', '');
 create macro cheaper(r) as case when r is null then '–' when r <= 1 then pct(1 - r)
-    else pct(r - 1) || ' dearer' end;
+    else pct(r - 1) || ' more expensive' end;
 create macro verdict(v) as case v when 'reproduced' then 'Reproduced'
     when 'more_than_claimed' then 'More than claimed' when 'not_reproduced' then 'Not reproduced'
     when 'reproduced_under_other_rules' then 'Only under other rules'
@@ -84,7 +84,7 @@ TABLES = {
             tok(any_value(total_tokens)) as "Tokens"
         from share_by_origin_weekly where lens = 'author_hq'
         group by period_start order by period_start desc""",
-    "First day of the period; – where it never happened": """
+    "First day of the period; – if it never happened": """
         select title(origin) || ' over ' || title(rival_origin) as "Who over whom",
             grain as "Periods", 'as known ' || registry_view as "Read",
             coalesce(first_lead::varchar, '–') as "First lead",
@@ -255,7 +255,7 @@ TABLES = {
         from restated_by_origin_monthly
         where lens = 'author_hq' and tokens_moved <> 0 and origin <> 'unidentified'
         order by period_start desc, origin""",
-    "All tokens by what is known of their model, as known then:": """
+    "All tokens by what is known about their model, as known then:": """
         with kinds as (
             select tokens, usage_date between $week and $week::date + 6 as is_latest,
                 if(exists (from share_by_lab_daily l where l.lens = 'author_hq'
@@ -284,7 +284,7 @@ TABLES = {
                 / (select sum(tokens) from usage_daily)) as "Share of all tokens"
         from usage_daily where identification = 'unmapped'
         group by author order by sum(tokens) desc""",
-    "Price lists that were read but not used where they disagree.": """
+    "Price lists that were read and disagree with the price used.": """
         select spaced(other_source) as "List", format('{:,}', count(*)) as "Disagreements",
             format('{:,}', count(distinct model_permaslug)) as "Models",
             num(median(ratio), 2) as "Median ratio to ours", max(last_read_on)::varchar
@@ -322,7 +322,7 @@ TABLES |= {
     "Published statements, newest first.": CLAIMS.format(
         statement="Statement", published="Published", asked_by="publisher"
     ),
-    "Questions of our own, which nobody published.": CLAIMS.format(
+    "Our own questions, which nobody published.": CLAIMS.format(
         statement="Question", published="Asked", asked_by="us"
     ),
 }
@@ -482,8 +482,8 @@ SENTENCES = {
         select 'Between China and the United States: ' || string_agg('As known ' || registry_view
             || ', the weekly lead first went to China in the week of ' || first_lead
             || ' and last changed hands in the week of ' || last_change || '. From ' || robust_since
-            || ' on, no assignment of unidentified tokens turns it around. The trend under the '
-            || 'single weeks crossed in the week of ' || trend_change
+            || ' on, no assignment of unidentified tokens turns it around. The trend behind '
+            || 'the single weeks crossed in the week of ' || trend_change
             || ', with an interval of about 90 % from ' || interval_low || ' to ' || interval_high,
             '. ' order by registry_view desc) || '. '
         from crossover where lens = 'author_hq' and grain = 'weekly' and origin = $a
@@ -552,14 +552,14 @@ SENTENCES = {
         where t.tokens = (select max(tokens) from labs)
             and d.list_spend_usd = (select max(list_spend_usd) from labs)""",
     "quality": """
-        select 'held for China against the best model of the United States in '
+        select 'was true of China against the best model of the United States in '
             || (select count(*) filter (claim_90_80) || ' of ' || count(*) from price_quality
                 where origin = 'CN') || ' months judged. In ' || mon(period_start) || ', '
             || cheapest_model || ' had ' || pct(quality_ratio) || ' of the index of '
             || rival_best_model || ' and was ' || pct(1 - price_ratio)
             || ' cheaper at list price (' || pct(1 - price_ratio_all_prompt) || ' all prompt, '
-            || pct(1 - price_ratio_all_completion) || ' all completion). Without changing the '
-            || 'country, ' || home_cheapest_model || ' was ' || pct(1 - home_price_ratio)
+            || pct(1 - price_ratio_all_completion) || ' all completion). Without going to '
+            || 'another country, ' || home_cheapest_model || ' was ' || pct(1 - home_price_ratio)
             || ' cheaper.'
         from price_quality where origin = 'CN' order by period_start desc limit 1""",
     "revisions": """
@@ -573,7 +573,8 @@ SENTENCES = {
         select format('{:,}', count(*)) || ' rows of ' || count(distinct usage_date) || ' days, '
             || tok(sum(tokens)) || ' tokens. '
             || (select count(*) from quarantine where scope = 'row') || ' rows in quarantine, '
-            || count(distinct usage_date) filter (not is_complete) || ' days incomplete for it'
+            || count(distinct usage_date) filter (not is_complete) || ' days '
+            || 'incomplete because of them'
         from usage_daily""",
 }  # fmt: skip
 ROUNDED = {"chart-concentration": 2, "chart-index": 1, "chart-quality": 1}

@@ -270,7 +270,7 @@ def test_the_parts_of_what_is_unidentified_add_up(
     assert set(found) == {"tail", "stealth"}
     assert sum(found.values()) == then
     assert (
-        "Made of, as known then: 13.9 % stealth models, not revealed yet; "
+        "Made up of, as known then: 13.9 % stealth models, not revealed yet; "
         "5.1 % the tail, which the source does not name."
     ) in cards_of(report)[2]
     assert "nobody can place" not in report.read_text(encoding="utf-8")
@@ -304,8 +304,8 @@ def test_it_says_how_the_run_read_the_registry(
 def test_the_caveats_of_the_contracts_stand_on_the_page(report: Path) -> None:
     text = " ".join(report.read_text(encoding="utf-8").split())
     assert text.count("if all models share one split and completions cost more than prompts") >= 2
-    assert "Dates are exact facts of the complete periods of this source’s published tokens" in text
-    assert "by origin, models of labs whose country no page states" in text
+    assert "Dates are exact facts about the complete periods of this source’s published" in text
+    assert "By origin, models of labs whose country no page states" in text
 
 
 def test_a_saved_chart_holds_the_credit(browser: Browser, small_report: Path) -> None:
@@ -482,7 +482,7 @@ def test_a_company_s_own_source_is_reported_whatever_it_lacks(
         assert "No ISO week of this source is complete" in text
         assert page.locator(".chart").count() == 0
     if case == "two_sources":
-        assert "This vintage also holds acme_log" in text
+        assert "This vintage also contains acme_log" in text
         one = open_page(browser, small_report)
         cards = [p.inner_text(".cards") for p in (one, page)]
         assert cards[0] == cards[1]

@@ -355,13 +355,14 @@ EDGES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
         [
             ("headline", "held 40.0 % as known when each day began and now; those of labs in China "
                          "35.0 % as known then and now. The lead is 5.0 points as known then and "
-                         "now (−20.0 to +30.0). Who leads is not identified, the bounds overlap."),
+                         "now (−20.0 to +30.0). Who leads is not identified: the bounds overlap."),
             ("headline", "every complete week since 2026-01-19 has gone to the United States, "
                          "after a first lead in the week of 2026-01-12 that was lost again; in the "
                          "latest week it is not beyond doubt: the bounds overlap."),
-            ("quality", "y/m-20260101 had 93.0 % of the index of z/best and was 12.0 % dearer at "
-                        "list price (68.0 % dearer all prompt, 44.0 % all completion). Without "
-                        "changing the country, z/h was 40.0 % dearer."),
+            ("quality", "y/m-20260101 had 93.0 % of the index of z/best and was 12.0 % more "
+                        "expensive at list price (68.0 % more expensive all prompt, 44.0 % all "
+                        "completion). Without going to another country, z/h was 40.0 % more "
+                        "expensive."),
         ],
     ),
     "the readings have different leaders": (
@@ -374,12 +375,12 @@ EDGES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
                          "known now; those of labs in China 30.0 % as known then and 60.0 % as "
                          "known now. The lead is 20.0 points as known then (0.0 to +40.0) and "
                          "−30.0 points as known now (−40.0 to −20.0). As known then, who leads is "
-                         "not identified, the bounds overlap. As known now, China leads even if "
+                         "not identified: the bounds overlap. As known now, China leads even if "
                          "every unidentified token were American."),
             ("headline", "2. China 30.0 % as known then, 30.0 to 50.0 % 60.0 % as known now, 60.0 "
                          "to 70.0 %"),
             ("headline", "In this week: a/b is c/d."),
-            ("headline", "As known then and now, China leads since 2026-01-26."),
+            ("headline", "As known then and now, China has led since 2026-01-26."),
         ],
     ),
     "both have the same share": (
@@ -388,7 +389,7 @@ EDGES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
             ("headline", "models of labs in China held 45.0 % as known when each day began and "
                          "now; those of labs in the United States 45.0 % as known then and now. "
                          "The lead is 0.0 points as known then and now (−10.0 to +10.0). Who leads "
-                         "is not identified, the bounds overlap."),
+                         "is not identified: the bounds overlap."),
             ("headline", "1. China 45.0 % as known then and now, 45.0 to 55.0 % 2. United States"),
         ],
     ),

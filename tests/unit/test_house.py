@@ -39,7 +39,6 @@ ROOMS = [
     "transformation", "metrics", "registry", "diff", "pipeline", "terminal", "cli_registry", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
-# Landing reads a dump with ingestion's checks, until reading a dump is one room.
 STAIRS_UP: set[tuple[str, str]] = set()
 
 
@@ -196,6 +195,25 @@ def test_the_recipe_for_a_source_names_at_most_ten_files_that_are_there() -> Non
     for path in paths:
         pattern = re.sub("<[a-z]+>", lambda found: names[found[0]], path)
         assert list(PROJECT_ROOT.glob(pattern)), path
+
+
+def test_the_plan_of_the_house_names_its_rooms_in_order_and_files_that_are_there() -> None:
+    plan = (PROJECT_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", plan.split("\n## ")[1], re.MULTILINE)
+    assert re.findall(r"[a-z_]+", " ".join(rooms)) == ROOMS
+    places = "orchestration|dbt_project|data_contracts|configuration|tools|tests"
+    paths = re.findall(rf"`((?:{places})/[^`]*)`", plan)
+    assert len(paths) > 15
+    assert [p for p in paths if not list(PROJECT_ROOT.glob(p.rstrip("/")))] == []
+
+
+def test_every_decision_has_a_date_and_a_status_and_names_its_successor() -> None:
+    text = (PROJECT_ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    status = r"Date: \d{4}-\d\d-\d\d\. Status: (?:accepted|superseded by \"(.+)\")\."
+    found = re.findall(rf"^### .+\n{status}$", text, re.MULTILINE)
+    assert len(found) == len(titles) > 100
+    assert {name for name in found if name} <= set(titles)
 
 
 def test_one_variable_moves_everything_that_a_run_writes(

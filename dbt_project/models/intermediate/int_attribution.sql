@@ -1,4 +1,4 @@
--- Who stands behind a slug on a day, as known then (on the day of use) and as known now. Computed
+-- Which lab is behind a slug on a day, as known then (on the day of use) and as known now. Computed
 -- per slug and day, not per row of usage: request-level sources have thousands of rows for each.
 with slug_days as (
 
@@ -81,7 +81,7 @@ known_authors as (
 
 ),
 
--- A row of the model itself speaks before the row of its author.
+-- A row of the model itself comes before the row of its author.
 named as (
 
     select

@@ -64,8 +64,8 @@ seed_days as (
 ),
 
 -- Up to its end the seed was seen twice a day, finer than any single catalogue: until then a
--- landed catalogue only speaks of models that the seed does not know, and only by their slug. A
--- kind of price that the seed lacks was left out of it on purpose.
+-- landed catalogue counts only for models that the seed does not know, and only by their slug. A
+-- kind of price that the seed lacks was left out on purpose.
 seen as (
 
     select catalogue.*
@@ -78,7 +78,7 @@ seen as (
 
 ),
 
--- The permaslug that a catalogue id stood for when it last stated a price of this kind.
+-- The permaslug that a catalogue id had when it last stated a price of this kind.
 known_names as (
 
     select
@@ -177,7 +177,7 @@ removed as (
 
 ),
 
--- What was learned on which day; NULL is "no longer offered". The smaller `speaks` goes first.
+-- What was learned on which day; NULL is "no longer offered". The smaller `speaks` comes first.
 events as (
 
     select
@@ -277,7 +277,7 @@ numbered as (
                 when
                     event_number = 1
                     or usd_per_million_tokens is distinct from previous_usd
-                    -- what was corrected stays visible, also where it now equals its neighbors
+                    -- what was corrected stays visible, even if it now equals its neighbors
                     or correction_id is distinct from previous_correction_id
                     then 1
                 else 0

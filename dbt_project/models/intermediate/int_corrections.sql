@@ -1,4 +1,5 @@
--- A correction that upstream no longer needs stops the run: it would go on changing right figures.
+-- A correction that the source no longer needs stops the run: it would go on changing right
+-- figures.
 with stated as (
 
     select
@@ -30,7 +31,7 @@ price_corrections as (
 
 ),
 
--- The newest that upstream says of the days which the correction is about.
+-- The newest that the source says about the days of the correction.
 newest as (
 
     select

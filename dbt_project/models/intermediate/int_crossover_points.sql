@@ -27,7 +27,7 @@ wholes as (
 
 ),
 
--- Origins that led in any period or held 5 % of a week, in either view; CN and US always.
+-- Origins that led in any period or had 5 % of a week, in either view; CN and US always.
 contenders as (
 
     select

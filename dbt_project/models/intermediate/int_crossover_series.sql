@@ -1,5 +1,5 @@
 -- The daily series behind the interval of a change of lead: log of the ratio of two origins'
--- tokens, positive where the first (by alphabet) leads.
+-- tokens, positive if the first (by alphabet) leads.
 with daily as (
 
     select

@@ -1,5 +1,5 @@
 -- Quality indices as they were read, day by day: the seed of dated snapshots, continued by landed
--- catalogues. A landed catalogue speaks for its whole day, so that no two readings are mixed.
+-- catalogues. A landed catalogue counts for its whole day, so that no two readings are mixed.
 with catalogues as (
 
     select * from {{ ref('stg_catalogue_models') }}
@@ -7,7 +7,7 @@ with catalogues as (
 
 ),
 
--- Variants and floating aliases repeat the index of their model: its own entry speaks first.
+-- Variants and floating aliases repeat the index of their model: its own entry comes first.
 landed as (
 
     select *

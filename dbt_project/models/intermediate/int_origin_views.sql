@@ -1,5 +1,5 @@
--- Origins under both views of the registry, whichever of the two the share tables hold. Where the
--- views differ, restated_by_origin has both; everywhere else one figure answers for both.
+-- Origins under both views of the registry, whichever of the two the share tables have. If the
+-- views differ, restated_by_origin has both; otherwise there is one figure for both.
 with published as (
 
     select

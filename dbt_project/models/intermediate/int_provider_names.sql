@@ -1,5 +1,5 @@
 -- Usage logs write a display name or a slug, in any case. A slug goes before a display name; a
--- display name of several providers stands for none of them.
+-- display name of several providers belongs to none of them.
 with known as (
 
     select

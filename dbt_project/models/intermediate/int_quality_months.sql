@@ -1,4 +1,4 @@
--- Which reading of the indices speaks for a month: the nearest one to its last day. The scale
+-- Which reading of the indices is used for a month: the nearest one to its last day. The scale
 -- differs from reading to reading, and models that have left the catalogue are in none: a reading
 -- from further away than a month would compare what happens to be left.
 {% set max_days_apart = 31 %}

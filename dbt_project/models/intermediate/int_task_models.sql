@@ -1,4 +1,4 @@
--- Models are ids: the catalogue's entry for an id gives its canonical slug, which the registry
+-- Models are ids: the catalogue's entry for an id states its canonical slug, which the registry
 -- knows. An id that no landed catalogue has is its own slug, without variant.
 with models as (
 
@@ -16,7 +16,7 @@ asked as (
 
 ),
 
--- The last catalogue up to the window's end speaks, else the first one after it.
+-- The last catalogue up to the window's end counts, or the first one after it if there is none.
 matched as (
 
     select

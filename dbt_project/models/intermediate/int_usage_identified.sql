@@ -10,7 +10,7 @@ days as (
 
 ),
 
--- The registry view that this run publishes; the other one shows in restated_by_origin_*.
+-- The registry view that this run publishes; the other one is in restated_by_origin_*.
 attribution as (
 
     select attribution.*

@@ -11,7 +11,7 @@ run_settings as (
 ),
 
 -- Beside the exact price its whole number of 10^-18 US dollars per token, for sums: to divide or
--- round a sum takes 25 to 80 times as long where decimals have a scale. What is finer is rounded.
+-- round a sum takes 25 to 80 times as long if decimals have a scale. What is finer is rounded.
 prices as (
 
     select
@@ -56,7 +56,7 @@ priced as (
         case when usage.variant = 'free' then 0 else prompts.e18_per_token end as prompt_e18,
         case when usage.variant = 'free' then 0 else completions.e18_per_token end
             as completion_e18,
-        -- 3:1 prompt to completion, the usual blend where the source does not split tokens; kept
+        -- 3:1 prompt to completion, the usual blend if the source does not split tokens; kept
         -- undivided so that it stays an exact decimal
         3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
     from usage
@@ -97,7 +97,7 @@ select
     priced.prompt_e18,
     priced.completion_e18,
     priced.variant = 'free' or priced.usd_blend_by_4 is not null as is_priced,
-    -- Seen on the day, later, or not too many days before; a free variant says it by its name
+    -- Seen on the day, later, or not too many days before; a free variant is known by its name
     priced.variant = 'free'
     or coalesce(
         {{ days_between('priced.last_seen_on', 'priced.usage_date') }}

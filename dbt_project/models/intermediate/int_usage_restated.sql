@@ -1,4 +1,4 @@
--- Tokens whose origin is another one as known now than as known then (a stealth model that was
+-- Tokens whose origin differs between as known now and as known then (a stealth model that was
 -- revealed later, a correction of the registry): from where to where, and why.
 with origins as (
     {{ by_lens(

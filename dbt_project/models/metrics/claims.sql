@@ -1,6 +1,6 @@
 -- The verdict on each claim, see docs/method.md. A figure must match under the claim's own rules
 -- and window, within its tolerance. If it does not, every configured rule set and nearby window is
--- searched. Many are searched, so some match by chance: how likely that is stands beside the
+-- searched. Many are searched, so some match by chance: how likely that is, is published beside the
 -- verdict. A statement of above or below is decided by the bounds; other rules are not searched.
 {% set least_difference = '1e-9' %} {# the last digit of a sum must not decide #}
 {% set random_figures = 0.25 %} {# a random figure lies within 25 % of the published one #}
@@ -94,7 +94,7 @@ stated as (
 
 ),
 
--- Figures of one statement, and how many of them one rule set gives in one window for each of the
+-- Figures of one statement, and how many of them one rule set yields in one window for each of the
 -- windows that the statement is about.
 figures as (
 
@@ -213,8 +213,8 @@ matches as (
 
 ),
 
--- Of each rule set that matches, one window: where it gives most figures of the statement, then the
--- nearest.
+-- Of each rule set that matches, one window: the one in which it yields most figures of the
+-- statement, then the nearest.
 windows_named as (
 
     select * from matches
@@ -234,7 +234,8 @@ windows_named as (
 ),
 
 -- Named are the claim's own rules, those that the publisher states in another window, and all that
--- fit equally well: that give most figures of the statement, in the period that it names if any do.
+-- fit equally well: that yield most figures of the statement, in the period that it names if any
+-- do.
 ranked as (
 
     select
@@ -376,7 +377,7 @@ coverage as (
 
 ),
 
--- What the data hold of a window that they do not cover.
+-- What the data have of a window that they do not cover.
 parts as (
 
     select

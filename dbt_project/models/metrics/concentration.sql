@@ -6,7 +6,7 @@
 -- - high: each unit has the most that it can have (`most_tokens`), and the tokens that may belong
 --   to anyone (`free_tokens`) go to the largest.
 -- Labs and origins: everything unidentified is free. Models: the tail of a day belongs to models
--- that are not named on that day, none larger than the smallest named one; only router tokens
+-- that are not named on that day and not larger than the smallest named one; only router tokens
 -- are free.
 {% set slots = 100 %}
 
@@ -146,8 +146,8 @@ usage_by_lens as (
 ),
 
 -- Tokens without a known lab (or origin) that one lab (or origin) must have: a lab is in one
--- country, a model is of one lab, and so are under author_hq all models of an unmapped author. Who
--- served a model is not told by it.
+-- country, a model is of one lab, and so are, under author_hq, all models of an unmapped author.
+-- Who served a model does not follow from it.
 owned as (
 
     select
@@ -265,7 +265,7 @@ units as (
         ) as place,
         false as is_known,
         tokens as known_tokens,
-        -- At most it is the largest unit's, as all that is free.
+        -- At most it belongs to the largest unit, like all that is free.
         0 as most_tokens
     from undivided
 

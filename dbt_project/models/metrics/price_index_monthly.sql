@@ -164,7 +164,7 @@ linked as (
     select
         months.*,
         {% for base in bases -%}
-        -- Models that all became free, or no longer are, have no ratio that can be chained.
+        -- If all models became free, or stopped being free, there is no ratio that can be chained.
         sqrt(nullif(matched.laspeyres_{{ base }}, 0) * nullif(matched.paasche_{{ base }}, 0))
             as fisher_{{ base }},
         {% endfor -%}
@@ -193,7 +193,7 @@ linked as (
 
 ),
 
--- Where there is no link, a new chain begins at 100.
+-- If there is no link, a new chain begins at 100.
 segments as (
 
     select

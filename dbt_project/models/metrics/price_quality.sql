@@ -1,5 +1,5 @@
 -- Against the best model of the other country: how good is the best of this one, and what does the
--- cheapest cost that comes within 90 %? home_* answers the same within the other country itself.
+-- cheapest cost that reaches 90 %? home_* answers the same within the other country itself.
 with pairs as (
 
     select * from {{ ref('price_quality_pairs') }}

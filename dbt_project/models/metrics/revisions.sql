@@ -1,5 +1,5 @@
--- What the vintage that was the latest one when this run began said otherwise, row by row. Days
--- that it did not have are new, not revised.
+-- What differs, row by row, from the vintage that was the latest one when this run began. Days that
+-- it did not have are new, not revised.
 with before as (
 
     select * from {{ source('raw', 'previous_usage_daily') }}

@@ -1,5 +1,5 @@
 -- What moved an origin's share between two periods, by lab. Models are base slugs, variants merged.
--- A model counts as entering or leaving by what the source names: it may have been in `other`.
+-- A model enters or leaves according to what the source names: it may have been in `other`.
 with usage as (
 
     select

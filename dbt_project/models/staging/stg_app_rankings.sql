@@ -1,5 +1,5 @@
 -- The archive's `apps_week` repeats the window of `apps_month`, but its sums are of the last 7
--- days: of 715 of them 636 are exactly the sum of the 7 daily lists, the others within 0.4 %. Where
+-- days: of 715 of them 636 are exactly the sum of the 7 daily lists, the others within 0.4 %. If
 -- the source states the 7 days itself, nothing is corrected.
 {% set week = "apps_week" %}
 
@@ -60,7 +60,7 @@ select
     tokens,
     requests
 from windows
--- Of several answers for one window the newest counts whole: apps of two would be counted twice.
+-- Of several answers for one window the newest counts as a whole: otherwise apps would count twice.
 qualify
     rank() over (
         partition by window_start, window_end

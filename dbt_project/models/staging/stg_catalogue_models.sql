@@ -34,7 +34,7 @@ select
     models.coding_index,
     models.price_overrides,
     {% for kind in kinds -%}
-    -- NULL where there is no price: -1 marks a router, 1 US dollar per token does not fit
+    -- NULL if there is no price: -1 marks a router, 1 US dollar per token does not fit
     case
         when models.usd_per_token_{{ kind }} >= 0
             then try_cast(models.usd_per_token_{{ kind }} * 1000000 as decimal(24, 18))
@@ -43,7 +43,7 @@ select
     models.agentic_index
 from models
 inner join dumps on models.dump_sha256 = dumps.dump_sha256
--- Of several catalogues of one day the last one counts, also where it lacks a model.
+-- Of several catalogues of one day the last one counts, even if it lacks a model.
 qualify
     rank() over (
         partition by cast(dumps.as_of as date)

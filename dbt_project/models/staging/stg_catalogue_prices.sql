@@ -25,7 +25,7 @@ corrections as (
 
 ),
 
--- Entries whose slug could not be believed: nobody knows which model their prices are of.
+-- Entries whose slug could not be believed: nobody knows to which model their prices belong.
 nameless as (
 
     select
@@ -50,7 +50,7 @@ slugs as (
         case when models.canonical_slug is null then 'id' else 'canonical_slug' end as match_kind
     from models
     inner join dumps on models.dump_sha256 = dumps.dump_sha256
-    -- Of several catalogues of one day the last one counts, also where it lacks a model.
+    -- Of several catalogues of one day the last one counts, even if it lacks a model.
     qualify
         rank() over (
             partition by cast(dumps.as_of as date)
@@ -60,7 +60,7 @@ slugs as (
 ),
 
 -- Floating aliases (`~author/…-latest`) share the canonical slug of their target: the target's
--- own entry speaks first, for all kinds, so that prices of two entries are never mixed.
+-- own entry comes first, for all kinds, so that prices of two entries are never mixed.
 entries as (
 
     select
@@ -100,7 +100,8 @@ kinds as (
         match_kind,
         model_id as matched_id,
         '{{ kind }}' as price_kind,
-        -- NULL from 1 US dollar per token on, which the column does not hold: that is no price
+        -- NULL from 1 US dollar per token on, which does not fit into the column: there is no price
+        -- then
         try_cast({{ column }} * 1000000 as decimal(24, 18)) as usd_per_million_tokens
     from entries
     {% if kind in ['prompt', 'completion'] -%}
@@ -110,7 +111,7 @@ kinds as (
     {% endfor %}
 ),
 
--- -1 marks a router. A request price of 0 says no more than its absence.
+-- -1 marks a router. A request price of 0 means the same as none.
 prices as (
 
     select * from kinds

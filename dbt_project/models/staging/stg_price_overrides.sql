@@ -42,7 +42,7 @@ kinds as (
     {% endfor %}
 )
 
--- Only entries that speak for a permaslug, and what differs from their list price: at times of day
+-- Only entries that belong to a permaslug, and what differs from their list price: at times of day
 -- the list price itself is repeated for the other hours.
 select
     prices.seen_on,

@@ -20,7 +20,7 @@ select
     providers.datacenters
 from providers
 inner join dumps on providers.dump_sha256 = dumps.dump_sha256
--- Of several lists of one day the last one counts, also where it lacks a provider.
+-- Of several lists of one day the last one counts, even if it lacks a provider.
 qualify
     rank() over (
         partition by cast(dumps.as_of as date)

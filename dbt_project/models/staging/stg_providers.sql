@@ -1,5 +1,5 @@
 -- The seed, continued by every landed provider list. On each day the statement that was learned
--- last speaks. A list that names a provider without headquarters does not take back one that was
+-- last counts. A list that names a provider without headquarters does not take back one that was
 -- stated before, and a provider that leaves the list keeps its own: neither says that it moved.
 with seed as (
 
@@ -27,7 +27,7 @@ listed as (
         row_number() over (
             partition by lists.provider_slug order by lists.seen_on
         ) as list_number,
-        -- A statement holds until the next one of its kind, with or without headquarters.
+        -- A statement is valid until the next one of its kind, with or without headquarters.
         lead(lists.seen_on) over (
             partition by lists.provider_slug, lists.headquarters is null order by lists.seen_on
         ) as next_seen_on
@@ -52,7 +52,7 @@ statements as (
         provider_slug,
         provider_name,
         headquarters,
-        -- As in the seed, the first that is ever heard of a provider also speaks of days before.
+        -- As in the seed, the first statement about a provider is also valid for earlier days.
         case
             when list_number = 1 and not is_seeded then date '0001-01-01' else seen_on
         end as valid_from,

@@ -30,7 +30,7 @@ select
     entries.tag_token_share
 from entries
 inner join dumps on entries.dump_sha256 = dumps.dump_sha256
--- Of several answers for one window the newest counts whole.
+-- Of several answers for one window the newest counts as a whole.
 qualify
     rank() over (
         partition by entries.window_start, entries.window_end

@@ -1,5 +1,5 @@
--- What a landed catalogue or provider list names but does not say so that it can be believed: the
--- model or provider is there, so it is not removed.
+-- What a landed catalogue or provider list names but does not state in a way that can be believed:
+-- the model or provider is there, so it is not removed.
 with quarantine as (
 
     select * from {{ source('raw', 'quarantine') }}
@@ -33,7 +33,7 @@ select
     newest.source,
     newest.seen_on,
     quarantine.row_key as entry_id,
-    -- NULL is the whole entry
+    -- NULL means the whole entry
     case when quarantine.scope = 'field' then quarantine.field end as field
 from quarantine
 inner join newest

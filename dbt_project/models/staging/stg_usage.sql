@@ -18,7 +18,8 @@ slugs as (
         usage_date,
         model_permaslug,
         tokens,
-        -- No regular expression: of 400 dumps every row comes through here, some of them thrice.
+        -- No regular expression: every row of 400 dumps comes through here, some of them three
+        -- times.
         lower(
             case
                 when model_permaslug like '~%' then substr(model_permaslug, 2)

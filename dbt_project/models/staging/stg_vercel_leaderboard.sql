@@ -22,7 +22,7 @@ select
     shares.share_percent
 from shares
 inner join dumps on shares.dump_sha256 = dumps.dump_sha256
--- Of several answers for a day the newest counts whole: each lists models of its own.
+-- Of several answers for a day the newest counts as a whole: each lists its own models.
 qualify
     rank() over (
         partition by shares.dataset, shares.modality, shares.usage_date

@@ -1,5 +1,5 @@
--- What changed each origin's share, lab by lab, in four terms that add up: year on year where
--- there is a year, else the latest month against the one before.
+-- What changed each origin's share, lab by lab, in four terms that add up: year on year if
+-- there is a year, otherwise the latest month against the one before.
 with chosen as (
     select change_id
     from share_change

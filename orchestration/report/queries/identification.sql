@@ -1,5 +1,5 @@
--- All tokens by what is known of their model, ever and in the latest complete week. A model whose
--- lab is known has no origin where no page states the lab's country.
+-- All tokens by what is known about their model, ever and in the latest complete week. A model
+-- whose lab is known has no origin if no page states the lab's country.
 with nowhere as (
     select source, period_start as usage_date, lab_id
     from share_by_lab_daily

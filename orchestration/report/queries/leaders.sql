@@ -1,5 +1,5 @@
 -- Every origin in the latest complete week, 52 weeks earlier and in the first complete week, with
--- the registry as known then and as known now: one share answers for both where nothing was
+-- the registry as known then and as known now: there is one share for both if nothing has been
 -- learned since.
 with complete as (
     select

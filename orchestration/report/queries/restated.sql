@@ -1,4 +1,4 @@
--- Months that would read otherwise with what is known by now of unnamed models.
+-- Months whose shares change with what is known by now about unnamed models.
 select
     period_start, is_complete, origin, share_then, share_high_then, share_now, share_high_now,
     because

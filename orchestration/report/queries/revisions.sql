@@ -1,4 +1,4 @@
--- What differs from the vintage before, by cause.
+-- What differs from the previous vintage, by cause.
 select
     previous_vintage_id, cause, count(*) as rows, min(usage_date) as first_day,
     max(usage_date) as last_day, cast(sum(abs(tokens_after - tokens_before)) as bigint) as tokens,

@@ -1,4 +1,4 @@
--- Authors without a registry row, heaviest first; their tokens count as unidentified.
+-- Authors without a registry row, largest first; their tokens count as unidentified.
 select
     author, sum(tokens) as tokens,
     sum(tokens) / (select sum(tokens) from usage_daily) as share

@@ -27,7 +27,7 @@ def section(context: Context) -> Claims:
             [r for r in rows if r["asked_by"] == "publisher"],
         ),
         questions=Table(
-            "Questions of our own, which nobody published. T: trillion tokens.",
+            "Our own questions, which nobody published. T: trillion tokens.",
             _columns("Question", "Asked"),
             [r for r in rows if r["asked_by"] == "us"],
         ),

@@ -36,8 +36,8 @@ def section(context: Context) -> Coverage:
         quarantined=context.quarantined,
         quarantined_fields=context.quarantined_fields,
         kinds=Table(
-            f"All tokens by what is known of their model, {context.said}: ever, and in the latest "
-            "complete week. Only those attributed to a lab with a stated country are identified.",
+            f"All tokens by what is known about their model, {context.said}: ever, and in the "
+            "latest complete week. Only tokens of a lab with a stated country are identified.",
             [
                 Column("Identification", lambda r: _KINDS.get(r["kind"], r["kind"])),
                 Column("Share", value("share", percent)),
@@ -71,7 +71,7 @@ def section(context: Context) -> Coverage:
             context.ask("unmapped"),
         ),
         conflicts=Table(
-            "Price lists that were read but not used where they disagree.",
+            "Price lists that were read and disagree with the price used.",
             [
                 Column("List", value("other_source", spaced)),
                 Column("Disagreements", value("disagreements", "{:,}".format)),

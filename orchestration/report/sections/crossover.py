@@ -22,7 +22,7 @@ def section(context: Context) -> Crossover:
     return Crossover(
         lead_dates=context.lead_dates,
         table=Table(
-            "First day of the period; – where it never happened or does not hold now. "
+            "First day of the period; – if it never happened or is not true now. "
             "Interval: that of the day on which the trend crossed, not of the last change of lead; "
             "nominal 95 %, read as about 90 %.",
             [

@@ -1,7 +1,7 @@
 -- What is measured for each claim, under every rule set and window in which it is looked for, in
 -- the unit of the claim. THE place for metrics: one branch each, all of the same columns. A claim
--- whose metric has no branch, or of whose own window the data hold nothing, has no stated row; if
--- they hold a part of it, that row says what is in the part, and is_covered is false.
+-- whose metric has no branch, or whose own window has no data, has no stated row; if the
+-- data have a part of the window, that row says what is in the part, and is_covered is false.
 --   share, license_share, tokens, lead   int_rule_set_shares
 --   the same for the highest or lowest   int_rule_set_shares, complete ISO weeks
 --   first_lead_date                      int_rule_set_shares, complete ISO weeks
@@ -22,7 +22,7 @@ shares as (
 
 ),
 
--- Rounded before they meet usage: to cast an exact decimal costs more than to multiply it.
+-- Rounded before they meet usage: casting an exact decimal costs more than multiplying it.
 prices as (
 
     select
@@ -42,7 +42,7 @@ price_quality as (
 
 ),
 
--- The stated window is covered if nearly all of its days are there; others count if all are.
+-- The stated window is covered if nearly all of its days are there, other windows only if all are.
 usable_windows as (
 
     select

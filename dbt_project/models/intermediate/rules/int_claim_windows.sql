@@ -2,7 +2,7 @@
 -- is also looked for in the weeks beside it and in 7 days that end up to a week earlier or later;
 -- one about a month in its weeks, as the mean of its weeks and in 30 days that end near its end.
 -- If the publisher names no window ("a year ago", "now"), 7 days that end within a month of ours
--- are looked at as well. A statement of above or below holds or not in its own window.
+-- are looked at as well. A statement of above or below is decided in its own window.
 {% set days_near = 7 %}
 {% set days_near_if_unstated = 31 %}
 

@@ -1,5 +1,5 @@
 -- What the largest N of a window are, for the rule sets that ask for them: by tokens in the window,
--- equal ones in the order of their names. The tail is no model.
+-- equal ones in the order of their names. The tail is not a model.
 with counted as (
 
     select * from {{ ref('int_rule_set_rows') }}

@@ -1,6 +1,7 @@
 -- Shares of groups under each rule set. With K tokens of a group, U that may be its, and T tokens
 -- in the denominator: K/T, at least K/T, at most (K+U)/T. Where what is unidentified is left out of
--- the denominator, the bounds put it back: they hold for the share of all tokens of the universe.
+-- the denominator, the bounds put it back: they are bounds of the share of all tokens of the
+-- universe.
 with members as (
 
     select * from {{ ref('int_rule_set_members') }}
@@ -19,7 +20,7 @@ windows as (
 
 ),
 
--- A span is no kind of its own: who counts weeks may be asked for one.
+-- A span is not a kind of its own: a rule set that counts weeks may be asked for one.
 asked as (
 
     select
@@ -219,7 +220,7 @@ with_windows as (
 
 ),
 
--- A mean of weeks takes the complete weeks whose Thursday lies in the window, each alike.
+-- A mean of weeks takes the complete weeks whose Thursday is in the window, all with equal weight.
 means as (
 
     select

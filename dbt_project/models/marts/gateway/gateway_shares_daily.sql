@@ -8,7 +8,7 @@ select
     share_percent,
     -- Exact as a decimal: 4.8724 % is the number nearest to 0.048724.
     cast(share_percent * 0.01 as double) as share,
-    -- What is not listed has no place among what is.
+    -- What is not listed has no rank among what is.
     case
         when name <> 'Other'
             then

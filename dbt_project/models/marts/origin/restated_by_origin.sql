@@ -1,5 +1,5 @@
 -- Both origin series of the periods in which they differ: with the registry as known then (on each
--- day of use) and as known now. The share tables hold the one that the run was asked for.
+-- day of use) and as known now. The share tables have the one that the run was asked for.
 with published as (
 
     select * from {{ ref('share_by_origin') }}
@@ -50,7 +50,7 @@ because as (
 
 ),
 
--- Tokens leave the origin then and reach the origin now.
+-- The tokens leave their origin as known then and go to the one as known now.
 moves as (
 
     select
@@ -87,7 +87,7 @@ moved as (
 
 ),
 
--- Every origin of a period that was restated, also those that did not move: their upper bound did.
+-- Every origin of a restated period, also those whose tokens did not move: their upper bound did.
 origins as (
 
     select

@@ -31,7 +31,7 @@ overlapping as (
         seeds.matched_id as other_id,
         seeds.usd_per_million_tokens as other_usd_per_million_tokens,
         greatest(history.valid_from, seeds.valid_from) as valid_from,
-        -- least() passes over NULL, which is "without end"
+        -- least() ignores NULL, which means "without end"
         least(history.valid_to, seeds.valid_to) as valid_to
     from {{ ref('price_history') }} as history
     inner join seeds
@@ -46,7 +46,7 @@ overlapping as (
 
 ),
 
--- Between two readings of a list nothing is known of it: only days on which it was read count.
+-- Between two readings of a list nothing is known about it: only days on which it was read count.
 read as (
 
     select

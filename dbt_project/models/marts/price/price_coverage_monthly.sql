@@ -85,7 +85,7 @@ select
     priced_tokens,
     priced_attributed_tokens,
     {{ fraction('priced_tokens', 'tokens') }} as priced_share,
-    -- NULL where nothing is attributed: that says nothing about prices
+    -- NULL if nothing is attributed: that says nothing about prices
     cast(priced_attributed_tokens as double)
     / nullif(cast(attributed_tokens as double), 0) as priced_attributed_share,
     priced_fresh_tokens,

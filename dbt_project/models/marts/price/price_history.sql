@@ -11,7 +11,7 @@ stated as (
 
 ),
 
--- A list said so again on each day on which it was read; a note by hand is a single reading.
+-- A list stated a price again on each day on which it was read; a note by hand is a single reading.
 seeds as (
 
     select
@@ -130,7 +130,7 @@ used_pieces as (
 
 ),
 
--- One source speaks for all kinds of a piece, so that prices of two sources are never mixed. What
+-- One source is used for all kinds of a piece, so that prices of two sources are never mixed. What
 -- the catalogue once listed and then took down has no price there, unless it was used all the same.
 spoken as (
 

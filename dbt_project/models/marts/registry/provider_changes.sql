@@ -13,7 +13,7 @@ seed as (
 
     select *
     from {{ ref('providers') }}
-    -- A correction stands beside the row that it corrects; the one learned last counts.
+    -- A correction is a row beside the one that it corrects; the one learned last counts.
     qualify
         row_number() over (
             partition by provider_slug
@@ -35,7 +35,7 @@ first_landed as (
 ),
 
 -- The seed's open rows are a provider list of the day on which the newest of them was learned; the
--- first landed list is compared with it where it is newer.
+-- first landed list is compared with it if it is newer.
 lists as (
 
     select * from landed

@@ -1,4 +1,4 @@
--- Weeks and months only: windows that claims ask for are no periods of a series.
+-- Weeks and months only: windows that claims ask for are not periods of a series.
 select
     case when window_kind = 'iso_week' then 'weekly' else 'monthly' end as grain,
     source,

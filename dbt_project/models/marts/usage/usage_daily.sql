@@ -5,7 +5,7 @@ with priced as (
     select
         *,
         3 * prompt_e18 + completion_e18 as blend_by_4_e18,
-        -- Of one price alone the lesser would be itself
+        -- With only one of the prices, least() would return it
         case when is_priced then least(prompt_e18, completion_e18) end as low_e18,
         case when is_priced then greatest(prompt_e18, completion_e18) end as high_e18
     from {{ ref('int_usage_priced') }}

@@ -41,7 +41,7 @@ select
     tags.tag,
     tags.display_name,
     tags.macro_category,
-    -- A tag that is new to us is code or an agent's where the source itself says so.
+    -- A tag that is new to us is code or an agent's if the source itself says so.
     coalesce(
         use_map.use,
         case tags.macro_category when 'code' then 'code' when 'agent' then 'agents' end,

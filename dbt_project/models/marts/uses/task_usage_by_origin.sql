@@ -1,6 +1,6 @@
--- K is what the listed models of an origin hold of a tag. U, what is left of 1 beside all origins,
+-- K is the share of the listed models of an origin in a tag. U, what all origins leave of 1,
 -- may belong to anybody: models that are not listed, and listed ones whose origin is not known.
--- Each listed share is rounded, so the share of a model lies up to r below and above it. All shares
+-- Each listed share is rounded, so the share of a model is up to r below or above it. All shares
 -- of a tag add up to 1 together with models that are not listed, which give way: at least an origin
 -- has its models' least, at most what the least of all other origins leaves of 1.
 {% set measures = ['token', 'usage'] %}
@@ -52,7 +52,7 @@ by_origin as (
 
 ),
 
--- What all known origins hold of a tag.
+-- The share of all known origins in a tag.
 placed as (
 
     select
@@ -71,7 +71,7 @@ placed as (
 
 ),
 
--- The unidentified have a row under every tag, also where no listed model is among them.
+-- The unidentified have a row under every tag, even if no listed model is among them.
 tag_origins as (
 
     select
@@ -158,7 +158,7 @@ limited as (
 
 ),
 
--- Where the listed shares add up to more than 1, the upper bound speaks.
+-- If the listed shares add up to more than 1, the upper bound is used.
 bounded as (
 
     select

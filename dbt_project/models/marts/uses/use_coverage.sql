@@ -34,7 +34,7 @@ measured as (
 
 ),
 
--- The shortest window is the most current where two end on one day.
+-- If two windows end on one day, the shorter one is more current.
 newest as (
 
     select *

@@ -1,11 +1,11 @@
 -- severity: warning
 -- title: >-
---   every model that held {registry.model_row_from_daily_share:.1%} of a day has a row in the
+--   every model that had {registry.model_row_from_daily_share:.1%} of a day has a row in the
 --   registry
 -- judged: ok
 -- one_of: [true]
 -- limits: [registry.model_row_from_daily_share]
--- message: "{base_slug}: held up to {largest_share:.3%} of a day and has no row in models.csv"
+-- message: "{base_slug}: had up to {largest_share:.3%} of a day and has no row in models.csv"
 with days as (
     select source, usage_date, sum(tokens) as total_tokens from usage_daily group by all
 ),

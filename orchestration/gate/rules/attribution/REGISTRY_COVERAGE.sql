@@ -1,8 +1,8 @@
 -- severity: warning
 -- title: >-
---   of the tokens outside tail, routers and stealth models the registry knows the lab of at least
---   {registry.warn_attributed_share:.0%}, the license class of at least
---   {registry.warn_licensed_share:.0%}, the base model of at least
+--   outside tail, routers and stealth models, the registry knows the lab of at least
+--   {registry.warn_attributed_share:.0%} of the tokens, the license class of at least
+--   {registry.warn_licensed_share:.0%} and the base model of at least
 --   {registry.warn_base_located_share:.0%}
 -- judged: ok
 -- one_of: [true]
@@ -13,7 +13,7 @@
 -- message: >-
 --   month of {period_start}: the {kind} of {known_share:.2%} is known, expected {bound:.0%}
 --
--- Never a blocker: a new model without a row widens the bounds, which is said and is no error.
+-- Never a blocker: a new model without a row widens the bounds. This is stated and is not an error.
 with known as (
     select source, period_start, 'lab' as kind, attributed_share as known_share,
         limits.registry.warn_attributed_share as bound

@@ -1,11 +1,11 @@
 -- severity: warning
--- title: unmapped authors hold at most {unmapped.warn_weekly_share:.0%} of a week
+-- title: unmapped authors have at most {unmapped.warn_weekly_share:.0%} of a week
 -- judged: unmapped_share
 -- max: limits.unmapped.warn_weekly_share
 -- limits: [unmapped.warn_weekly_share]
 -- rows: needed
 -- message: >-
---   week of {week}: unmapped authors hold {unmapped_share:.4f} of all tokens: {authors}
+--   week of {week}: unmapped authors have {unmapped_share:.4f} of all tokens: {authors}
 with weeks as (
     select source, cast(date_trunc('week', usage_date) as date) as week, author,
         sum(tokens) as tokens,

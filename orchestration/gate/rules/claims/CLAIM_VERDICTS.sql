@@ -1,5 +1,5 @@
 -- severity: blocker
--- title: every configured claim has a verdict, and no other has
+-- title: every configured claim has a verdict, and no other claim has one
 -- judged: ok
 -- one_of: [true]
 -- message: "{claim_id}: verdict {verdict}, configured: {is_configured}"

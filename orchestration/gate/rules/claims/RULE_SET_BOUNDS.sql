@@ -9,8 +9,8 @@
 --   {share_high}
 --
 -- One row per table, or each of its bad rows. Means of weeks have no tokens / total_tokens of their
--- own; if unidentified tokens are left out of the denominator, the bounds are of another share
--- than the point.
+-- own; if unidentified tokens are left out of the denominator, the bounds are those of another
+-- share than the point.
 with shares as (
     select 'share_by_rule_set_weekly' as table_name, * from share_by_rule_set_weekly
     union all by name

@@ -1,5 +1,5 @@
 -- severity: blocker
--- title: rule set all_rows counts the tokens of usage_daily, to the last one
+-- title: rule set all_rows counts exactly the tokens of usage_daily
 -- judged: ok
 -- one_of: [true]
 -- rows: needed

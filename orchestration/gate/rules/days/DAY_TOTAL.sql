@@ -1,7 +1,7 @@
 -- severity: blocker
 -- judges: source
 -- title: >-
---   every day's total lies within a factor of {day_total.max_factor} of the median of the
+--   every day's total is within a factor of {day_total.max_factor} of the median of the
 --   {day_total.neighbors} days before it (the days after it, at the start of the window)
 -- judged: ratio
 -- min: 1 / limits.day_total.max_factor

@@ -17,10 +17,10 @@
 --   - restatement.max_relative_change
 -- message: >-
 --   {first_day} to {last_day}, dump {dump_sha256:.12}: {ratio:.3g} times the tokens of the same
---   weekdays before; was it asked with a filter (modality, context_bucket, category)?
+--   weekdays before; was it asked for with a filter (modality, context_bucket, category)?
 --
--- New is what the previous vintage does not have, or had with other tokens before the day was
--- settled. Days in a row from one dump are one window: without a vintage before, a step shows
+-- A day is new if the previous vintage does not have it, or had it with other tokens before it was
+-- settled. Days in a row from one dump are one window: without a previous vintage, a step shows
 -- where the dump changes.
 with days as (
     select source, usage_date, any_value(dump_sha256) as dump_sha256, sum(tokens) as total_tokens

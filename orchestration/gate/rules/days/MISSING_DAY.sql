@@ -1,6 +1,6 @@
 -- severity: blocker
 -- judges: source
--- title: no day is missing inside the window but those that the source never published
+-- title: no day is missing inside the window except those that the source never published
 -- judged: explained
 -- one_of: [true]
 -- limits: [known_missing_days]

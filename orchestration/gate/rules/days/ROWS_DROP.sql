@@ -1,7 +1,7 @@
 -- severity: blocker
 -- judges: source
 -- title: >-
---   no complete day has less than {day_shape.min_rows_ratio:.0%} of the rows of the days before it
+--   no complete day has fewer than {day_shape.min_rows_ratio:.0%} of the rows of the days before it
 -- judged: rows_ratio
 -- min: limits.day_shape.min_rows_ratio
 -- limits: [day_shape.min_rows_ratio]

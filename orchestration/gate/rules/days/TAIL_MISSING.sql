@@ -1,6 +1,6 @@
 -- severity: blocker
 -- judges: source
--- title: no complete day lacks the row `other` where the days before it have it
+-- title: no complete day lacks the row `other` if the days before it have it
 -- judged: ok
 -- one_of: [true]
 -- accepts_days: true

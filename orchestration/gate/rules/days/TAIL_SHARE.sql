@@ -1,12 +1,12 @@
 -- severity: warning
 -- title: >-
---   the share of `other` lies within a factor of {day_shape.warn_tail_factor} of the days before it
+--   the share of `other` is within a factor of {day_shape.warn_tail_factor} of the days before it
 -- judged: tail_ratio
 -- min: 1 / limits.day_shape.warn_tail_factor
 -- max: limits.day_shape.warn_tail_factor
 -- limits: [day_shape.warn_tail_factor]
 -- message: >-
---   {usage_date}: `other` holds {tail_share:.2%}, on the days before {tail_share_before:.2%}
+--   {usage_date}: `other` has {tail_share:.2%}, on the days before {tail_share_before:.2%}
 with days as (
     select source, usage_date,
         sum(tokens) filter (where identification = 'tail') / sum(tokens) as tail_share

@@ -1,5 +1,5 @@
 -- severity: warning
--- title: every field of every row that counts was believed
+-- title: every field of every row that counts could be believed
 -- judged: ok
 -- one_of: [true]
 -- message: >-

@@ -1,6 +1,6 @@
 -- severity: blocker
 -- title: >-
---   every price link lies between Laspeyres and Paasche, the index is the product of its links, and
+--   every price link is between Laspeyres and Paasche, the index is the product of its links, and
 --   prices times mix is the change of the average price
 -- judged: ok
 -- one_of: [true]

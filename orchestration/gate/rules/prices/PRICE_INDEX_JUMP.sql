@@ -1,7 +1,7 @@
 -- severity: warning
 -- title: >-
---   no price index moves by more than a factor of {price_index.warn_factor} in a month, where the
---   matched models hold {price_index.from_matched_share:.0%} of the tokens
+--   no price index moves by more than a factor of {price_index.warn_factor} in a month, if the
+--   matched models have {price_index.from_matched_share:.0%} of the tokens
 -- judged: fisher_link
 -- min: 1 / limits.price_index.warn_factor
 -- max: limits.price_index.warn_factor

@@ -1,5 +1,5 @@
 -- severity: blocker
--- title: no two prices of one model and kind hold on the same day
+-- title: no two prices of one model and kind are valid on the same day
 -- judged: ok
 -- one_of: [true]
 -- verified: true

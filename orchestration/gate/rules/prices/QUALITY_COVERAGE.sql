@@ -1,6 +1,6 @@
 -- severity: warning
 -- title: >-
---   the models with a quality index hold at least {quality.warn_indexed_share:.0%} of the tokens of
+--   the models with a quality index have at least {quality.warn_indexed_share:.0%} of the tokens of
 --   their origin
 -- judged: indexed_token_share
 -- min: limits.quality.warn_indexed_share

@@ -1,5 +1,5 @@
 -- severity: warning
--- title: tokens without a price hold at most {unpriced.warn_monthly_share:.0%} of a month
+-- title: tokens without a price are at most {unpriced.warn_monthly_share:.0%} of a month
 -- judged: unpriced_share
 -- max: limits.unpriced.warn_monthly_share
 -- limits: [unpriced.warn_monthly_share]

@@ -1,5 +1,5 @@
 -- severity: blocker
--- title: every share table counts the tokens of usage_daily, to the last one
+-- title: every share table counts exactly the tokens of usage_daily
 -- judged: lost_tokens
 -- one_of: [0]
 -- rows: needed
@@ -7,7 +7,7 @@
 -- message: "{table_name} {period_start}: differs from usage_daily by {lost_tokens} tokens"
 --
 -- One row per table and lens for all periods, and one for each period that differs. A period that
--- is missing from a table shows in the former.
+-- is missing from a table makes the row for all periods differ.
 with shares as (
     select 'share_by_origin_daily' as table_name, * from share_by_origin_daily
     union all by name

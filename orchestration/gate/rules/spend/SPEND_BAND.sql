@@ -1,15 +1,14 @@
 -- severity: blocker
 -- title: >-
---   in every spend table low ≤ blend ≤ high, of dollars and of shares, and free ≤ priced ≤ all
---   tokens
+--   in every spend table low ≤ blend ≤ high, for dollars and shares, and free ≤ priced ≤ all tokens
 -- judged: ok
 -- one_of: [true]
 -- rows: needed
 -- verified: true
 -- message: "{table_name} {period_start}: {shown}"
 --
--- One row per table, or each of its bad rows. In words only those: to write decimals out takes
--- longer than to compare them.
+-- One row per table, or each of its bad rows. Only bad rows are put into words:
+-- writing decimals out takes longer than comparing them.
 with spend as (
     select 'spend_by_origin_daily' as table_name, * from spend_by_origin_daily
     union all by name

@@ -1,6 +1,6 @@
 -- severity: blocker
 -- title: >-
---   every spend table counts the tokens of usage_daily, its dollars add up to their total and its
+--   every spend table counts the tokens of usage_daily; its dollars add up to their total, and its
 --   shares to 1
 -- judged: ok
 -- one_of: [true]

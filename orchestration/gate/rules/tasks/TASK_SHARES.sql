@@ -1,14 +1,14 @@
 -- severity: warning
 -- title: >-
---   shares of task tags add up to 1, and those of the models listed under a tag to no more, but for
---   the rounding of each share
+--   shares of task tags add up to 1, and those of the models listed under a tag to no more, except
+--   for the rounding of each share
 -- judged: ok
 -- one_of: [true]
 -- message: >-
 --   {window_days} days to {window_end}: shares of {what} add up to {sum_of_shares:.6f}; rounding
 --   explains {slack:.6g}
 --
--- A warning: an answer that does not add up is published as it was given, and said so.
+-- A warning: an answer that does not add up is published as it arrived, and the warning says so.
 with sums as (
     select window_end, window_days, 'all tags, tokens' as what, count(*) as shares,
         any_value(share_rounding) as share_rounding, sum(classified_token_share) as sum_of_shares,
