@@ -97,6 +97,17 @@ def by_license(grain: str) -> pd.DataFrame:
     return periods.describe(_bounded(table, {"license": "unknown"}), grain)
 
 
+def by_origin_license(grain: str) -> pd.DataFrame:
+    """`share_by_origin_license_*`: either of the two, or both, may not be known."""
+    usage = registry.attributed("then")
+    table = pd.concat(
+        tokens_by(usage, grain, origin=f"origin_{lens}", license="license").assign(lens=lens)
+        for lens in LENSES
+    ).reset_index(drop=True)
+    keys = {"origin": UNIDENTIFIED, "license": "unknown"}
+    return periods.describe(_bounded(table, keys), grain)
+
+
 def by_price_band(grain: str) -> pd.DataFrame:
     """`share_by_price_band_*`: what is `unpriced` may be in any band."""
     table = tokens_by(prices.priced(), grain, price_band="price_band")
@@ -138,5 +149,6 @@ FAMILIES = {
     "share_by_origin": by_origin,
     "share_by_lab": by_lab,
     "share_by_license": by_license,
+    "share_by_origin_license": by_origin_license,
     "share_by_price_band": by_price_band,
 }
