@@ -19,7 +19,7 @@ priced as (
         usage.*,
         periods.period_start,
         periods.days_present,
-        periods.is_complete,
+        periods.is_complete as month_is_complete,
         usage.is_priced
         and coalesce(
             overrides.tiered_from <= usage.usage_date
@@ -51,7 +51,7 @@ covered as (
         source,
         period_start,
         days_present,
-        is_complete,
+        month_is_complete as is_complete,
         cast(sum(tokens) as bigint) as tokens,
         cast(
             coalesce(sum(tokens) filter (where identification = 'attributed'), 0) as bigint
