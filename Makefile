@@ -79,8 +79,8 @@ bench: $(STAMP)  ## Measure runs, also with 400 dumps landed, and their ratio to
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py
 
-mutants: $(STAMP) $(MUTANTS)/.installed  ## Check that tests fail for small mistakes in the code; ONLY=orchestration/landing for one room
-	$(BIN)/python -m tests.mutants $(ONLY)
+mutants: $(STAMP) $(MUTANTS)/.installed  ## Check that tests fail for small mistakes in the code; ONLY=orchestration/landing for one room, SAMPLE=40 for so many
+	$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(ONLY)
 
 $(MUTANTS)/.installed: tests/mutants/requirements.txt $(STAMP)
 	rm -rf $(@D)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, safe_text
 from orchestration.files import sha256_file, to_json
-from orchestration.gate.rules import rules
+from orchestration.gate.rules import create_shares, rules, share_tables
 from orchestration.publication.candidate import DATABASE_NAME
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
@@ -129,8 +129,10 @@ def _rule_problems(
     another version may lack tables or columns; `note` is called for each rule that cannot be run.
     """
     is_ours = document["data_interface_version"] == DATA_INTERFACE_VERSION
+    if share_tables().keys() <= names:
+        create_shares(connection)
     for rule in (rule for rule in rules() if rule.header.verified):
-        lacking = connection.get_table_names(rule.sql) - names
+        lacking = rule.tables(connection) - names
         if lacking and is_ours:
             yield f"{MANIFEST_NAME}: lists no table {', '.join(sorted(lacking))} ({rule.code})"
             continue

@@ -133,6 +133,20 @@ TABLES = {
             pct(coalesce(max(share) filter (license = 'unknown'), 0)) as "Unknown"
         from share_by_license_monthly where lens = 'author_hq'
         group by period_start order by period_start desc""",
+    "Share of all tokens by origin and license class with bounds, latest month first.": """
+        with cells as (
+            select *, share(share, share_low, share_high) as s
+            from share_by_origin_license_monthly
+            where lens = 'author_hq' and license in ('open_weight', 'closed')
+        )
+        select star(mon(period_start), bool_and(is_complete)) as "Month",
+            coalesce(max(s) filter (origin = $a and license = 'open_weight'), '–')
+                as "@A@, open weight",
+            coalesce(max(s) filter (origin = $a and license = 'closed'), '–') as "@A@, closed",
+            coalesce(max(s) filter (origin = $b and license = 'open_weight'), '–')
+                as "@B@, open weight",
+            coalesce(max(s) filter (origin = $b and license = 'closed'), '–') as "@B@, closed"
+        from cells group by period_start order by period_start desc""",
     "By ISO week, latest first, with bounds.": """
         select star(period_start::varchar, is_complete) as "Week of", unit || 's' as "Of",
             units::varchar as "Named",

@@ -2,19 +2,22 @@
 
 Those in Python are mutmut's (functions without decorators); those in SQL are the list in
 `sql_mutants.py`. Everything happens in a copy below `.venv/mutants`; a second run goes on where
-the first one was stopped.
+the first one was stopped, a sample is run anew.
 
-    python -m tests.mutants [orchestration/landing | ... | sql]
+    python -m tests.mutants [--sample N] [orchestration/landing | ... | sql]
 """
 
+import argparse
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.settings import PROJECT_ROOT
-from tests.mutants import sql_mutants
 
 TOOLS = Path(sys.prefix) / "mutants"
 # What is mutated, and the tests that know it best: a full suite per mistake would take days.
@@ -35,6 +38,13 @@ ROOMS = {
     ],
 }
 SQL = "sql"
+# The copy has no history.
+NEEDS_GIT = [
+    "tests/unit/test_landing.py::test_what_is_shipped_is_what_git_knows",
+    "tests/unit/test_files.py::test_the_code_is_what_a_run_reads",
+    "tests/unit/test_files.py::test_a_threshold_of_the_gate_does_not_change_what_a_candidate_holds",
+]
+CAUGHT = ("killed", "timeout", "segfault", "caught by type check")
 
 
 def copy_of_the_project(folder: Path) -> list[str]:
@@ -57,41 +67,109 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(TOOLS), "TOKENSHARE_FIXTURES": str(fixtures)}
 
 
-def mutate_python(room: str, tests: list[str]) -> None:
-    """Every mutant of the modules of a room; prints the score and the survivors."""
-    folder = TOOLS / "work" / room.replace("/", "-")
-    top = copy_of_the_project(folder)
-    beside = [name for name in top if name not in ("orchestration", "tests", "pyproject.toml")]
-    only = f"{room}/*" if (PROJECT_ROOT / room).is_dir() else room
-    with (folder / "pyproject.toml").open("a", encoding="utf-8") as project:
-        project.write(
-            f"\n[tool.mutmut]\nsource_paths = ['orchestration']\nonly_mutate = ['{only}']\n"
-            f"also_copy = {beside}\npytest_add_cli_args_test_selection = {tests}\n"
-            "use_git_change_detection = false\n"
-        )
+class Room:
+    """A room, or a module in one, in a copy of the project of its own."""
 
-    def mutmut(*arguments: str) -> None:
-        command = [sys.executable, "-m", "mutmut", *arguments]
-        subprocess.run(command, cwd=folder, env=environment(folder), check=True)
+    def __init__(self, name: str) -> None:
+        tests = next((t for room, t in ROOMS.items() if name.startswith(room)), None)
+        if tests is None or not (PROJECT_ROOT / name).exists():
+            known = ", ".join([*ROOMS, SQL])
+            sys.exit(f"{name}: expected one of {known}, or a module in one of them")
+        self.name = name
+        self._folder = TOOLS / "work" / name.replace("/", "-")
+        top = copy_of_the_project(self._folder)
+        beside = [n for n in top if n not in ("orchestration", "tests", "pyproject.toml")]
+        only = f"{name}/*" if (PROJECT_ROOT / name).is_dir() else name
+        with (self._folder / "pyproject.toml").open("a", encoding="utf-8") as project:
+            project.write(
+                f"\n[tool.mutmut]\nsource_paths = ['orchestration']\nonly_mutate = ['{only}']\n"
+                f"also_copy = {beside}\npytest_add_cli_args_test_selection = {tests}\n"
+                f"pytest_add_cli_args = {[f'--deselect={test}' for test in NEEDS_GIT]}\n"
+                "use_git_change_detection = false\n"
+            )
 
-    mutmut("run", "--max-children", str(os.cpu_count() or 1))
-    print(f"{room}: what no test noticed")
-    mutmut("results")
+    def _mutmut(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the tool and keep what it prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "mutmut", *arguments],
+            cwd=self._folder, env=environment(self._folder),
+            capture_output=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+
+    def outcomes(self) -> dict[str, str]:
+        """What mutmut says of each mutant by its name: `killed`, `survived`, `not checked`, …"""
+        lines = self._mutmut("results", "--all", "true").stdout.splitlines()
+        return dict(line.strip().rsplit(": ", 1) for line in lines if ": " in line)
+
+    def list_mutants(self) -> list[str]:
+        """Make the mutants and find out which tests reach them, but try none."""
+        # The tool cannot only list: it ends with an error once no name is like the one asked for.
+        listed = self._mutmut("run", "none")
+        if "nothing matches" not in listed.stderr:
+            sys.exit(f"{self.name}: {listed.stdout}{listed.stderr}")
+        return sorted(self.outcomes())
+
+    def run(self, names: Sequence[str] = ()) -> None:
+        """Try these mutants, or all; print the score and the survivors."""
+        done = self._mutmut("run", "--max-children", str(os.cpu_count() or 1), *names)
+        if done.returncode:
+            sys.exit(f"{self.name}: {done.stdout}{done.stderr}")
+        outcomes = self.outcomes()
+        survivors = [n for n in names or outcomes if outcomes[n] not in CAUGHT]
+        for name in survivors:
+            diff = self._mutmut("show", name).stdout
+            print(f"{outcomes[name]}: {place(name, diff)}\n{diff}", flush=True)
+        tried = len(names or outcomes)
+        print(f"{self.name}: {tried - len(survivors)} of {tried} caught", flush=True)
 
 
-def main(asked: str = "") -> None:
-    known = [*ROOMS, SQL]
-    for room in [asked.rstrip("/")] if asked else known:
-        if room == SQL:
-            folder = TOOLS / "work" / SQL
-            copy_of_the_project(folder)
-            sql_mutants.run(folder, environment(folder))
-        else:
-            tests = next((t for r, t in ROOMS.items() if room.startswith(r)), None)
-            if tests is None or not (PROJECT_ROOT / room).exists():
-                sys.exit(f"{room}: expected one of {', '.join(known)}, or a module in one of them")
-            mutate_python(room, tests)
+def place(name: str, diff: str) -> str:
+    """File and line of a mutant, `orchestration/files.py:12`, from its name and its diff."""
+    module, function = re.findall(r"^(.+)\.x[_ǁ](.+)__mutmut_\d+$", name)[0]
+    path = Path(*module.split("."))
+    path = path / "__init__.py" if (PROJECT_ROOT / path).is_dir() else path.with_suffix(".py")
+    lines = (PROJECT_ROOT / path).read_text(encoding="utf-8").splitlines()
+    start = next(
+        i for i, line in enumerate(lines) if re.match(rf"\s*def {function.split('ǁ')[-1]}\(", line)
+    )
+    removed = next(d[1:] for d in diff.splitlines() if re.match("-(?!--)", d))
+    at = next((i for i, line in enumerate(lines[start:], start) if line == removed), start)
+    return f"{path}:{at + 1}"
+
+
+def drawn(mutants: dict[str, list[str]], size: int) -> dict[str, list[str]]:
+    """`size` of the mutants: the same each time, from every room as many as it has part of all."""
+    shuffle = random.Random(1).sample
+    pool = [(room, name) for room, names in mutants.items() for name in shuffle(names, len(names))]
+    chosen = {i * len(pool) // size for i in range(min(size, len(pool)))}
+    found: dict[str, list[str]] = {}
+    for room, name in (pool[i] for i in sorted(chosen)):
+        found.setdefault(room, []).append(name)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser.add_argument("--sample", type=int, default=0, help="so many mutants of the rooms")
+    parser.add_argument("only", nargs="?", default="", help="a room, a module in one, or sql")
+    asked = parser.parse_args()
+    only = asked.only.rstrip("/")
+    if only != SQL:
+        rooms = {name: Room(name) for name in ([only] if only else ROOMS)}
+        sample = {}
+        if asked.sample:
+            mutants = {name: room.list_mutants() for name, room in rooms.items()}
+            print(", ".join(f"{name}: {len(found)} mutants" for name, found in mutants.items()))
+            sample = drawn(mutants, asked.sample)
+        for name, room in rooms.items():
+            if not asked.sample or name in sample:
+                room.run(sample.get(name, ()))
+    if only == SQL or not only:
+        folder = TOOLS / "work" / SQL
+        copy_of_the_project(folder)
+        command = [sys.executable, "-m", "tests.mutants.sql_mutants"]
+        subprocess.run(command, cwd=folder, check=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main()

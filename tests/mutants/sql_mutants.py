@@ -1,23 +1,32 @@
-"""Mistakes in the models' SQL: ours, as no maintained tool makes them for dbt."""
+"""Mistakes in the models' SQL: ours, as no maintained tool makes them for dbt.
 
-import subprocess
-import sys
+Run in a copy of the project (`python -m tests.mutants sql` makes it): files are changed.
+"""
+
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration import pipeline
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import land, list_dumps
+from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.transformation.dbt import run_dbt
+from tests import builders
+
 MODELS = Path("dbt_project/models")
-UNIT_TESTS = ("tests/integration/test_dbt.py", "-k", "every_unit_test")
-PROPERTIES = ("tests/integration/test_metric_properties.py",)
 
 
 @dataclass(frozen=True)
 class SqlMutant:
-    """One textual change of one file, and the tests that must notice it."""
+    """One textual change of one file, which a unit test of dbt must notice.
+
+    A mistake in a model is tried with the model's own tests, one in a macro with all.
+    """
 
     path: Path
     before: str
     after: str
-    tests: tuple[str, ...] = UNIT_TESTS
 
 
 MACROS = Path("dbt_project/macros")
@@ -89,6 +98,18 @@ MUTANTS: list[SqlMutant] = [
         "partition by source, period_start, lens, is_unknown",
     ),
     SqlMutant(
+        MACROS / "share_by.sql",
+        "'{{ unknown }}' {{ 'or' if", "'{{ unknown }}' {{ 'and' if",
+    ),
+    SqlMutant(
+        MACROS / "share_by.sql",
+        "in (mine.{{ key }}, '{{ unknown }}')", "in ('{{ unknown }}')",
+    ),
+    SqlMutant(
+        MACROS / "share_by.sql",
+        "where not mine.is_unknown", "where mine.tokens > 0",
+    ),
+    SqlMutant(
         MACROS / "spend.sql",
         "known.grain = totals.grain\n            and known.source", "known.source",
     ),
@@ -108,29 +129,48 @@ MUTANTS: list[SqlMutant] = [
 ]  # fmt: skip
 
 
-def run(folder: Path, environment: dict[str, str]) -> None:
-    """Make each mistake in the copy of the project in `folder`; print score and survivors.
+def passes(settings: Settings, selected: str) -> bool:
+    """Whether all of the selected unit tests pass; there must be some."""
+    results = run_dbt(settings, ["test", "--select", selected])
+    if not results:
+        raise ValueError(f"{selected}: selects no unit test")
+    return all(result.status == "pass" for result in results)
 
-    Raises ValueError if a mutant no longer fits its file.
+
+def main() -> None:
+    """Make each mistake; print the score and the survivors.
+
+    Raises ValueError if a mutant no longer fits its file, or a test fails without one.
     """
-    survivors = []
-    for mutant in MUTANTS:
-        path = folder / mutant.path
-        right = path.read_text(encoding="utf-8")
-        if right.count(mutant.before) != 1:
-            raise ValueError(f"{mutant.path}: expected once, found {right.count(mutant.before)} "
-                             f"times: {mutant.before}")  # fmt: skip
-        path.write_text(right.replace(mutant.before, mutant.after), encoding="utf-8")
-        try:
-            tested = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", *mutant.tests],
-                cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False,
-            )  # fmt: skip
-        finally:
-            path.write_text(right, encoding="utf-8")
-        if tested.returncode not in (0, 1):
-            raise RuntimeError(tested.stdout + tested.stderr)
-        said = "survived" if tested.returncode == 0 else "caught"
-        print(f"{said}: {mutant.path.name}: {mutant.before} → {mutant.after}", flush=True)
-        survivors += [mutant] if tested.returncode == 0 else []
-    print(f"sql: {len(MUTANTS) - len(survivors)} of {len(MUTANTS)} caught")
+    with tempfile.TemporaryDirectory() as folder:
+        # The tests take the types of columns from tables that a run builds.
+        settings = Settings(data_dir=Path(folder) / "data")
+        feed = builders.csv3(builders.feed(builders.days("2026-01-01", 42)))
+        land(builders.write(Path(folder), "feed.csv", feed), settings, as_of=builders.AS_OF)
+        pipeline.transform(ingest_all(list_dumps(settings), settings), settings)
+        if not passes(settings, "test_type:unit"):
+            raise ValueError("a unit test fails without any mistake")
+        caught = [noticed(mutant, settings) for mutant in MUTANTS]
+    print(f"sql: {sum(caught)} of {len(caught)} caught")
+
+
+def noticed(mutant: SqlMutant, settings: Settings) -> bool:
+    path = PROJECT_ROOT / mutant.path
+    right = path.read_text(encoding="utf-8")
+    if right.count(mutant.before) != 1:
+        raise ValueError(f"{mutant.path}: expected once, found {right.count(mutant.before)} "
+                         f"times: {mutant.before}")  # fmt: skip
+    of_model = "" if mutant.path.is_relative_to(MACROS) else f"{mutant.path.stem},"
+    path.write_text(right.replace(mutant.before, mutant.after), encoding="utf-8")
+    try:
+        caught = not passes(settings, f"{of_model}test_type:unit")
+    finally:
+        path.write_text(right, encoding="utf-8")
+    line = right[: right.index(mutant.before)].count("\n") + 1
+    print(f"{'caught' if caught else 'survived'}: {mutant.path}:{line}: {mutant.before} → "
+          f"{mutant.after}", flush=True)  # fmt: skip
+    return caught
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,10 @@
 """Shares and bounds of origins, labs, licenses, price bands and identifications.
 
 docs/method.md: "Bounds". With K tokens known to belong somewhere, U unidentified and T all tokens,
-share = share_low = K / T and share_high = (K + U) / T; on the unidentified row all three are equal.
+share = share_low = K / T and share_high = (K + U) / T; on an unidentified row all three are equal.
 """
 
+import itertools
 from fractions import Fraction
 
 import pandas as pd
@@ -22,17 +23,27 @@ def ranks(table: pd.DataFrame, by: str, unidentified: pd.Series) -> pd.Series:
     return pd.Series(ranks, index=table.index, dtype=object)
 
 
-def _bounded(table: pd.DataFrame, unknown: str, key: str) -> pd.DataFrame:
-    """Adds totals, shares, bounds and rank to tokens by period, lens and `key`."""
+def _bounded(table: pd.DataFrame, keys: dict[str, str]) -> pd.DataFrame:
+    """Adds totals, shares, bounds and rank to tokens by period, lens and `keys`.
+
+    `keys` are the columns with their value for what is not known. A row may have what is in it
+    and what differs from it only in keys that are not known.
+    """
+    is_unknown = (table[list(keys)] == list(keys.values())).any(axis=1)
+    cells = table.set_index(["period_start", "lens", *keys])["tokens"].to_dict()
+    most = [
+        tokens if unknown else sum(
+            cells.get((period, lens, *other), 0)
+            for other in itertools.product(*zip(own, keys.values(), strict=True))
+        )
+        for ((period, lens, *own), tokens), unknown in zip(cells.items(), is_unknown, strict=True)
+    ]  # fmt: skip
     groups = [table["period_start"], table["lens"]]
-    is_unknown = table[key] == unknown
     table["total_tokens"] = table["tokens"].groupby(groups).transform("sum")
-    lost = table["tokens"].where(is_unknown, 0).groupby(groups).transform("sum")
-    most = table["tokens"] + lost.where(~is_unknown, 0)
     totals = table["total_tokens"].tolist()
     table["share"] = list(map(Fraction, table["tokens"].tolist(), totals))
     table["share_low"] = table["share"]
-    table["share_high"] = list(map(Fraction, most.tolist(), totals))
+    table["share_high"] = list(map(Fraction, most, totals))
     table["rank"] = ranks(table, "tokens", is_unknown)
     return table
 
@@ -56,7 +67,7 @@ def by_origin(grain: str, view: str = "then") -> pd.DataFrame:
     table = pd.concat(
         tokens_by(usage, grain, origin=f"origin_{lens}").assign(lens=lens) for lens in LENSES
     ).reset_index(drop=True)
-    return periods.describe(_bounded(table, UNIDENTIFIED, "origin"), grain)
+    return periods.describe(_bounded(table, {"origin": UNIDENTIFIED}), grain)
 
 
 def labs(grain: str) -> pd.DataFrame:
@@ -76,21 +87,32 @@ def labs(grain: str) -> pd.DataFrame:
 
 def by_lab(grain: str) -> pd.DataFrame:
     """`share_by_lab_*`."""
-    return periods.describe(_bounded(labs(grain), UNIDENTIFIED, "lab_id"), grain)
+    return periods.describe(_bounded(labs(grain), {"lab_id": UNIDENTIFIED}), grain)
 
 
 def by_license(grain: str) -> pd.DataFrame:
     """`share_by_license_*`: what is `unknown` may be any class."""
     table = tokens_by(registry.attributed("then"), grain, license="license")
-    return periods.describe(_bounded(table.assign(lens="author_hq"), "unknown", "license"), grain)
+    table["lens"] = "author_hq"
+    return periods.describe(_bounded(table, {"license": "unknown"}), grain)
+
+
+def by_origin_license(grain: str) -> pd.DataFrame:
+    """`share_by_origin_license_*`: either of the two, or both, may not be known."""
+    usage = registry.attributed("then")
+    table = pd.concat(
+        tokens_by(usage, grain, origin=f"origin_{lens}", license="license").assign(lens=lens)
+        for lens in LENSES
+    ).reset_index(drop=True)
+    keys = {"origin": UNIDENTIFIED, "license": "unknown"}
+    return periods.describe(_bounded(table, keys), grain)
 
 
 def by_price_band(grain: str) -> pd.DataFrame:
     """`share_by_price_band_*`: what is `unpriced` may be in any band."""
     table = tokens_by(prices.priced(), grain, price_band="price_band")
-    return periods.describe(
-        _bounded(table.assign(lens="author_hq"), "unpriced", "price_band"), grain
-    )
+    table["lens"] = "author_hq"
+    return periods.describe(_bounded(table, {"price_band": "unpriced"}), grain)
 
 
 def usage_daily() -> pd.DataFrame:
@@ -120,3 +142,13 @@ def identification_daily() -> pd.DataFrame:
     table["total_tokens"] = table["tokens"].groupby(table["period_start"]).transform("sum")
     table["share"] = list(map(Fraction, table["tokens"].tolist(), table["total_tokens"].tolist()))
     return table.rename(columns={"period_start": "usage_date"}).assign(source=inputs.SOURCE)
+
+
+# The families of share tables, by grain.
+FAMILIES = {
+    "share_by_origin": by_origin,
+    "share_by_lab": by_lab,
+    "share_by_license": by_license,
+    "share_by_origin_license": by_origin_license,
+    "share_by_price_band": by_price_band,
+}

@@ -39,11 +39,8 @@ EXPECTED: dict[str, Callable[[], pd.DataFrame]] = {
     "share_by_rule_set_monthly": rules.monthly,
 }
 for grain in GRAINS:
+    EXPECTED |= {f"{name}_{grain}": partial(of, grain) for name, of in shares.FAMILIES.items()}
     EXPECTED |= {
-        f"share_by_origin_{grain}": partial(shares.by_origin, grain),
-        f"share_by_lab_{grain}": partial(shares.by_lab, grain),
-        f"share_by_license_{grain}": partial(shares.by_license, grain),
-        f"share_by_price_band_{grain}": partial(shares.by_price_band, grain),
         f"spend_by_origin_{grain}": partial(spend.by_origin, grain),
         f"spend_by_lab_{grain}": partial(spend.by_lab, grain),
         f"concentration_{grain}": partial(concentration.concentration, grain),

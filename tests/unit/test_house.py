@@ -187,13 +187,22 @@ def test_no_tracked_file_is_above_two_mebibytes() -> None:
     assert not {n: s for n, s in sizes.items() if s > 2 * 1024 * 1024}
 
 
-def test_the_recipe_for_a_source_names_at_most_ten_files_that_are_there() -> None:
-    recipe = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("heading", "most", "names"),
+    [
+        ("Add a source", 10, {"<source>": "vercel_leaderboard", "<table>": "gateway_shares*"}),
+        ("Add a metric", 8, {"<table>": "share_by_origin_license"}),
+    ],
+)
+def test_a_recipe_names_few_files_that_are_there(
+    heading: str, most: int, names: dict[str, str]
+) -> None:
+    text = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     paths = re.findall(r"^\| \d+ \| `([^`]+)` \|", recipe, re.MULTILINE)
-    assert 5 < len(paths) <= 10
-    names = {"<source>": "vercel_leaderboard", "<subject>": "*", "<table>": "gateway_shares*"}
+    assert 5 < len(paths) <= most
     for path in paths:
-        pattern = re.sub("<[a-z]+>", lambda found: names[found[0]], path)
+        pattern = re.sub("<[a-z]+>", lambda found: names.get(found[0], "*"), path)
         assert list(PROJECT_ROOT.glob(pattern)), path
 
 

@@ -513,6 +513,16 @@ def test_a_second_refused_file_does_not_replace_the_first(settings: Settings) ->
     assert len(list((settings.inbox_dir / "refused").glob("*.error.txt"))) == 3
 
 
+def test_a_refused_file_that_cannot_be_moved_is_left_and_named(settings: Settings) -> None:
+    settings.inbox_dir.mkdir(parents=True)
+    page = builders.write(settings.inbox_dir, "page.json", b"<html>502</html>")
+    builders.write(settings.inbox_dir, "refused", b"a file in place of the folder")
+    result = take_inbox(settings)
+    ((path, message),) = result.refused
+    assert path == page and page.exists()
+    assert result.left == {page: f"it is refused and cannot be moved (File exists): {message}"}
+
+
 def inbox_of(settings: Settings, seconds: float) -> Settings:
     """The same installation with another quiet time, and its inbox made."""
     settings.inbox_dir.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ vintage (docs/operations.md explains how). The comment at its beginning, up to t
 line, contains the rest (see `Header`). A rule does not repeat what a contract states about a
 column: `gate.run.contract_terms` checks that.
 
-A rule may read these relations: every published table; `limits`, one row with a struct for each
+A rule may read these relations: every published table; `shares`, the rows of all share tables with
+their `table_name`; `share_lenses (table_name, lens)`; `limits`, one row with a struct for each
 section of `configuration/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
 `previous_price_history`, the same tables of the previous vintage, empty if there is none.
 """
@@ -32,6 +33,7 @@ from pydantic import (
 
 from orchestration.configuration.claims import rule_sets_and_claims
 from orchestration.configuration.limits import limits
+from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
 from orchestration.tables import rows
@@ -104,6 +106,13 @@ class Rule:
         listed = ", ".join(f"date '{day}'" for day in days)
         kept = f"where usage_date not in ({listed})" if days and self.header.accepts_days else ""
         return f"select * from ({self.sql}) {kept}"
+
+    def tables(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
+        """The published tables that its query reads."""
+        names = set(connection.get_table_names(self.sql))
+        return names - {"shares", "share_lenses"} | (
+            set(share_tables()) if "shares" in names else set()
+        )
 
     def bounds(self, connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
         """The smallest and the largest value that pass; None if there is no such bound."""
@@ -186,8 +195,32 @@ def rules() -> tuple[Rule, ...]:
     return tuple(read_rule(path) for path in sorted(RULES_DIR.glob("*/*.sql")))
 
 
+def share_tables() -> dict[str, Table]:
+    """The published tables whose rows are shares of all tokens of a period, by name."""
+    return {
+        name: table
+        for name, table in tables("published").items()
+        if name.startswith("share_by_") and "rank" in {f.name for f in table.fields}
+    }
+
+
+def create_shares(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `shares` and `share_lenses` beside the tables; `by_hand.sql` does the same."""
+    found = share_tables()
+    union = " union all by name ".join(f"select '{n}' as table_name, * from {n}" for n in found)
+    lenses = ", ".join(
+        f"('{name}', '{lens}')"
+        for name, table in found.items()
+        for lens in ("author_hq", "base_lineage")
+        if lens == "author_hq" or "origin" in {f.name for f in table.fields}
+    )
+    connection.execute(f"create view shares as {union}")
+    connection.execute(f"create view share_lenses (table_name, lens) as values {lenses}")
+
+
 def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables `limits` and `configured_claims` beside those of a candidate."""
+    """Create what the rules read beside the tables of a candidate and of the previous vintage."""
+    create_shares(connection)
     sections = limits().document()
     del sections["accepted"]
     # As JSON text: without any days there would be no struct.

@@ -10,3 +10,16 @@ create or replace temp view previous_price_history as select * from price_histor
 
 -- The ids of configuration/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
 create or replace temp view configured_claims as select distinct claim_id from claims;
+
+-- The rows of all share tables beside each other, and the lenses that each of them has.
+set variable share_tables = (
+    select string_agg(format('select ''{0}'' as table_name, * from {0}', table_name),
+        ' union all by name ')
+    from duckdb_columns() where table_name like 'share_by_%' and column_name = 'rank'
+);
+create or replace temp view shares as from query(getvariable('share_tables'));
+create or replace temp view share_lenses as
+select table_name,
+    unnest(if(bool_or(column_name = 'origin'), ['author_hq', 'base_lineage'], ['author_hq'])) as lens
+from duckdb_columns() where table_name like 'share_by_%'
+group by table_name having bool_or(column_name = 'rank');

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from orchestration.report import charts
 from orchestration.report.context import Context
 from orchestration.report.section import (
+    Cell,
     Column,
     Row,
     Section,
@@ -14,6 +15,7 @@ from orchestration.report.section import (
     rounded,
     share_with_bounds,
     starred,
+    title,
     value,
 )
 from orchestration.words import month, percent, spaced
@@ -24,6 +26,7 @@ class License(Section):
     # Of the latest complete month.
     open_weight: Row | None
     table: Table
+    by_origin: Table
 
 
 def section(context: Context) -> License:
@@ -44,6 +47,24 @@ def section(context: Context) -> License:
                 for found in reversed(grouped(rows, "period_start").values())
             ],
         ),
+        by_origin=Table(
+            "Share of all tokens by origin and license class with bounds, latest month first. "
+            "* incomplete month.",
+            [
+                Column("Month", starred("period_start", month)),
+                *(
+                    Column(f"{title(origin)}, {words}", _share_of(origin, name))
+                    for origin in context.pair
+                    for name, words in (("open_weight", "open weight"), ("closed", "closed"))
+                ),
+            ],
+            [
+                {**found[0], **{(r["origin"], r["license"]): r for r in found}}
+                for found in reversed(
+                    grouped(context.ask("origin_license_monthly"), "period_start").values()
+                )
+            ],
+        ),
         charts=charts.drawn(
             {
                 "chart-license": charts.stacked_bars(
@@ -59,3 +80,7 @@ def section(context: Context) -> License:
             }
         ),
     )  # fmt: skip
+
+
+def _share_of(origin: str, name: str) -> Cell:
+    return lambda month: share_with_bounds(month.get((origin, name)))

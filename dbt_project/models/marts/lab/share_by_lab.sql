@@ -1,3 +1,3 @@
 {{ share_by(
-    ref('int_usage_by_lens'), ['lab_id', 'lab_name', 'origin'], unknown='unidentified'
+    ref('int_usage_by_lens'), {'lab_id': 'unidentified'}, attributes=['lab_name', 'origin']
 ) }}

@@ -1,1 +1,1 @@
-{{ share_by(ref('int_usage_by_license'), ['license'], unknown='unknown') }}
+{{ share_by(ref('int_usage_by_license'), {'license': 'unknown'}) }}

@@ -1,1 +1,1 @@
-{{ share_by(ref('int_usage_by_lens'), ['origin'], unknown='unidentified') }}
+{{ share_by(ref('int_usage_by_lens'), {'origin': 'unidentified'}) }}

@@ -1,1 +1,1 @@
-{{ share_by(ref('int_usage_by_price_band'), ['price_band'], unknown='unpriced') }}
+{{ share_by(ref('int_usage_by_price_band'), {'price_band': 'unpriced'}) }}

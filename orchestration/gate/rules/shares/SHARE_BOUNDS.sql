@@ -7,32 +7,7 @@
 -- message: "{table_name} {period_start}: low {share_low}, share {share}, high {share_high}"
 --
 -- One row per table, or each of its bad rows: that keeps the frame small.
-with shares as (
-    select 'share_by_origin_daily' as table_name, * from share_by_origin_daily
-    union all by name
-    select 'share_by_origin_weekly' as table_name, * from share_by_origin_weekly
-    union all by name
-    select 'share_by_origin_monthly' as table_name, * from share_by_origin_monthly
-    union all by name
-    select 'share_by_lab_daily' as table_name, * from share_by_lab_daily
-    union all by name
-    select 'share_by_lab_weekly' as table_name, * from share_by_lab_weekly
-    union all by name
-    select 'share_by_lab_monthly' as table_name, * from share_by_lab_monthly
-    union all by name
-    select 'share_by_license_daily' as table_name, * from share_by_license_daily
-    union all by name
-    select 'share_by_license_weekly' as table_name, * from share_by_license_weekly
-    union all by name
-    select 'share_by_license_monthly' as table_name, * from share_by_license_monthly
-    union all by name
-    select 'share_by_price_band_daily' as table_name, * from share_by_price_band_daily
-    union all by name
-    select 'share_by_price_band_weekly' as table_name, * from share_by_price_band_weekly
-    union all by name
-    select 'share_by_price_band_monthly' as table_name, * from share_by_price_band_monthly
-),
-judged as (
+with judged as (
     select *,
         coalesce(
             share_low <= share and share <= share_high

@@ -8,30 +8,8 @@
 --
 -- One row per table and lens for all periods, and one for each period that differs. A period that
 -- is missing from a table makes the row for all periods differ.
-with shares as (
-    select 'share_by_origin_daily' as table_name, * from share_by_origin_daily
-    union all by name
-    select 'share_by_origin_weekly' as table_name, * from share_by_origin_weekly
-    union all by name
-    select 'share_by_origin_monthly' as table_name, * from share_by_origin_monthly
-    union all by name
-    select 'share_by_lab_daily' as table_name, * from share_by_lab_daily
-    union all by name
-    select 'share_by_lab_weekly' as table_name, * from share_by_lab_weekly
-    union all by name
-    select 'share_by_lab_monthly' as table_name, * from share_by_lab_monthly
-    union all by name
-    select 'share_by_license_daily' as table_name, * from share_by_license_daily
-    union all by name
-    select 'share_by_license_weekly' as table_name, * from share_by_license_weekly
-    union all by name
-    select 'share_by_license_monthly' as table_name, * from share_by_license_monthly
-    union all by name
-    select 'share_by_price_band_daily' as table_name, * from share_by_price_band_daily
-    union all by name
-    select 'share_by_price_band_weekly' as table_name, * from share_by_price_band_weekly
-    union all by name
-    select 'share_by_price_band_monthly' as table_name, * from share_by_price_band_monthly
+with of_tokens as (
+    from shares
     union all by name
     select 'identification_daily' as table_name, usage_date as period_start, 'all' as lens, *
     from identification_daily
@@ -46,23 +24,15 @@ usage as (
         as grains (grain, unit)
     group by all
 ),
-expected (table_name, lens) as (
-    values
-        ('share_by_origin_daily', 'author_hq'), ('share_by_origin_daily', 'base_lineage'),
-        ('share_by_origin_weekly', 'author_hq'), ('share_by_origin_weekly', 'base_lineage'),
-        ('share_by_origin_monthly', 'author_hq'), ('share_by_origin_monthly', 'base_lineage'),
-        ('share_by_lab_daily', 'author_hq'), ('share_by_lab_daily', 'base_lineage'),
-        ('share_by_lab_weekly', 'author_hq'), ('share_by_lab_weekly', 'base_lineage'),
-        ('share_by_lab_monthly', 'author_hq'), ('share_by_lab_monthly', 'base_lineage'),
-        ('share_by_license_daily', 'author_hq'), ('share_by_license_weekly', 'author_hq'),
-        ('share_by_license_monthly', 'author_hq'), ('share_by_price_band_daily', 'author_hq'),
-        ('share_by_price_band_weekly', 'author_hq'), ('share_by_price_band_monthly', 'author_hq'),
-        ('identification_daily', 'all'), ('price_coverage_monthly', 'all')
+expected as (
+    select table_name, lens from share_lenses
+    union all
+    values ('identification_daily', 'all'), ('price_coverage_monthly', 'all')
 ),
 periods as (
     select table_name, string_split(table_name, '_')[-1] as grain, source, period_start, lens,
         sum(tokens) as tokens
-    from shares group by all
+    from of_tokens group by all
 )
 select table_name, cast(period_start as varchar) as period_start,
     cast(coalesce(periods.tokens - usage.tokens, 1) as hugeint) as lost_tokens
@@ -71,5 +41,5 @@ where periods.tokens is distinct from usage.tokens
 union all
 select table_name, 'all periods' as period_start,
     cast(coalesce(sum(tokens), 0) - (select sum(tokens) from usage_daily) as hugeint)
-from expected left join shares using (table_name, lens)
+from expected left join of_tokens using (table_name, lens)
 group by table_name, lens;
