@@ -89,7 +89,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "empty gzip": ("d.csv.gz", gzip.compress(b""), "is empty"),
     "whitespace": ("d.csv", b" \r\n\t\n", "is empty"),
     "header only": ("d.csv", CSV3.split(b"\n")[0] + b"\n", "valid csv/history header but no rows"),
-    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "csv/keyless_export header no"),
+    "five columns, header only": ("d.csv", CSV5.split(b"\n")[0], "keyless_export header but no"),
     "HTML as .json": ("d.json", HTML, "is an HTML or XML page"),
     "HTML as .csv": ("d.csv", b"\n  " + HTML.lower(), "is an HTML or XML page"),
     "XML error": ("d.json", b'<?xml version="1.0"?><Error/>', "is an HTML or XML page"),
