@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration import pipeline
+from orchestration.files import fingerprint
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -131,6 +132,7 @@ MUTANTS: list[SqlMutant] = [
 
 def passes(settings: Settings, selected: str) -> bool:
     """Whether all of the selected unit tests pass; there must be some."""
+    fingerprint.cache_clear()  # dbt parses once per state of the project
     results = run_dbt(settings, ["test", "--select", selected])
     if not results:
         raise ValueError(f"{selected}: selects no unit test")

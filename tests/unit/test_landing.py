@@ -458,6 +458,15 @@ def test_as_of_in_the_future_is_refused(ahead: timedelta, settings: Settings, dr
         assert not settings.data_dir.exists()
 
 
+def test_an_archive_may_be_as_new_as_a_clock_that_is_a_little_ahead(
+    settings: Settings, drop: Drop
+) -> None:
+    """Its answers say 12:05:48."""
+    path = drop("apps.csv", builders.app_archive([{}]))
+    behind = datetime(2026, 7, 1, 11, 30, tzinfo=UTC)
+    assert land(path, settings, now=behind).good_rows == 1
+
+
 def test_an_unknown_source_name_is_refused(settings: Settings, drop: Drop) -> None:
     with pytest.raises(RefusedDumpError, match="source 'openai' is not a source; expected one of"):
         land(drop("d.csv", CSV), settings, "openai")
@@ -511,6 +520,17 @@ def test_a_second_refused_file_does_not_replace_the_first(settings: Settings) ->
         moved += [path for path, _ in take_inbox(settings).refused]
     assert [p.read_bytes()[6:7] for p in moved] == [b"1", b"2", b"3"]
     assert len(list((settings.inbox_dir / "refused").glob("*.error.txt"))) == 3
+
+
+def test_what_nobody_foresaw_in_a_file_is_said(
+    settings: Settings, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*_: object) -> None:
+        raise KeyError("an unknown key")
+
+    monkeypatch.setattr("orchestration.landing.store._judge", judge)
+    with pytest.raises(RefusedDumpError, match=r"^d\.csv: cannot be read: KeyError: 'an unkn"):
+        land(drop("d.csv", CSV), settings)
 
 
 def test_a_refused_file_that_cannot_be_moved_is_left_and_named(settings: Settings) -> None:
@@ -604,6 +624,14 @@ def test_a_file_that_was_just_written_is_waited_for(settings: Settings) -> None:
     (landed,) = take_inbox(quiet, said.append).landed
     assert landed.is_new
     assert said == ["waiting up to 0 s for files in the inbox to be complete"]
+
+
+def test_a_file_is_taken_as_soon_as_its_quiet_time_is_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = builders.write(inbox_of(settings, 60).inbox_dir, "2026-08-22.csv", CSV)
+    monkeypatch.setattr("orchestration.landing.inbox._idle_seconds", lambda path: 60.0)
+    assert look(inbox_of(settings, 60)).ready == [path]
 
 
 def test_a_file_that_never_comes_to_rest_is_named_and_left(
