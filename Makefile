@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -42,7 +42,10 @@ readers: $(READERS)
 run: $(STAMP)  ## The main job on the shipped real data, to a published vintage with its report
 	$(BIN)/tokenshare run
 
-test: $(STAMP) readers browser lint  ## Linters, type checker and the whole test suite
+test: $(STAMP)  ## Linters, type checker and the whole test suite, beside each other
+	@$(MAKE) --no-print-directory --jobs 4 suite lint-python lint-sql lint-types
+
+suite: $(STAMP) readers browser  ## The whole test suite alone
 	@# In the order of the folders: what has real runs comes first, many short files come last.
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
