@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -42,7 +42,10 @@ readers: $(READERS)
 run: $(STAMP)  ## Run the pipeline on the shipped real data, up to a published vintage with its report
 	$(BIN)/tokenshare run
 
-test: $(STAMP) readers browser lint  ## Run the linters, the type checker and the whole test suite
+test: $(STAMP)  ## Run the linters, the type checker and the whole test suite, beside each other
+	@$(MAKE) --no-print-directory --jobs 4 suite lint-python lint-sql lint-types
+
+suite: $(STAMP) readers browser  ## Run the whole test suite alone
 	@# In the order of the folders: files with real runs come first, the many short files last.
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

@@ -14,7 +14,7 @@ from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.landing.store import DumpRecord, read_dump
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES, parse
-from orchestration.sources.checks import split_rows
+from orchestration.sources.checks import count_scopes, split_rows
 from orchestration.sources.kept import kept, kept_dir
 
 
@@ -37,11 +37,14 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     Raises CorruptLandingError if the dump must be read and has changed since it was landed.
     """
     found = kept(record.source, record.sha256, record.as_of, settings)
-    if not found.is_there:
+    counts = found.counts()
+    if counts is None:
         source = SOURCES[record.source]
         parsed = parse(read_dump(record, settings), source)
-        found.write(*split_rows(parsed, tables("raw")[source.contract], record.as_of))
-    return Ingested(record, found.rows_path, found.quarantine_path, *found.counts())
+        good, bad = split_rows(parsed, tables("raw")[source.contract], record.as_of)
+        found.write(good, bad)
+        counts = (good.num_rows, *count_scopes(bad))
+    return Ingested(record, found.rows_path, found.quarantine_path, *counts)
 
 
 def ingest_all(records: Iterable[DumpRecord], settings: Settings) -> list[Ingested]:

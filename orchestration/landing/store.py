@@ -373,7 +373,7 @@ def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime)
         )
         good, bad = split_rows(read.parsed, tables("raw")[read.source.contract], record.as_of)
     rows = kept(record.source, record.sha256, record.as_of, settings)
-    if not rows.is_there:
+    if rows.counts() is None:
         rows.write(good, bad)
     counts = (good.num_rows, *count_scopes(bad))
     return Landed(record, False, *counts, tuple(notices), read.manifest, is_redated)

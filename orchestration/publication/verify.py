@@ -117,6 +117,23 @@ def _database_problems(
     return problems
 
 
+def _differing_rows(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """How many rows are in the file or in the attached database alone, whatever their order."""
+    # As they are written both have one order, and row beside row costs a sixth of the rest.
+    ((as_written,),) = connection.execute(
+        f"select (select count(*) from {name}) = (select count(*) from attached.{name}) "
+        f"and not exists (from {name} as in_file positional join attached.{name} as in_database "
+        "where in_file is distinct from in_database)"
+    ).fetchall()
+    if as_written:
+        return 0
+    ((differing,),) = connection.execute(
+        f"select count(*) from ((from {name} except all from attached.{name}) "
+        f"union all (from attached.{name} except all from {name}))"
+    ).fetchall()
+    return int(differing)
+
+
 def _rule_problems(
     connection: duckdb.DuckDBPyConnection,
     document: dict[str, Any],
@@ -166,17 +183,13 @@ def _content_problems(
     files = {name: folder / "tables" / f"{name}.parquet" for name in names}
     with open_files(files, folder / DATABASE_NAME) as connection:
         listed = {Path(e["path"]).stem for e in document["outputs"]}
-        if differing := _database_problems(connection, names, listed):
-            return problems + differing
-        for name in names:
-            ((differing_rows,),) = connection.execute(
-                f"select count(*) from ((from {name} except all from attached.{name}) "
-                f"union all (from attached.{name} except all from {name}))"
-            ).fetchall()
-            if differing_rows:
-                problems.append(
-                    f"{name}: {DATABASE_NAME} and Parquet differ in {differing_rows} rows"
-                )
+        if other := _database_problems(connection, names, listed):
+            return problems + other
+        problems += [
+            f"{name}: {DATABASE_NAME} and Parquet differ in {differing} rows"
+            for name in names
+            if (differing := _differing_rows(connection, name))
+        ]
         problems += _rule_problems(connection, document, set(names), note)
         headline = rows(connection, "select * from headline")
         # Through JSON and back, like the rows of the manifest. In any order, because the key of the

@@ -30,15 +30,20 @@ class KeptRows:
     rows_path: Path
     quarantine_path: Path
 
-    @property
-    def is_there(self) -> bool:
-        """True if both files exist and are complete. If not, they can be derived again."""
+    def counts(self) -> tuple[int, int, int] | None:
+        """The numbers of good rows, quarantined rows, and quarantined fields of good rows.
+
+        None if a file is missing or not complete: both can be derived again.
+        """
         try:
-            for path in (self.rows_path, self.quarantine_path):
-                pq.read_metadata(path)
+            good, bad = (
+                pq.read_metadata(p).num_rows for p in (self.rows_path, self.quarantine_path)
+            )
+            if not bad:
+                return good, 0, 0
+            return good, *count_scopes(pq.read_table(self.quarantine_path, columns=["scope"]))
         except (OSError, pa.ArrowInvalid):
-            return False
-        return True
+            return None
 
     def write(self, good: pa.Table, bad: pa.Table) -> None:
         """Write the two tables that `split_rows` returned."""
@@ -49,11 +54,6 @@ class KeptRows:
             content = pa.BufferOutputStream()
             pq.write_table(table.add_column(0, "dump_sha256", hashes), content, compression="zstd")
             write_atomically(path, content.getvalue().to_pybytes())
-
-    def counts(self) -> tuple[int, int, int]:
-        """The numbers of good rows, quarantined rows, and quarantined fields of good rows."""
-        scopes = pq.read_table(self.quarantine_path, columns=["scope"])
-        return pq.read_metadata(self.rows_path).num_rows, *count_scopes(scopes)
 
 
 def kept_dir(settings: Settings) -> Path:

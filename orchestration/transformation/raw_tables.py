@@ -195,7 +195,8 @@ def create_working_database(
         _view(
             connection,
             "quarantine",
-            [i.quarantine_path for i in ingested],
+            # Nearly all of them are empty, and each that is read costs a run as much as a full one.
+            [i.quarantine_path for i in ingested if i.quarantined_rows or i.quarantined_fields],
             pa.schema([hash_column, source_column, *QUARANTINE_SCHEMA]),
         )
         for source in SOURCES.values():

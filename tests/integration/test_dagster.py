@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,19 +22,23 @@ from tests import builders
 
 @pytest.fixture(scope="module")
 def definitions(small_base: Settings) -> dg.Definitions:
-    # The module builds its own `defs` on import, from the environment: keep that off data/.
+    """The code location, which the module builds on import, from the environment."""
     os.environ["TOKENSHARE_DATA_DIR"] = str(small_base.data_dir)
     try:
-        from orchestration.definitions import build_definitions
+        from orchestration.definitions import defs
     finally:
         del os.environ["TOKENSHARE_DATA_DIR"]
-    return build_definitions(small_base)
+    return defs
 
 
-def of(settings: Settings) -> dg.Definitions:
-    from orchestration.definitions import build_definitions
-
-    return build_definitions(settings)
+def run_job(
+    definitions: dg.Definitions, settings: Settings, instance: dg.DagsterInstance
+) -> dg.ExecuteInProcessResult:
+    """Run the job on an installation; a failure is in the result."""
+    data_dir = {"installation": {"config": {"data_dir": str(settings.data_dir)}}}
+    return definitions.resolve_job_def("publish_vintage").execute_in_process(
+        {"resources": data_dir}, instance=instance, raise_on_error=False
+    )
 
 
 @pytest.fixture
@@ -45,6 +49,13 @@ def instance(tmp_path: Path) -> dg.DagsterInstance:
     config = PROJECT_ROOT / "orchestration" / "dagster.yaml"
     (home / "dagster.yaml").write_text(config.read_text(encoding="utf-8"), encoding="utf-8")
     return dg.DagsterInstance.from_config(str(home))
+
+
+@pytest.fixture
+def in_memory() -> Iterator[dg.DagsterInstance]:
+    """An instance that is quicker: each of 500 events is a commit on disk."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def test_definitions_validate_as_a_workspace(small_base: Settings, tmp_path: Path) -> None:
@@ -129,10 +140,10 @@ def test_the_schedule_runs_every_night_after_the_source_in_utc(
 
 
 def test_the_inbox_sensor_asks_for_one_run_per_state(
-    small: Settings, monkeypatch: pytest.MonkeyPatch
+    definitions: dg.Definitions, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKENSHARE_INBOX_QUIET_SECONDS", "20")
-    sensor = of(small).resolve_sensor_def("inbox")
+    sensor = definitions.resolve_sensor_def("inbox")
 
     def tick() -> dg.SensorEvaluationContext:
         from orchestration.resources.installation import Installation
@@ -174,7 +185,10 @@ def test_landing_keeps_no_shipped_history_out_for_another_source(
 
 
 def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
-    small: Settings, instance: dg.DagsterInstance, hashed: list[str]
+    definitions: dg.Definitions,
+    small: Settings,
+    instance: dg.DagsterInstance,
+    hashed: list[str],
 ) -> None:
     (landed_before,) = list_dumps(small)
     hashed.clear()
@@ -185,8 +199,7 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     builders.write(small.inbox_dir, "half.csv.part", b"half a")
     put_two_catalogues_and_a_provider_list(small.inbox_dir)
     before = small.latest_path.read_bytes()
-    job = of(small).resolve_job_def("publish_vintage")
-    result = job.execute_in_process(instance=instance)
+    result = run_job(definitions, small, instance)
     assert result.success
     assert hashed.count(str(small.landing_dir / landed_before.path)) == 1
     assert small.latest_path.read_bytes() != before
@@ -202,7 +215,8 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     assert "| CN |" in str(made.metadata["shares"].value)
     look_at_what_the_lists_changed(result)
 
-    again = job.execute_in_process(instance=instance)
+    again = run_job(definitions, small, instance)
+    assert again.success
     (same,) = again.asset_materializations_for_node("vintage")
     assert same.metadata["published_by_this_run"].value is False
 
@@ -269,7 +283,7 @@ def look_at_what_the_lists_changed(result: dg.ExecuteInProcessResult) -> None:
 
 
 def test_a_refusal_fails_the_run_and_shows_the_rule(
-    small: Settings, instance: dg.DagsterInstance, drop: Callable[[str, bytes], Path]
+    definitions: dg.Definitions, small: Settings, in_memory: dg.DagsterInstance
 ) -> None:
     small.inbox_dir.mkdir()
     rows = [
@@ -278,9 +292,7 @@ def test_a_refusal_fails_the_run_and_shows_the_rule(
     ]
     builders.write(small.inbox_dir, "2026-03-05T01-46-00Z.csv", builders.csv3(rows))
     before = small.latest_path.read_bytes()
-    result = of(small).resolve_job_def("publish_vintage").execute_in_process(
-        instance=instance, raise_on_error=False
-    )  # fmt: skip
+    result = run_job(definitions, small, in_memory)
     assert not result.success
     assert small.latest_path.read_bytes() == before
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
@@ -308,13 +320,16 @@ def test_a_refusal_fails_the_run_and_shows_the_rule(
     ],
 )
 def test_a_source_that_cannot_be_published_is_withheld_and_said(
-    small: Settings, instance: dg.DagsterInstance, name: str, content: bytes, rule: str
+    definitions: dg.Definitions,
+    small: Settings,
+    in_memory: dg.DagsterInstance,
+    name: str,
+    content: bytes,
+    rule: str,
 ) -> None:
     small.inbox_dir.mkdir()
     builders.write(small.inbox_dir, name, content)
-    result = of(small).resolve_job_def("publish_vintage").execute_in_process(
-        instance=instance, raise_on_error=False
-    )  # fmt: skip
+    result = run_job(definitions, small, in_memory)
     assert result.success
     failed = {c.check_name: c for c in result.get_asset_check_evaluations() if not c.passed}
     said = failed["no_source_withheld"].metadata["openrouter_models"].value
