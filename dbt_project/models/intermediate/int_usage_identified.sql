@@ -55,15 +55,8 @@ select
     coalesce(providers.provider_name, usage.provider_name) as provider_name,
     providers.headquarters as serving_headquarters
 from usage
-inner join days
-    on
-        usage.source = days.source
-        and usage.usage_date = days.usage_date
-        and usage.dump_sha256 = days.dump_sha256
-inner join attribution
-    on
-        usage.usage_date = attribution.usage_date
-        and usage.base_slug = attribution.base_slug
+inner join days using (source, usage_date, dump_sha256)
+inner join attribution using (usage_date, base_slug)
 left join provider_names on lower(usage.provider_name) = provider_names.lookup_name
 left join providers
     on

@@ -49,7 +49,7 @@ slugs as (
         end as model_permaslug,
         case when models.canonical_slug is null then 'id' else 'canonical_slug' end as match_kind
     from models
-    inner join dumps on models.dump_sha256 = dumps.dump_sha256
+    inner join dumps using (dump_sha256)
     -- Of several catalogues of one day the last one counts, also where it lacks a model.
     qualify
         rank() over (

@@ -60,7 +60,7 @@ select
     seeds.match_kind,
     corrections.id as correction_id
 from seeds
-inner join sources on seeds.price_source = sources.price_source
+inner join sources using (price_source)
 left join corrections
     on
         {{ corrects(

@@ -19,7 +19,7 @@ select
     providers.headquarters,
     providers.datacenters
 from providers
-inner join dumps on providers.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)
 -- Of several lists of one day the last one counts, also where it lacks a provider.
 qualify
     rank() over (

@@ -32,7 +32,7 @@ listed as (
             partition by lists.provider_slug, lists.headquarters is null order by lists.seen_on
         ) as next_seen_on
     from lists
-    left join seeded on lists.provider_slug = seeded.provider_slug
+    left join seeded using (provider_slug)
 
 ),
 

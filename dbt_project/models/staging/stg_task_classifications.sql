@@ -29,7 +29,7 @@ select
     entries.tag_usage_share,
     entries.tag_token_share
 from entries
-inner join dumps on entries.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)
 -- Of several answers for one window the newest counts whole.
 qualify
     rank() over (

@@ -36,10 +36,7 @@ select
     -- NULL is the whole entry
     case when quarantine.scope = 'field' then quarantine.field end as field
 from quarantine
-inner join newest
-    on
-        quarantine.source = newest.source
-        and quarantine.dump_sha256 = newest.dump_sha256
+inner join newest using (source, dump_sha256)
 where quarantine.row_key is not null
 -- Copies of one entry are several rows
 group by all

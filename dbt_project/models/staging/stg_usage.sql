@@ -46,4 +46,4 @@ select
     cast(null as varchar) as provider_name,
     slugs.tokens
 from slugs
-inner join dumps on slugs.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)

@@ -21,7 +21,7 @@ select
     shares.name,
     shares.share_percent
 from shares
-inner join dumps on shares.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)
 -- Of several answers for a day the newest counts whole: each lists models of its own.
 qualify
     rank() over (

@@ -21,7 +21,4 @@ select
     quarantine.value,
     quarantine.expected
 from quarantine
-inner join dumps
-    on
-        quarantine.source = dumps.source
-        and quarantine.dump_sha256 = dumps.dump_sha256
+inner join dumps using (source, dump_sha256)
