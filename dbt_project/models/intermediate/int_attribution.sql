@@ -43,12 +43,6 @@ labs as (
 
 ),
 
-routers as (
-
-    select * from {{ ref('routers') }}
-
-),
-
 asked as (
 
     select
@@ -94,7 +88,7 @@ named as (
     from asked
     left join known_models using (usage_date, known_on, base_slug)
     left join known_authors using (usage_date, known_on, author)
-    left join routers using (base_slug)
+    left join {{ ref('routers') }} as routers using (base_slug)
 
 ),
 

@@ -18,12 +18,6 @@ with usage as (
 
 ),
 
-configured as (
-
-    select * from {{ ref('change_pairs') }}
-
-),
-
 periods as (
 
     select
@@ -93,7 +87,7 @@ wanted as (
         configured.period_start_from,
         configured.period_start_to,
         false as must_be_complete
-    from configured
+    from {{ ref('change_pairs') }} as configured
     cross join sources
 
 ),

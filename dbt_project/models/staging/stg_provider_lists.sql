@@ -1,10 +1,4 @@
-with providers as (
-
-    select * from {{ source('raw', 'openrouter_providers') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_providers'
@@ -18,7 +12,7 @@ select
     providers.provider_name,
     providers.headquarters,
     providers.datacenters
-from providers
+from {{ source('raw', 'openrouter_providers') }} as providers
 inner join dumps using (dump_sha256)
 -- Of several lists of one day the last one counts, also where it lacks a provider.
 qualify

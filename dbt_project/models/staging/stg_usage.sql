@@ -1,10 +1,4 @@
-with rankings as (
-
-    select * from {{ source('raw', 'openrouter_rankings') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_rankings'
@@ -25,7 +19,7 @@ slugs as (
                 else model_permaslug
             end
         ) as slug
-    from rankings
+    from {{ source('raw', 'openrouter_rankings') }}
 
 )
 

@@ -1,10 +1,4 @@
-with shares as (
-
-    select * from {{ source('raw', 'vercel_leaderboard') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
 
@@ -20,7 +14,7 @@ select
     shares.usage_date,
     shares.name,
     shares.share_percent
-from shares
+from {{ source('raw', 'vercel_leaderboard') }} as shares
 inner join dumps using (dump_sha256)
 -- Of several answers for a day the newest counts whole: each lists models of its own.
 qualify

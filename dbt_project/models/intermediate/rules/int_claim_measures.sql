@@ -36,12 +36,6 @@ prices as (
 
 ),
 
-price_quality as (
-
-    select * from {{ ref('price_quality') }}
-
-),
-
 -- The stated window is covered if nearly all of its days are there; others count if all are.
 usable_windows as (
 
@@ -422,7 +416,7 @@ quality_gaps as (
         cast(null as date) as measured_date_high,
         price_quality.claim_90_80 as holds
     from usable_windows
-    inner join price_quality
+    inner join {{ ref('price_quality') }} as price_quality
         on
             usable_windows.source = price_quality.source
             and usable_windows.window_kind = 'month_sum'

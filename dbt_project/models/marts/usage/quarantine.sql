@@ -1,10 +1,4 @@
-with quarantine as (
-
-    select * from {{ source('raw', 'quarantine') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
 
@@ -20,5 +14,5 @@ select
     quarantine.field,
     quarantine.value,
     quarantine.expected
-from quarantine
+from {{ source('raw', 'quarantine') }} as quarantine
 inner join dumps using (source, dump_sha256)
