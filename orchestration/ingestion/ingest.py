@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.contracts.odcs import tables
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.landing.store import DumpRecord, read_dump
 from orchestration.settings import Settings
@@ -36,7 +35,7 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     if not found.is_there:
         source = SOURCES[record.source]
         parsed = parse(read_dump(record, settings), source)
-        found.write(*split_rows(parsed, tables("raw")[source.contract], record.as_of))
+        found.write(*split_rows(parsed, source.table, record.as_of))
     return Ingested(record, found.rows_path, found.quarantine_path, *found.counts())
 
 
