@@ -44,10 +44,7 @@ known as (
         as is_unknown,
         cast(sum(usage.tokens) as bigint) as tokens
     from usage
-    inner join periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join periods using (source, usage_date)
     group by all
 
 ),

@@ -63,10 +63,7 @@ known as (
         sum(spend.low_e18) as low_e18,
         sum(spend.high_e18) as high_e18
     from spend
-    inner join periods
-        on
-            spend.source = periods.source
-            and spend.usage_date = periods.usage_date
+    inner join periods using (source, usage_date)
     group by all
 
 ),
@@ -110,12 +107,7 @@ with_totals as (
             order by known.blend_by_4_e18 desc
         ) as place
     from known
-    inner join totals
-        on
-            known.grain = totals.grain
-            and known.source = totals.source
-            and known.period_start = totals.period_start
-            and known.lens = totals.lens
+    inner join totals using (grain, source, period_start, lens)
 
 )
 

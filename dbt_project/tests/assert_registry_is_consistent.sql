@@ -73,4 +73,4 @@ select
     unattributed.author as name,
     'has a lab in authors' as contradiction
 from unattributed
-inner join authors on unattributed.author = authors.author
+inner join authors using (author)

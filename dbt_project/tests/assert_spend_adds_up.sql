@@ -14,10 +14,7 @@ with expected as (
             ~ " then usage.tokens * (3 * usage.prompt_e18 + usage.completion_e18) else 0 end)", 4
         ) }} as list_spend_usd
     from {{ ref('int_usage_priced') }} as usage
-    inner join {{ ref('int_periods') }} as periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join {{ ref('int_periods') }} as periods using (source, usage_date)
     group by all
 
 ),

@@ -10,11 +10,7 @@ with expected as (
         usage.usage_date,
         sum(usage.tokens) as tokens
     from {{ ref('stg_usage') }} as usage
-    inner join {{ ref('int_days') }} as days
-        on
-            usage.source = days.source
-            and usage.usage_date = days.usage_date
-            and usage.dump_sha256 = days.dump_sha256
+    inner join {{ ref('int_days') }} using (source, usage_date, dump_sha256)
     group by all
 
 ),
@@ -36,8 +32,5 @@ select
     expected.tokens as tokens_in,
     counted.tokens as tokens_out
 from expected
-full outer join counted
-    on
-        expected.source = counted.source
-        and expected.usage_date = counted.usage_date
+full outer join counted using (source, usage_date)
 where expected.tokens is distinct from counted.tokens

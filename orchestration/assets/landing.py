@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from orchestration import pipeline
 from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, errors_as_failures
-from orchestration.contracts.odcs import tables
 from orchestration.errors import safe_text
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -102,10 +101,7 @@ def _tokens(items: list[Ingested]) -> int:
             ("dumps", "One row per landed dump, with its provenance."),
             ("quarantine", "One row per refused row or field of a dump, with the reason."),
             *_CONFIGURED.items(),
-            *(
-                (s.contract, tables("raw")[s.contract].description)
-                for s in SOURCES.values()
-            ),
+            *((s.name, s.table.description) for s in SOURCES.values()),
         ]
     ],
     check_specs=[
@@ -162,7 +158,7 @@ def raw_tables(
         }
         if source.kind == "usage":
             metadata["tokens_in_all_dumps"] = _tokens(own)
-        yield dg.MaterializeResult(asset_key=["raw", source.contract], metadata=metadata)
+        yield dg.MaterializeResult(asset_key=["raw", source.name], metadata=metadata)
     yield dg.AssetCheckResult(
         asset_key=dg.AssetKey(["raw", "dumps"]),
         check_name="rows_accounted_for",

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.contracts.odcs import tables
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.landing.store import DumpRecord, read_dump
 from orchestration.settings import Settings
@@ -41,7 +40,7 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     if counts is None:
         source = SOURCES[record.source]
         parsed = parse(read_dump(record, settings), source)
-        good, bad = split_rows(parsed, tables("raw")[source.contract], record.as_of)
+        good, bad = split_rows(parsed, source.table, record.as_of)
         found.write(good, bad)
         counts = (good.num_rows, *count_scopes(bad))
     return Ingested(record, found.rows_path, found.quarantine_path, *counts)

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from orchestration.contracts.odcs import tables
 from orchestration.errors import CorruptLandingError, RefusedDumpError, quoted, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
@@ -213,7 +212,7 @@ def _parse_and_check(
         check_manifest(*found, dump, parsed)
     retrieved_at = found[1].retrieved_at if found else None
     as_of, origin = _decide_as_of(path, parsed.as_of, retrieved_at, flag, now)
-    good, bad = split_rows(parsed, tables("raw")[source.contract], as_of)
+    good, bad = split_rows(parsed, source.table, as_of)
     if good.num_rows == 0:
         first = bad.slice(0, 1).to_pylist()[0]
         raise RefusedDumpError(
@@ -371,7 +370,7 @@ def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime)
             f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
             f"(from {record.as_of_origin}), which stays"
         )
-        good, bad = split_rows(read.parsed, tables("raw")[read.source.contract], record.as_of)
+        good, bad = split_rows(read.parsed, read.source.table, record.as_of)
     rows = kept(record.source, record.sha256, record.as_of, settings)
     if rows.counts() is None:
         rows.write(good, bad)

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import RefusedDumpError, quoted, safe_text
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -347,10 +348,9 @@ class ParsedDump:
 
 @dataclass(frozen=True)
 class Source:
-    """One raw format. `contract` names its table in `data_contracts/raw`."""
+    """One raw format. Its contract in `data_contracts/raw` has the same name."""
 
     name: str
-    contract: str
     kind: str
     license: str
     citation: str  # with {as_of}
@@ -360,6 +360,11 @@ class Source:
     parse: Callable[[Dump], ParsedDump]
     # True if its CSV is published with a manifest beside it (see landing/manifest.py).
     has_manifest: bool = False
+
+    @property
+    def table(self) -> Table:
+        """The typed table that its rows become."""
+        return tables("raw")[self.name]
 
 
 def parse_time(value: object, where: str) -> datetime:

@@ -144,7 +144,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="openrouter_app_rankings",
-    contract="openrouter_app_rankings",
     kind="apps",
     license="CC BY 4.0",
     citation=(

@@ -76,7 +76,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="openrouter_models",
-    contract="openrouter_models",
     kind="prices",
     license="facts",
     citation="Source: OpenRouter (openrouter.ai/models), as of {as_of}.",

@@ -35,7 +35,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="openrouter_providers",
-    contract="openrouter_providers",
     kind="providers",
     license="facts",
     citation="Source: OpenRouter (openrouter.ai/providers), as of {as_of}.",

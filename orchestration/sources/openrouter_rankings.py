@@ -50,7 +50,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="openrouter_rankings",
-    contract="openrouter_rankings",
     kind="usage",
     license="CC BY 4.0",
     citation=(

@@ -114,7 +114,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="openrouter_task_classifications",
-    contract="openrouter_task_classifications",
     kind="tasks",
     license="citation required",
     citation="Source: OpenRouter (openrouter.ai/rankings), as of {as_of}.",

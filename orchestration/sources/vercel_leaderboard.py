@@ -102,7 +102,6 @@ def _parse(dump: Dump) -> ParsedDump:
 
 SOURCE = Source(
     name="vercel_leaderboard",
-    contract="vercel_leaderboard",
     kind="gateway_shares",
     license="CC BY 4.0",
     citation=(

@@ -200,7 +200,7 @@ def create_working_database(
             pa.schema([hash_column, source_column, *QUARANTINE_SCHEMA]),
         )
         for source in SOURCES.values():
-            table = tables("raw")[source.contract]
+            table = source.table
             _view(
                 connection,
                 table.name,

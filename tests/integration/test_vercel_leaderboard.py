@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration import pipeline
-from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import land, list_dumps
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -51,7 +50,7 @@ def judged(content: bytes, as_of: datetime = AS_OF) -> tuple[list[dict[str, Any]
     dump = Dump("v.json", content)
     source = find_source(dump)
     assert source.name == "vercel_leaderboard"
-    good, bad = split_rows(parse(dump, source), tables("raw")[source.contract], as_of)
+    good, bad = split_rows(parse(dump, source), source.table, as_of)
     return good.to_pylist(), bad["code"].to_pylist()
 
 

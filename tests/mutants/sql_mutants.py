@@ -112,7 +112,7 @@ MUTANTS: list[SqlMutant] = [
     ),
     SqlMutant(
         MACROS / "spend.sql",
-        "known.grain = totals.grain\n            and known.source", "known.source",
+        "join totals using (grain, source", "join totals using (source",
     ),
     SqlMutant(
         MODELS / "metrics/concentration.sql",
@@ -125,7 +125,7 @@ MUTANTS: list[SqlMutant] = [
     ),
     SqlMutant(
         MODELS / "marts/origin/restated_by_origin.sql",
-        "summed.grain = because.grain\n            and summed.source", "summed.source",
+        "join wholes using (grain, source", "join wholes using (source",
     ),
 ]  # fmt: skip
 

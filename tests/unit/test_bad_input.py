@@ -22,7 +22,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError, TransformError
 from orchestration.ingestion.ingest import ingest, ingest_all
 from orchestration.landing.store import land, list_dumps
@@ -683,7 +682,7 @@ def split(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] |
     dump = Dump("fuzzed", content)
     try:
         source = find_source(dump, "openrouter_rankings")
-        good, bad = split_rows(parse(dump, source), tables("raw")[source.contract], builders.AS_OF)
+        good, bad = split_rows(parse(dump, source), source.table, builders.AS_OF)
     except RefusedDumpError:
         return None
     return good.to_pylist(), bad.to_pylist()

@@ -631,7 +631,7 @@ def test_a_file_is_taken_as_soon_as_its_quiet_time_is_over(
 ) -> None:
     path = builders.write(inbox_of(settings, 60).inbox_dir, "2026-08-22.csv", CSV)
     monkeypatch.setattr("orchestration.landing.inbox._idle_seconds", lambda path: 60.0)
-    assert look(inbox_of(settings, 60)).ready == [path]
+    assert scan_inbox(inbox_of(settings, 60)).ready == [path]
 
 
 def test_a_file_that_never_comes_to_rest_is_named_and_left(

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import time_in_name
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
@@ -31,7 +30,7 @@ def typed(name: str, content: bytes, as_of: datetime | None = None) -> list[dict
     """Typed rows of a healthy dump, its source recognized and nothing quarantined."""
     dump = Dump(name, content)
     source = find_source(dump)
-    table = tables("raw")[source.contract]
+    table = source.table
     good, bad = split_rows(parse(dump, source), table, as_of or builders.AS_OF)
     assert bad.to_pylist() == [], name
     return good.drop_columns("row_number").to_pylist()
@@ -312,7 +311,7 @@ def test_a_row_of_the_archive_that_cannot_be_believed_is_quarantined(
     source = find_source(dump)
     parsed = parse(dump, source)
     assert parsed.as_of is not None
-    good, bad = split_rows(parsed, tables("raw")[source.contract], parsed.as_of)
+    good, bad = split_rows(parsed, source.table, parsed.as_of)
     assert good.column("app_id").to_pylist() == [1]
     assert [r["code"] for r in bad.to_pylist()] == [code]
 
@@ -390,7 +389,7 @@ def test_an_entry_of_a_task_answer_that_cannot_be_believed_is_quarantined(
     dump = Dump("t.json", builders.task_classifications({"math": tags}, {"math": models}))
     source = find_source(dump)
     parsed = parse(dump, source)
-    good, bad = split_rows(parsed, tables("raw")[source.contract], builders.AS_OF)
+    good, bad = split_rows(parsed, source.table, builders.AS_OF)
     assert [r["code"] for r in bad.to_pylist()] == [code]
     assert good.num_rows + bad.num_rows == len(parsed.rows)
 

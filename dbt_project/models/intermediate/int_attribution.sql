@@ -43,12 +43,6 @@ labs as (
 
 ),
 
-routers as (
-
-    select * from {{ ref('routers') }}
-
-),
-
 asked as (
 
     select
@@ -92,17 +86,9 @@ named as (
         known_models.revealed_as,
         routers.base_slug is not null as is_router
     from asked
-    left join known_models
-        on
-            asked.usage_date = known_models.usage_date
-            and asked.known_on = known_models.known_on
-            and asked.base_slug = known_models.base_slug
-    left join known_authors
-        on
-            asked.usage_date = known_authors.usage_date
-            and asked.known_on = known_authors.known_on
-            and asked.author = known_authors.author
-    left join routers on asked.base_slug = routers.base_slug
+    left join known_models using (usage_date, known_on, base_slug)
+    left join known_authors using (usage_date, known_on, author)
+    left join {{ ref('routers') }} as routers using (base_slug)
 
 ),
 
@@ -144,11 +130,7 @@ identified as (
             else 'unmapped'
         end as identification
     from named
-    left join known_labs
-        on
-            named.usage_date = known_labs.usage_date
-            and named.known_on = known_labs.known_on
-            and named.lab_id = known_labs.lab_id
+    left join known_labs using (usage_date, known_on, lab_id)
     left join known_labs as base_labs
         on
             named.usage_date = base_labs.usage_date

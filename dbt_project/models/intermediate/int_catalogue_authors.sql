@@ -26,7 +26,7 @@ judged as (
             models.author = authors.author
             and {{ valid_on('models.seen_on', 'authors.valid_from', 'authors.valid_to') }}
     left join unattributed_authors on models.author = unattributed_authors.author
-    left join routers on models.base_slug = routers.base_slug
+    left join routers using (base_slug)
 
 )
 

@@ -71,7 +71,7 @@ seen as (
     select catalogue.*
     from catalogue
     cross join seed_end
-    left join seeded on catalogue.model_permaslug = seeded.model_permaslug
+    left join seeded using (model_permaslug)
     where
         catalogue.seen_on > seed_end.seed_end
         or (seeded.model_permaslug is null and catalogue.match_kind = 'canonical_slug')

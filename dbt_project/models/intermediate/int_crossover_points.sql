@@ -64,10 +64,7 @@ lines as (
         contenders.origin,
         coalesce(periods.tokens, 0) as tokens
     from wholes
-    inner join contenders
-        on
-            wholes.source = contenders.source
-            and wholes.lens = contenders.lens
+    inner join contenders using (source, lens)
     left join periods
         on
             wholes.grain = periods.grain

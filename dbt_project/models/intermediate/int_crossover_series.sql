@@ -36,12 +36,7 @@ select
     mine.usage_date,
     ln(cast(mine.tokens as double) / cast(rival.tokens as double)) as log_ratio
 from pairs
-inner join daily as mine
-    on
-        pairs.source = mine.source
-        and pairs.lens = mine.lens
-        and pairs.registry_view = mine.registry_view
-        and pairs.origin = mine.origin
+inner join daily as mine using (source, lens, registry_view, origin)
 inner join daily as rival
     on
         mine.source = rival.source

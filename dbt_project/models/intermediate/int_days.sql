@@ -47,8 +47,4 @@ select
     coalesce(quarantined.quarantined_rows, 0) as quarantined_rows,
     coalesce(quarantined.quarantined_rows, 0) = 0 as is_complete
 from newest
-left join quarantined
-    on
-        newest.source = quarantined.source
-        and newest.dump_sha256 = quarantined.dump_sha256
-        and newest.usage_date = quarantined.usage_date
+left join quarantined using (source, dump_sha256, usage_date)

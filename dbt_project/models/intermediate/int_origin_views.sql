@@ -14,12 +14,7 @@ with published as (
         coalesce(published.total_tokens, restated.total_tokens) as total_tokens
     from {{ ref('share_by_origin') }} as published
     full outer join {{ ref('restated_by_origin') }} as restated
-        on
-            published.grain = restated.grain
-            and published.source = restated.source
-            and published.period_start = restated.period_start
-            and published.lens = restated.lens
-            and published.origin = restated.origin
+        using (grain, source, period_start, lens, origin)
 
 ),
 

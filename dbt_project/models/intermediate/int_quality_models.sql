@@ -79,16 +79,8 @@ named as (
         asked.*,
         coalesce(known_models.lab_id, known_authors.lab_id) as lab_id
     from asked
-    left join known_models
-        on
-            asked.usage_date = known_models.usage_date
-            and asked.known_on = known_models.known_on
-            and asked.base_slug = known_models.base_slug
-    left join known_authors
-        on
-            asked.usage_date = known_authors.usage_date
-            and asked.known_on = known_authors.known_on
-            and asked.author = known_authors.author
+    left join known_models using (usage_date, known_on, base_slug)
+    left join known_authors using (usage_date, known_on, author)
 
 ),
 
@@ -111,11 +103,7 @@ select
     3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4,
     coalesce(usage.tokens, 0) as tokens
 from named
-inner join known_labs
-    on
-        named.usage_date = known_labs.usage_date
-        and named.known_on = known_labs.known_on
-        and named.lab_id = known_labs.lab_id
+inner join known_labs using (usage_date, known_on, lab_id)
 -- The plain model at its plain price: `:free` and `:batch` are other products.
 inner join prices as prompts
     on
@@ -127,11 +115,7 @@ inner join prices as completions
         named.base_slug = lower(completions.model_permaslug)
         and completions.price_kind = 'completion'
         and {{ valid_on('named.usage_date', 'completions.valid_from', 'completions.valid_to') }}
-left join usage
-    on
-        named.source = usage.source
-        and named.period_start = usage.period_start
-        and named.base_slug = usage.base_slug
+left join usage using (source, period_start, base_slug)
 where
     known_labs.headquarters is not null
     and 3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens > 0

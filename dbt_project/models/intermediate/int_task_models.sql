@@ -49,10 +49,7 @@ slugs as (
         ) as base_slug,
         case when matched.base_slug is null then 'id' else 'canonical_slug' end as match_kind
     from models
-    left join matched
-        on
-            models.window_end = matched.window_end
-            and models.model_id = matched.model_id
+    left join matched using (window_end, model_id)
 
 )
 

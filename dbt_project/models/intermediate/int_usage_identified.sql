@@ -1,17 +1,5 @@
-with usage as (
-
-    select * from {{ ref('stg_usage') }}
-
-),
-
-days as (
-
-    select * from {{ ref('int_days') }}
-
-),
-
 -- The registry view that this run publishes; the other one is in restated_by_origin_*.
-attribution as (
+with attribution as (
 
     select attribution.*
     from {{ ref('int_attribution') }} as attribution
@@ -54,16 +42,9 @@ select
     coalesce(provider_names.provider_slug, lower(usage.provider_name)) as provider_id,
     coalesce(providers.provider_name, usage.provider_name) as provider_name,
     providers.headquarters as serving_headquarters
-from usage
-inner join days
-    on
-        usage.source = days.source
-        and usage.usage_date = days.usage_date
-        and usage.dump_sha256 = days.dump_sha256
-inner join attribution
-    on
-        usage.usage_date = attribution.usage_date
-        and usage.base_slug = attribution.base_slug
+from {{ ref('stg_usage') }} as usage
+inner join {{ ref('int_days') }} as days using (source, usage_date, dump_sha256)
+inner join attribution using (usage_date, base_slug)
 left join provider_names on lower(usage.provider_name) = provider_names.lookup_name
 left join providers
     on

@@ -1,18 +1,6 @@
-with usage as (
-
-    select * from {{ ref('int_usage_identified') }}
-
-),
-
-run_settings as (
-
-    select * from {{ source('raw', 'run_settings') }}
-
-),
-
 -- Beside the exact price its whole number of 10^-18 US dollars per token, for sums: to divide or
 -- round a sum takes 25 to 80 times as long if decimals have a scale. What is finer is rounded.
-prices as (
+with prices as (
 
     select
         model_permaslug,
@@ -59,7 +47,7 @@ priced as (
         -- 3:1 prompt to completion, the usual blend if the source does not split tokens; kept
         -- undivided so that it stays an exact decimal
         3 * prompts.usd_per_million_tokens + completions.usd_per_million_tokens as usd_blend_by_4
-    from usage
+    from {{ ref('int_usage_identified') }} as usage
     left join prices as prompts
         on
             usage.model_permaslug = prompts.model_permaslug
@@ -105,4 +93,4 @@ select
         false
     ) as is_fresh
 from priced
-cross join run_settings
+cross join {{ source('raw', 'run_settings') }} as run_settings

@@ -18,11 +18,7 @@ moved as (
         known_now.origin as origin_now,
         known_now.revealed_as
     from origins as known_then
-    inner join origins as known_now
-        on
-            known_then.usage_date = known_now.usage_date
-            and known_then.base_slug = known_now.base_slug
-            and known_then.lens = known_now.lens
+    inner join origins as known_now using (usage_date, base_slug, lens)
     where
         known_then.registry_view = 'then'
         and known_now.registry_view = 'now'
@@ -40,8 +36,5 @@ select
     moved.revealed_as,
     cast(sum(usage.tokens) as bigint) as tokens
 from {{ ref('int_usage_identified') }} as usage
-inner join moved
-    on
-        usage.usage_date = moved.usage_date
-        and usage.base_slug = moved.base_slug
+inner join moved using (usage_date, base_slug)
 group by all

@@ -43,7 +43,7 @@ differences as (
             {{ days_between('claims.published_date', 'measures.measured_date') }}
         ) as difference
     from measures
-    inner join claims on measures.claim_id = claims.claim_id
+    inner join claims using (claim_id)
     where
         measures.is_covered
         and (
@@ -132,15 +132,7 @@ given_in_window as (
         count(*) as given
     from figures
     where is_figure and is_match
-    group by
-        statement_id,
-        stated_kind,
-        stated_start,
-        stated_end,
-        rule_set,
-        window_kind,
-        window_start,
-        window_end
+    group by all
 
 ),
 
@@ -189,26 +181,12 @@ matches as (
         end as figures_given
     from figures
     left join given_in_window
-        on
-            figures.statement_id = given_in_window.statement_id
-            and figures.stated_kind = given_in_window.stated_kind
-            and figures.stated_start = given_in_window.stated_start
-            and figures.stated_end = given_in_window.stated_end
-            and figures.rule_set = given_in_window.rule_set
-            and figures.window_kind = given_in_window.window_kind
-            and figures.window_start = given_in_window.window_start
-            and figures.window_end = given_in_window.window_end
-    left join given_at_best
-        on
-            figures.statement_id = given_at_best.statement_id
-            and figures.stated_kind = given_at_best.stated_kind
-            and figures.stated_start = given_at_best.stated_start
-            and figures.stated_end = given_at_best.stated_end
-            and figures.rule_set = given_at_best.rule_set
-    left join given_by_rules
-        on
-            figures.statement_id = given_by_rules.statement_id
-            and figures.rule_set = given_by_rules.rule_set
+        using (
+            statement_id, stated_kind, stated_start, stated_end,
+            rule_set, window_kind, window_start, window_end
+        )
+    left join given_at_best using (statement_id, stated_kind, stated_start, stated_end, rule_set)
+    left join given_by_rules using (statement_id, rule_set)
     where figures.is_match
 
 ),
@@ -248,7 +226,7 @@ ranked as (
                 windows_named.is_stated_window and windows_named.window_is_stated desc
         ) as fit
     from windows_named
-    left join statements on windows_named.statement_id = statements.statement_id
+    left join statements using (statement_id)
 
 ),
 
@@ -425,14 +403,14 @@ judged as (
             else 'not_reproduced'
         end as verdict
     from claims
-    left join stated on claims.claim_id = stated.claim_id
-    left join named on claims.claim_id = named.claim_id
-    left join searched on claims.claim_id = searched.claim_id
-    left join chances on claims.claim_id = chances.claim_id
+    left join stated using (claim_id)
+    left join named using (claim_id)
+    left join searched using (claim_id)
+    left join chances using (claim_id)
     left join statements on claims.statement_id = statements.statement_id
     left join most_given on claims.statement_id = most_given.statement_id
-    left join coverage on claims.claim_id = coverage.claim_id
-    left join parts on claims.claim_id = parts.claim_id
+    left join coverage using (claim_id)
+    left join parts using (claim_id)
 
 )
 
@@ -549,4 +527,4 @@ select
     end as reason,
     judged.note
 from judged
-inner join {{ source('raw', 'rule_sets') }} as rule_sets on judged.rule_set = rule_sets.rule_set
+inner join {{ source('raw', 'rule_sets') }} as rule_sets using (rule_set)

@@ -40,10 +40,7 @@ usage as (
         usage.identification,
         cast(sum(usage.tokens) as bigint) as tokens
     from {{ ref('int_usage_identified') }} as usage
-    inner join periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join periods using (source, usage_date)
     group by all
 
 ),
@@ -177,10 +174,7 @@ undivided as (
         owned.owner,
         cast(sum(owned.tokens) as bigint) as tokens
     from owned
-    inner join periods
-        on
-            owned.source = periods.source
-            and owned.usage_date = periods.usage_date
+    inner join periods using (source, usage_date)
     inner join (values ('lab'), ('origin')) as units (unit)
         on
             (units.unit = 'lab' and owned.lab_id = 'unidentified')
@@ -385,20 +379,8 @@ measured as (
             'coalesce(top_5.top_5_most, 0) + wholes.free_tokens', 'wholes.total_tokens'
         ) }} as top_5_share_high
     from wholes
-    left join summed
-        on
-            wholes.grain = summed.grain
-            and wholes.source = summed.source
-            and wholes.period_start = summed.period_start
-            and wholes.unit = summed.unit
-            and wholes.lens = summed.lens
-    left join top_5
-        on
-            wholes.grain = top_5.grain
-            and wholes.source = top_5.source
-            and wholes.period_start = top_5.period_start
-            and wholes.unit = top_5.unit
-            and wholes.lens = top_5.lens
+    left join summed using (grain, source, period_start, unit, lens)
+    left join top_5 using (grain, source, period_start, unit, lens)
 
 )
 
@@ -423,8 +405,4 @@ select
     measured.top_5_share as top_5_share_low,
     measured.top_5_share_high
 from measured
-inner join known_periods as periods
-    on
-        measured.grain = periods.grain
-        and measured.source = periods.source
-        and measured.period_start = periods.period_start
+inner join known_periods as periods using (grain, source, period_start)

@@ -52,8 +52,5 @@ select
     weekly.tokens,
     weekly.total_tokens
 from weekly
-inner join weeks
-    on
-        weekly.source = weeks.source
-        and weekly.period_start = weeks.period_start
+inner join weeks using (source, period_start)
 where weekly.origin in ('CN', 'US', 'unidentified')

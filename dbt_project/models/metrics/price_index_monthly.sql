@@ -178,12 +178,7 @@ linked as (
         / nullif(cast(months.tokens as double), 0) as matched_token_share_to,
         months.average_price / nullif(earlier.average_price, 0) as average_price_ratio
     from months
-    left join matched
-        on
-            months.source = matched.source
-            and months.period_start = matched.period_start
-            and months.lens = matched.lens
-            and months.origin = matched.origin
+    left join matched using (source, period_start, lens, origin)
     left join months as earlier
         on
             months.source = earlier.source
@@ -262,7 +257,4 @@ select
         9
     ) as mix_index
 from chained
-inner join periods
-    on
-        chained.source = periods.source
-        and chained.period_start = periods.period_start
+inner join periods using (source, period_start)

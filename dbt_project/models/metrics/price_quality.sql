@@ -80,10 +80,7 @@ covered as (
             sum(case when readings.base_slug is not null then usage.tokens else 0 end) as bigint
         ) as indexed_tokens
     from usage
-    inner join months
-        on
-            usage.source = months.source
-            and usage.period_start = months.period_start
+    inner join months using (source, period_start)
     left join {{ ref('int_index_readings') }} as readings
         on
             months.index_read_on = readings.read_on
@@ -127,22 +124,7 @@ select
     months.indexed_models,
     {{ fraction('covered.indexed_tokens', 'covered.tokens') }} as indexed_token_share
 from pairs
-inner join months
-    on
-        pairs.source = months.source
-        and pairs.period_start = months.period_start
-left join best
-    on
-        pairs.source = best.source
-        and pairs.period_start = best.period_start
-        and pairs.origin = best.origin
-left join home
-    on
-        pairs.source = home.source
-        and pairs.period_start = home.period_start
-        and pairs.origin = home.origin
-left join covered
-    on
-        pairs.source = covered.source
-        and pairs.period_start = covered.period_start
-        and pairs.origin = covered.origin
+inner join months using (source, period_start)
+left join best using (source, period_start, origin)
+left join home using (source, period_start, origin)
+left join covered using (source, period_start, origin)

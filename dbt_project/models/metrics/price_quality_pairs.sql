@@ -100,7 +100,4 @@ select
     months.index_read_on,
     pairs.index_source
 from pairs
-inner join {{ ref('int_quality_months') }} as months
-    on
-        pairs.source = months.source
-        and pairs.period_start = months.period_start
+inner join {{ ref('int_quality_months') }} as months using (source, period_start)

@@ -88,11 +88,7 @@ compared as (
             or before.origin is distinct from now.origin
         ) as is_reattributed
     from before
-    full outer join now
-        on
-            before.source = now.source
-            and before.usage_date = now.usage_date
-            and before.model_permaslug = now.model_permaslug
+    full outer join now using (source, usage_date, model_permaslug)
 
 ),
 
@@ -139,21 +135,7 @@ select
         else 'other_dump'
     end as cause
 from changed
-inner join days_before
-    on
-        changed.source = days_before.source
-        and changed.usage_date = days_before.usage_date
-left join days_now
-    on
-        changed.source = days_now.source
-        and changed.usage_date = days_now.usage_date
-left join origins_before
-    on
-        changed.source = origins_before.source
-        and changed.usage_date = origins_before.usage_date
-        and changed.origin = origins_before.origin
-left join origins_now
-    on
-        changed.source = origins_now.source
-        and changed.usage_date = origins_now.usage_date
-        and changed.origin = origins_now.origin
+inner join days_before using (source, usage_date)
+left join days_now using (source, usage_date)
+left join origins_before using (source, usage_date, origin)
+left join origins_now using (source, usage_date, origin)

@@ -13,17 +13,8 @@ with usage as (
         usage.base_slug,
         usage.tokens
     from {{ ref('int_usage_identified') }} as usage
-    inner join {{ ref('int_periods') }} as periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join {{ ref('int_periods') }} as periods using (source, usage_date)
     where periods.grain in ('weekly', 'monthly')
-
-),
-
-configured as (
-
-    select * from {{ ref('change_pairs') }}
 
 ),
 
@@ -96,7 +87,7 @@ wanted as (
         configured.period_start_from,
         configured.period_start_to,
         false as must_be_complete
-    from configured
+    from {{ ref('change_pairs') }} as configured
     cross join sources
 
 ),
@@ -217,10 +208,7 @@ shares as (
         {{ fraction('labs.stayed_from', 'labs.tokens_from') }} as staying_from,
         {{ fraction('labs.stayed_to', 'labs.tokens_to') }} as staying_to
     from labs
-    inner join pairs
-        on
-            labs.source = pairs.source
-            and labs.change_id = pairs.change_id
+    inner join pairs using (source, change_id)
 
 )
 

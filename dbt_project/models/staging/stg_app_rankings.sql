@@ -43,7 +43,7 @@ windows as (
             else 'stated'
         end as window_basis
     from lists
-    inner join dumps on lists.dump_sha256 = dumps.dump_sha256
+    inner join dumps using (dump_sha256)
 
 )
 

@@ -42,7 +42,7 @@ select
     {% endfor -%}
     models.agentic_index
 from models
-inner join dumps on models.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)
 -- Of several catalogues of one day the last one counts, even if it lacks a model.
 qualify
     rank() over (

@@ -6,13 +6,7 @@
     'request': 'usd_per_request',
 } %}
 
-with models as (
-
-    select * from {{ source('raw', 'openrouter_models') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_models'
@@ -48,8 +42,8 @@ slugs as (
             else ''
         end as model_permaslug,
         case when models.canonical_slug is null then 'id' else 'canonical_slug' end as match_kind
-    from models
-    inner join dumps on models.dump_sha256 = dumps.dump_sha256
+    from {{ source('raw', 'openrouter_models') }} as models
+    inner join dumps using (dump_sha256)
     -- Of several catalogues of one day the last one counts, even if it lacks a model.
     qualify
         rank() over (

@@ -7,12 +7,6 @@ with models as (
 
 ),
 
-prices as (
-
-    select * from {{ ref('stg_catalogue_prices') }}
-
-),
-
 entries as (
 
     select
@@ -53,7 +47,7 @@ select
     kinds.utc_end,
     kinds.usd_per_million_tokens,
     prices.matched_id
-from prices
+from {{ ref('stg_catalogue_prices') }} as prices
 inner join kinds
     on
         prices.seen_on = kinds.seen_on

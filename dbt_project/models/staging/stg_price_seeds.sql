@@ -16,12 +16,6 @@ notes as (
 
 ),
 
-sources as (
-
-    select * from {{ ref('price_sources') }}
-
-),
-
 corrections as (
 
     select * from {{ source('raw', 'corrections') }}
@@ -60,7 +54,7 @@ select
     seeds.match_kind,
     corrections.id as correction_id
 from seeds
-inner join sources on seeds.price_source = sources.price_source
+inner join {{ ref('price_sources') }} as sources using (price_source)
 left join corrections
     on
         {{ corrects(

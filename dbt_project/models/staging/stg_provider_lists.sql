@@ -1,10 +1,4 @@
-with providers as (
-
-    select * from {{ source('raw', 'openrouter_providers') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_providers'
@@ -18,8 +12,8 @@ select
     providers.provider_name,
     providers.headquarters,
     providers.datacenters
-from providers
-inner join dumps on providers.dump_sha256 = dumps.dump_sha256
+from {{ source('raw', 'openrouter_providers') }} as providers
+inner join dumps using (dump_sha256)
 -- Of several lists of one day the last one counts, even if it lacks a provider.
 qualify
     rank() over (

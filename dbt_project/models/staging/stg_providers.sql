@@ -7,12 +7,6 @@ with seed as (
 
 ),
 
-lists as (
-
-    select * from {{ ref('stg_provider_lists') }}
-
-),
-
 seeded as (
 
     select distinct provider_slug from seed
@@ -31,8 +25,8 @@ listed as (
         lead(lists.seen_on) over (
             partition by lists.provider_slug, lists.headquarters is null order by lists.seen_on
         ) as next_seen_on
-    from lists
-    left join seeded on lists.provider_slug = seeded.provider_slug
+    from {{ ref('stg_provider_lists') }} as lists
+    left join seeded using (provider_slug)
 
 ),
 

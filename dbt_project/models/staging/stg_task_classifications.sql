@@ -1,10 +1,4 @@
-with entries as (
-
-    select * from {{ source('raw', 'openrouter_task_classifications') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_task_classifications'
@@ -28,8 +22,8 @@ select
     entries.category_token_share,
     entries.tag_usage_share,
     entries.tag_token_share
-from entries
-inner join dumps on entries.dump_sha256 = dumps.dump_sha256
+from {{ source('raw', 'openrouter_task_classifications') }} as entries
+inner join dumps using (dump_sha256)
 -- Of several answers for one window the newest counts as a whole.
 qualify
     rank() over (

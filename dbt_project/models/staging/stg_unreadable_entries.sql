@@ -1,12 +1,6 @@
 -- What a landed catalogue or provider list names but does not state in a way that can be believed:
 -- the model or provider is there, so it is not removed.
-with quarantine as (
-
-    select * from {{ source('raw', 'quarantine') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source in ('openrouter_models', 'openrouter_providers')
@@ -35,11 +29,8 @@ select
     quarantine.row_key as entry_id,
     -- NULL means the whole entry
     case when quarantine.scope = 'field' then quarantine.field end as field
-from quarantine
-inner join newest
-    on
-        quarantine.source = newest.source
-        and quarantine.dump_sha256 = newest.dump_sha256
+from {{ source('raw', 'quarantine') }} as quarantine
+inner join newest using (source, dump_sha256)
 where quarantine.row_key is not null
 -- Copies of one entry are several rows
 group by all

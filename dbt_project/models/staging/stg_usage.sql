@@ -1,10 +1,4 @@
-with rankings as (
-
-    select * from {{ source('raw', 'openrouter_rankings') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
     where source = 'openrouter_rankings'
@@ -26,7 +20,7 @@ slugs as (
                 else model_permaslug
             end
         ) as slug
-    from rankings
+    from {{ source('raw', 'openrouter_rankings') }}
 
 )
 
@@ -47,4 +41,4 @@ select
     cast(null as varchar) as provider_name,
     slugs.tokens
 from slugs
-inner join dumps on slugs.dump_sha256 = dumps.dump_sha256
+inner join dumps using (dump_sha256)

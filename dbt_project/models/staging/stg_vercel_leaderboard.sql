@@ -1,10 +1,4 @@
-with shares as (
-
-    select * from {{ source('raw', 'vercel_leaderboard') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
 
@@ -20,8 +14,8 @@ select
     shares.usage_date,
     shares.name,
     shares.share_percent
-from shares
-inner join dumps on shares.dump_sha256 = dumps.dump_sha256
+from {{ source('raw', 'vercel_leaderboard') }} as shares
+inner join dumps using (dump_sha256)
 -- Of several answers for a day the newest counts as a whole: each lists its own models.
 qualify
     rank() over (

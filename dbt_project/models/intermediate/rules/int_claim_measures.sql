@@ -36,12 +36,6 @@ prices as (
 
 ),
 
-price_quality as (
-
-    select * from {{ ref('price_quality') }}
-
-),
-
 -- The stated window is covered if nearly all of its days are there, other windows only if all are.
 usable_windows as (
 
@@ -57,7 +51,7 @@ usable_windows as (
         windows.is_complete or windows.days_present >= {{ least_covered }} * windows.days_in_window
             as is_covered
     from {{ ref('int_claim_windows') }} as claim_windows
-    inner join claims on claim_windows.claim_id = claims.claim_id
+    inner join claims using (claim_id)
     inner join {{ ref('int_windows') }} as windows
         on
             claim_windows.source = windows.source
@@ -182,13 +176,7 @@ of_groups as (
         coalesce(over_shares.tokens, 0) as over_tokens,
         coalesce(over_shares.unidentified_tokens, 0) as over_unidentified_tokens
     from usable_windows
-    inner join shares
-        on
-            usable_windows.source = shares.source
-            and usable_windows.window_kind = shares.window_kind
-            and usable_windows.window_start = shares.window_start
-            and usable_windows.window_end = shares.window_end
-            and usable_windows.group_name = shares.group_name
+    inner join shares using (source, window_kind, window_start, window_end, group_name)
     left join shares as over_shares
         on
             shares.rule_set = over_shares.rule_set
@@ -428,7 +416,7 @@ quality_gaps as (
         cast(null as date) as measured_date_high,
         price_quality.claim_90_80 as holds
     from usable_windows
-    inner join price_quality
+    inner join {{ ref('price_quality') }} as price_quality
         on
             usable_windows.source = price_quality.source
             and usable_windows.window_kind = 'month_sum'
@@ -441,24 +429,7 @@ quality_gaps as (
 
 measures as (
     {% for branch in ['in_units', 'extremes', 'first_leads', 'price_gaps', 'quality_gaps'] %}
-    select
-        claim_id,
-        rule_set,
-        is_stated_rule_set,
-        window_kind,
-        window_start,
-        window_end,
-        is_stated_window,
-        days_away,
-        is_covered,
-        measured_value,
-        measured_low,
-        measured_high,
-        measured_date,
-        measured_date_low,
-        measured_date_high,
-        holds
-    from {{ branch }}
+    select * from {{ branch }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 )
@@ -470,11 +441,5 @@ select
     rule_sets.description as rules,
     rule_sets.place as rule_set_place
 from measures
-inner join {{ source('raw', 'rule_sets') }} as rule_sets on measures.rule_set = rule_sets.rule_set
-left join week_counts
-    on
-        measures.claim_id = week_counts.claim_id
-        and measures.rule_set = week_counts.rule_set
-        and measures.window_kind = week_counts.window_kind
-        and measures.window_start = week_counts.window_start
-        and measures.window_end = week_counts.window_end
+inner join {{ source('raw', 'rule_sets') }} as rule_sets using (rule_set)
+left join week_counts using (claim_id, rule_set, window_kind, window_start, window_end)

@@ -89,7 +89,7 @@ near as (
         with_ends.window_end,
         abs({{ days_between('stated.window_end', 'with_ends.window_end') }}) as days_away
     from stated
-    inner join with_ends on stated.source = with_ends.source
+    inner join with_ends using (source)
     where
         stated.is_searched
         and (
@@ -128,7 +128,7 @@ near as (
         + greatest({{ days_between('with_ends.window_start', 'stated.window_start') }}, 0)
             as days_away
     from stated
-    inner join with_ends on stated.source = with_ends.source
+    inner join with_ends using (source)
     where
         stated.is_searched
         and stated.window_is_stated
@@ -158,9 +158,5 @@ select
     false as is_stated,
     near.days_away
 from near
-left join stated
-    on
-        near.claim_id = stated.claim_id
-        and near.window_kind = stated.window_kind
-        and near.window_start = stated.window_start
+left join stated using (claim_id, window_kind, window_start)
 where stated.claim_id is null

@@ -30,8 +30,8 @@ units as (
         counted.unit,
         sum(usage.tokens) as tokens
     from {{ ref('int_window_usage') }} as usage
-    inner join counted on usage.kind_id = counted.kind_id
-    inner join rule_sets on counted.rule_set = rule_sets.rule_set
+    inner join counted using (kind_id)
+    inner join rule_sets using (rule_set)
     where rule_sets.rule_set = rule_sets.ranked_as
     group by all
 

@@ -9,7 +9,7 @@ with counted as (
         counted.is_identified,
         kinds.*
     from {{ ref('int_rule_set_rows') }} as counted
-    inner join {{ ref('int_usage_kinds') }} as kinds on counted.kind_id = kinds.kind_id
+    inner join {{ ref('int_usage_kinds') }} as kinds using (kind_id)
     where counted.may_be_in_universe
 
 ),
@@ -42,7 +42,7 @@ asked as (
             else false
         end as is_unknown
     from counted
-    inner join {{ source('raw', 'rule_set_groups') }} as terms on counted.rule_set = terms.rule_set
+    inner join {{ source('raw', 'rule_set_groups') }} as terms using (rule_set)
 
 ),
 

@@ -26,10 +26,7 @@ select
         else true
     end as is_identified
 from {{ ref('int_usage_kinds') }} as kinds
-inner join {{ source('raw', 'rule_sets') }} as rule_sets
-    on
-        kinds.lens = rule_sets.lens
-        and kinds.registry_view = rule_sets.registry_view
+inner join {{ source('raw', 'rule_sets') }} as rule_sets using (lens, registry_view)
 left join rule_set_labs
     on
         rule_sets.rule_set = rule_set_labs.rule_set

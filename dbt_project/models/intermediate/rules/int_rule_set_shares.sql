@@ -79,11 +79,8 @@ kinds as (
                 signatures.groups asc
         ) as class_id
     from {{ ref('int_rule_set_rows') }} as counted
-    inner join rule_sets on counted.rule_set = rule_sets.rule_set
-    left join signatures
-        on
-            counted.rule_set = signatures.rule_set
-            and counted.kind_id = signatures.kind_id
+    inner join rule_sets using (rule_set)
+    left join signatures using (rule_set, kind_id)
 
 ),
 
@@ -104,7 +101,7 @@ classes as (
             end
         ) as universe_tokens
     from {{ ref('int_window_usage') }} as usage
-    inner join kinds on usage.kind_id = kinds.kind_id
+    inner join kinds using (kind_id)
     left join {{ ref('int_rule_set_largest') }} as largest
         on
             kinds.rule_set = largest.rule_set
@@ -126,10 +123,7 @@ totals as (
             end
         ) as bigint) as bound_tokens
     from classes
-    inner join asked
-        on
-            classes.rule_set = asked.rule_set
-            and classes.window_id = asked.window_id
+    inner join asked using (rule_set, window_id)
     group by all
 
 ),
@@ -143,10 +137,7 @@ groups_of_classes as (
         members.may_be_member,
         members.is_identified
     from kinds
-    inner join members
-        on
-            kinds.rule_set = members.rule_set
-            and kinds.kind_id = members.kind_id
+    inner join members using (rule_set, kind_id)
 
 ),
 
@@ -180,7 +171,7 @@ known as (
             end
         ) as bigint) as left_out_tokens
     from classes
-    inner join groups_of_classes on classes.class_id = groups_of_classes.class_id
+    inner join groups_of_classes using (class_id)
     group by all
 
 ),
@@ -193,9 +184,6 @@ with_windows as (
         windows.window_kind,
         windows.window_start,
         windows.window_end,
-        windows.days_present,
-        windows.days_in_window,
-        windows.is_complete,
         group_names.group_name,
         coalesce(known.tokens, 0) as tokens,
         coalesce(known.unidentified_tokens, 0) as unidentified_tokens,
@@ -208,10 +196,13 @@ with_windows as (
         {{ fraction(
             'coalesce(known.tokens, 0) + coalesce(known.unidentified_tokens, 0)',
             'totals.bound_tokens'
-        ) }} as share_high
+        ) }} as share_high,
+        windows.days_present,
+        windows.days_in_window,
+        windows.is_complete
     from totals
-    inner join windows on totals.window_id = windows.window_id
-    inner join group_names on totals.rule_set = group_names.rule_set
+    inner join windows using (window_id)
+    inner join group_names using (rule_set)
     left join known
         on
             totals.rule_set = known.rule_set
@@ -259,41 +250,9 @@ means as (
 
 both_kinds as (
 
-    select
-        rule_set,
-        source,
-        window_kind,
-        window_start,
-        window_end,
-        group_name,
-        tokens,
-        unidentified_tokens,
-        total_tokens,
-        share,
-        share_low,
-        share_high,
-        days_present,
-        days_in_window,
-        is_complete
-    from with_windows
+    select * from with_windows
     union all
-    select
-        rule_set,
-        source,
-        window_kind,
-        window_start,
-        window_end,
-        group_name,
-        tokens,
-        unidentified_tokens,
-        total_tokens,
-        share,
-        share_low,
-        share_high,
-        days_present,
-        days_in_window,
-        is_complete
-    from means
+    select * from means
 
 )
 
@@ -310,4 +269,4 @@ select
     rule_sets.lens,
     rule_sets.registry_view
 from both_kinds
-inner join rule_sets on both_kinds.rule_set = rule_sets.rule_set
+inner join rule_sets using (rule_set)

@@ -44,10 +44,7 @@ attributed as (
         attribution.revealed_as,
         min(attribution.usage_date) as first_day
     from attribution
-    inner join readings
-        on
-            attribution.lens = readings.lens
-            and attribution.registry_view = readings.registry_view
+    inner join readings using (lens, registry_view)
     group by all
 
 ),
@@ -60,7 +57,7 @@ kinds as (
         {{ made_by('attributed.revealed_as', 'usage.author') }} as author,
         usage.variant = 'free' as is_free
     from usage
-    inner join attributed on usage.base_slug = attributed.base_slug
+    inner join attributed using (base_slug)
 
 ),
 

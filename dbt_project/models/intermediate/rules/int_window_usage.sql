@@ -25,10 +25,7 @@ daily as (
         kinds.kind_id,
         usage.tokens
     from {{ ref('int_usage_identified') }} as usage
-    inner join attribution
-        on
-            usage.usage_date = attribution.usage_date
-            and usage.base_slug = attribution.base_slug
+    inner join attribution using (usage_date, base_slug)
     inner join {{ ref('int_usage_kinds') }} as kinds
         on
             usage.model_permaslug = kinds.model_permaslug
@@ -63,8 +60,5 @@ select
     daily.kind_id,
     cast(sum(daily.tokens) as bigint) as tokens
 from daily
-inner join window_days
-    on
-        daily.source = window_days.source
-        and daily.usage_date = window_days.usage_date
+inner join window_days using (source, usage_date)
 group by all

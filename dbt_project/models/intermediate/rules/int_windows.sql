@@ -101,5 +101,5 @@ select
     cast(numbered.days_in_window as integer) as days_in_window,
     complete.place is not null as is_complete
 from numbered
-left join present on numbered.place = present.place
-left join complete on numbered.place = complete.place
+left join present using (place)
+left join complete using (place)

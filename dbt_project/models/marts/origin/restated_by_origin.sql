@@ -18,10 +18,7 @@ restated as (
         usage.tokens,
         usage.base_slug || coalesce(' is ' || usage.revealed_as, '') as reason
     from {{ ref('int_usage_restated') }} as usage
-    inner join {{ ref('int_periods') }} as periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join {{ ref('int_periods') }} as periods using (source, usage_date)
 
 ),
 
@@ -50,44 +47,8 @@ because as (
 
 ),
 
--- The tokens leave their origin as known then and go to the one as known now.
-moves as (
-
-    select
-        grain,
-        source,
-        period_start,
-        lens,
-        origin_now as origin,
-        tokens
-    from restated
-    union all
-    select
-        grain,
-        source,
-        period_start,
-        lens,
-        origin_then as origin,
-        -tokens as tokens
-    from restated
-
-),
-
-moved as (
-
-    select
-        grain,
-        source,
-        period_start,
-        lens,
-        origin,
-        sum(tokens) as tokens_moved
-    from moves
-    group by all
-
-),
-
 -- Every origin of a restated period, also those whose tokens did not move: their upper bound did.
+-- The tokens leave their origin as known then and go to the one as known now.
 origins as (
 
     select
@@ -99,17 +60,18 @@ origins as (
         tokens,
         0 as tokens_moved
     from published
+    {% for view, moved in [('now', 'tokens'), ('then', '-tokens')] %}
     union all
     select
         grain,
         source,
         period_start,
         lens,
-        origin,
+        origin_{{ view }} as origin,
         0 as tokens,
-        tokens_moved
-    from moved
-
+        {{ moved }} as tokens_moved
+    from restated
+    {% endfor %}
 ),
 
 summed as (
@@ -161,18 +123,8 @@ both_views as (
         because.because
     from summed
     cross join {{ source('raw', 'run_settings') }} as run_settings
-    inner join because
-        on
-            summed.grain = because.grain
-            and summed.source = because.source
-            and summed.period_start = because.period_start
-            and summed.lens = because.lens
-    inner join wholes
-        on
-            summed.grain = wholes.grain
-            and summed.source = wholes.source
-            and summed.period_start = wholes.period_start
-            and summed.lens = wholes.lens
+    inner join because using (grain, source, period_start, lens)
+    inner join wholes using (grain, source, period_start, lens)
 
 ),
 

@@ -41,7 +41,7 @@ priced as (
             and usage.usage_date = periods.usage_date
             and periods.grain = 'monthly'
     cross join {{ source('raw', 'run_settings') }} as run_settings
-    left join overrides on usage.model_permaslug = overrides.model_permaslug
+    left join overrides using (model_permaslug)
 
 ),
 

@@ -47,7 +47,7 @@ newer as (
         pairs.previous_seen_on,
         models.*
     from pairs
-    inner join models on pairs.seen_on = models.seen_on
+    inner join models using (seen_on)
 
 ),
 

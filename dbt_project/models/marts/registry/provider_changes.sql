@@ -81,7 +81,7 @@ newer as (
         pairs.previous_seen_on,
         lists.*
     from pairs
-    inner join lists on pairs.seen_on = lists.seen_on
+    inner join lists using (seen_on)
 
 ),
 

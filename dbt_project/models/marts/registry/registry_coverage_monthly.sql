@@ -5,10 +5,7 @@ with usage as (
         periods.period_start,
         periods.is_complete as month_is_complete
     from {{ ref('int_usage_identified') }} as usage
-    inner join {{ ref('int_periods') }} as periods
-        on
-            usage.source = periods.source
-            and usage.usage_date = periods.usage_date
+    inner join {{ ref('int_periods') }} as periods using (source, usage_date)
     where periods.grain = 'monthly'
 
 ),

@@ -1,10 +1,4 @@
-with quarantine as (
-
-    select * from {{ source('raw', 'quarantine') }}
-
-),
-
-dumps as (
+with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
 
@@ -20,8 +14,5 @@ select
     quarantine.field,
     quarantine.value,
     quarantine.expected
-from quarantine
-inner join dumps
-    on
-        quarantine.source = dumps.source
-        and quarantine.dump_sha256 = dumps.dump_sha256
+from {{ source('raw', 'quarantine') }} as quarantine
+inner join dumps using (source, dump_sha256)

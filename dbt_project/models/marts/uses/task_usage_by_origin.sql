@@ -113,22 +113,9 @@ combined as (
         {% endfor -%}
         coalesce(by_origin.models, 0) as models
     from tags
-    inner join tag_origins
-        on
-            tags.window_start = tag_origins.window_start
-            and tags.window_end = tag_origins.window_end
-            and tags.tag = tag_origins.tag
-    left join by_origin
-        on
-            tag_origins.window_start = by_origin.window_start
-            and tag_origins.window_end = by_origin.window_end
-            and tag_origins.tag = by_origin.tag
-            and tag_origins.origin = by_origin.origin
-    left join placed
-        on
-            tags.window_start = placed.window_start
-            and tags.window_end = placed.window_end
-            and tags.tag = placed.tag
+    inner join tag_origins using (window_start, window_end, tag)
+    left join by_origin using (window_start, window_end, tag, origin)
+    left join placed using (window_start, window_end, tag)
 
 ),
 

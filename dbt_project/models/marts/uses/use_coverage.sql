@@ -61,6 +61,6 @@ select
     newest.token_share as newest_token_share,
     newest.usage_share as newest_usage_share
 from {{ ref('uses') }} as uses
-left join labels on uses.use = labels.use
-left join measured on uses.use = measured.use
-left join newest on uses.use = newest.use
+left join labels using (use)
+left join measured using (use)
+left join newest using (use)
