@@ -528,7 +528,7 @@ def test_what_nobody_foresaw_in_a_file_is_said(
     def judge(*_: object) -> None:
         raise KeyError("an unknown key")
 
-    monkeypatch.setattr("orchestration.landing.store._judge", judge)
+    monkeypatch.setattr("orchestration.landing.store._parse_and_check", judge)
     with pytest.raises(RefusedDumpError, match=r"^d\.csv: cannot be read: KeyError: 'an unkn"):
         land(drop("d.csv", CSV), settings)
 
@@ -540,7 +540,7 @@ def test_a_refused_file_that_cannot_be_moved_is_left_and_named(settings: Setting
     result = take_inbox(settings)
     ((path, message),) = result.refused
     assert path == page and page.exists()
-    assert result.left == {page: f"it is refused and cannot be moved (File exists): {message}"}
+    assert result.left == {page: f"it is refused but cannot be moved (File exists): {message}"}
 
 
 def inbox_of(settings: Settings, seconds: float) -> Settings:
