@@ -381,7 +381,7 @@ POISON: list[tuple[str, str, str, str]] = [
      f"spend_by_origin_daily {DAY} (base_lineage): 0 of"),
     ("INCOMPLETE_DAY", USAGE,
      f"select * replace (usage_date <> date '{DAY}' as is_complete) from t", DAY),
-    ("TASK_TAG_UNMAPPED", "task_usage", task_rows(has_map_row=False), "math (general) holds 50"),
+    ("TASK_TAG_UNMAPPED", "task_usage", task_rows(has_map_row=False), "math (general) has 50"),
     ("RULE_SET_TOKENS", "share_by_rule_set_weekly",
      "select * from t where period_start <> date '2026-01-12'", "2026-01-12"),
     ("CLAIM_VERDICTS", "claims",

@@ -270,7 +270,9 @@ def look_at_what_the_lists_changed(result: dg.ExecuteInProcessResult) -> None:
         "| removed | openai/gone | model | openai/gone |  | openai |  |",
     ]
     providers = shown["provider_changes"]
-    assert providers.startswith("The provider list of 2026-06-01 against that of 2026-05-22: 1 he")
+    assert providers.startswith(
+        "The provider list of 2026-06-01 compared with that of 2026-05-22: 1 he"
+    )
     assert "| headquarters_changed | mistral | Mistral | FR | DE |" in providers
     assert "| new | newcomer | Newcomer |  |  |" in providers
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}

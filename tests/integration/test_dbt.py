@@ -368,7 +368,7 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
         pytest.param(
             "alter table marts.quarantine alter row_number type integer;"
             "alter table metrics.headline alter share type float",
-            r"^2 column\(s\) are not .*\n"
+            r"^2 column\(s\) do not follow .*\n"
             r"  table headline, column share: found float, expected double\n"
             r"  table quarantine, column row_number: found int32, expected int64$",
             id="other types, in two tables",
@@ -386,7 +386,7 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
         pytest.param(
             "alter table marts.share_by_lab drop column rank;"
             "alter table marts.spend_by_lab drop column grain",
-            r"^6 column\(s\) are not .*\n"
+            r"^6 column\(s\) do not follow .*\n"
             r"(  table share_by_lab_(daily|monthly|weekly), column rank: found no such column, "
             r"expected int32\n){3}"
             r"(  table spend_by_lab_(daily|monthly|weekly), column grain: found no such column, "
@@ -395,7 +395,7 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
         ),
         pytest.param(
             "update marts.share_by_origin set grain = 'yearly' where grain = 'monthly'",
-            r"^1 column\(s\) are not .*\n"
+            r"^1 column\(s\) do not follow .*\n"
             r"  table share_by_origin_daily, column grain: found yearly, "
             r"expected one of daily, monthly, weekly$",
             id="rows of a grain that no table publishes",

@@ -578,7 +578,7 @@ def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_
     result = pipeline.run(restated)
     assert restated.latest_path.read_bytes() == before
     assert (result.vintage.vintage_id, result.vintage.is_new) == (old["vintage_id"], False)
-    assert f"latest.json names {old['vintage_id']}, where it stays" in result.vintage.why_not
+    assert f"latest.json names {old['vintage_id']} and is left so" in result.vintage.why_not
     left_alone = [notice for notice in result.notices if "left as it is" in notice]
     assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
 
@@ -743,7 +743,7 @@ def test_publish_refuses_a_candidate_of_other_dumps(
     before = small.latest_path.read_bytes()
     build_candidate(ingest_all(list_dumps(small), small), small)
     land_feed(small, drop, count=COUNT + 1)
-    with pytest.raises(TokenshareError, match="other dumps"):
+    with pytest.raises(TokenshareError, match="have changed since it was made"):
         pipeline.publish_newest(small)
     assert small.latest_path.read_bytes() == before
 

