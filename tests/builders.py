@@ -31,7 +31,7 @@ def days(first: str, count: int) -> list[str]:
 
 
 def feed(dates: Iterable[str], scale: int = 1_000_000) -> list[Row]:
-    """Rows of a healthy feed; totals vary by a few per cent over the week, as real ones do."""
+    """Rows of a healthy feed; totals vary by a few percent over the week, as real ones do."""
     return [
         (day, slug, str(tokens * scale + i * 1_000 + n))
         for n, day in enumerate(dates)
@@ -221,7 +221,7 @@ def task_classifications(
     **data: Any,
 ) -> bytes:
     """`/api/v1/classifications/task`: `tags` stand in for fields of a plain entry, `models` are
-    (share of the tag's requests, of its tokens) by tag and id; `data` stands in for the rest.
+    (share of the tag's requests, of its tokens) by tag and id; `data` replaces the rest.
 
     The shape is that of a real answer: fields, their order, permaslugs as ids, and shares as
     numbers rounded to three decimals, without zeros at the end. Source: OpenRouter

@@ -74,7 +74,7 @@ def write_registry(folder: Path, **texts: str) -> Path:
 
 
 def publish_usage(settings: Settings, vintage_id: str = "20260301T000000Z-00000000") -> Path:
-    """As much of a vintage as the registry's commands read; gives its tables folder."""
+    """As much of a vintage as the registry's commands read; returns its tables folder."""
     tables = settings.vintages_dir / vintage_id / "tables"
     tables.mkdir(parents=True)
     with duckdb.connect() as connection:

@@ -47,7 +47,7 @@ union all
 select
     'models' as seed,
     model_authors.base_slug as name,
-    'its author stands for ' || authors.lab_id || ', its row for ' || model_authors.lab_id
+    'its author belongs to ' || authors.lab_id || ', its row for ' || model_authors.lab_id
         as contradiction
 from model_authors
 inner join authors

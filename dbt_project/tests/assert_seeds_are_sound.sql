@@ -112,7 +112,7 @@ with problems as (
     select
         '{{ seed }}.{{ column }}' as seed_column,
         cast({{ column }} as string) as value,
-        'stands more than once' as problem
+        'is there more than once' as problem
     from {{ ref(seed) }}
     where {{ column }} is not null
     group by {{ column }}

@@ -103,7 +103,7 @@ def test_python_runs_beside_the_data(
 def test_a_transcript_is_what_the_command_prints(
     language: str, text: str, said: str, shipped: Shipped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each line up to `…` stands in the output, in this order; lines may be left out."""
+    """Each line up to `…` is in the output, in this order; lines may be left out."""
     monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(shipped[0].data_dir))
     command, _, transcript = text.partition("\n")
     program, *arguments = shlex.split(command.removeprefix("$ "))

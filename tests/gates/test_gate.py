@@ -74,7 +74,7 @@ Spoil = Callable[..., RuleResult]
 
 @pytest.fixture(scope="session")
 def opened(healthy: Path) -> dict[bool, duckdb.DuckDBPyConnection]:
-    """The healthy tables with themselves as the vintage before, and without one."""
+    """The healthy tables with themselves as the previous vintage, and without one."""
     return {True: gate.connect(healthy, healthy), False: gate.connect(healthy, None)}
 
 
@@ -308,7 +308,7 @@ def month_share_off(amount: float) -> str:
 
 
 def task_rows(**spoiled: object) -> str:
-    """Two tags of one window, half of everything each; `spoiled` stands in the row of `math`."""
+    """Two tags of one window, half of everything each; `spoiled` is in the row of `math`."""
     columns = {
         "source": "'openrouter_task_classifications'", "window_start": "date '2026-06-11'",
         "window_end": "date '2026-06-17'", "window_days": "7::int", "tag": "'math'",
@@ -565,7 +565,7 @@ EDGES: list[tuple[str, str, Callable[[Any], str], Any, Any, str]] = [
      .format, "all_rows", "top_9", "share_by_rule_set_monthly 2026-01-01"),
 ]
 # fmt: on
-# Compared with the vintage before: here the healthy candidate itself.
+# Compared with the previous vintage: here the healthy candidate itself.
 WITH_PREVIOUS = {"RESTATEMENT", "CATALOGUE_SHRANK"}
 OF_CONTRACTS = {"KEY", "VALUE_RANGE", "VALUE_SET", "VALUE_FORM"}
 FAILS = {"blocker": "fail", "warning": "warn"}
@@ -819,7 +819,7 @@ def test_an_analyst_runs_every_rule_on_the_database_of_a_vintage(
 def test_a_landed_dump_that_restates_a_settled_day_and_ends_early_is_refused_by_the_run(
     small: Settings, tmp_path: Path
 ) -> None:
-    """The gate inside a run sees the vintage before; the last two lines of the file are cut off."""
+    """The gate inside a run sees the previous vintage; the file lacks its last two lines."""
     before = small.latest_path.read_bytes()
     factor = 1 + 1.001 * LIMITS.restatement.max_relative_change
     rows = [
@@ -950,7 +950,7 @@ def test_a_settled_day_that_keeps_its_total_but_not_its_models_is_a_restatement(
 
 
 def test_an_incomplete_day_is_not_judged_by_its_shape(ask: Spoil) -> None:
-    """Its missing rows lie in quarantine and it says so; two rules would name it again."""
+    """Its missing rows are in quarantine and it says so; two rules would name it again."""
     cut = (
         f"select * replace (usage_date <> date '{DAY}' as is_complete) from t "
         f"where usage_date <> date '{DAY}' or author in ('deepseek', 'openai')"

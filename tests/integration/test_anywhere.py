@@ -18,7 +18,7 @@ from tests.conftest import later_dumps
 NAME = 'it\'s a "folder" ä 数据'
 LOCALEDEF = shutil.which("localedef")
 SCRIPT = Path(sys.executable).with_name("tokenshare")
-# C stands for itself; the others are compiled from Debian's sources (package `locales`).
+# C needs nothing; the others are compiled from Debian's sources (package `locales`).
 LOCALES = {"C": "ascii", "zh_CN.GBK": "gbk", "de_DE.ISO-8859-1": "iso-8859-1"}
 
 

@@ -52,7 +52,7 @@ def untouched(installation: Settings, small_base: Settings) -> Settings:
 
 def test_every_unit_test_passes(untouched: Settings, manifest: dict[str, Any]) -> None:
     results = run_dbt(untouched, ["test", "--select", "test_type:unit"])
-    # A skipped or erroneous test is no pass.
+    # A skipped or erroneous test has not passed.
     failed = [f"{r.name}: {r.status}\n{r.message}" for r in results if r.status != "pass"]
     assert not failed, "\n\n".join(failed)
     assert {r.unique_id for r in results} == set(manifest["unit_tests"])
@@ -183,7 +183,7 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
         pytest.param(
             "assert_seeds_are_sound",
             "insert into registry.routers select * from registry.routers limit 1",
-            id="a key that stands twice",
+            id="a key that is there twice",
         ),
         pytest.param(
             "assert_seeds_are_sound",

@@ -40,7 +40,7 @@ FAST = hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
 
 @pytest.fixture(scope="module")
 def query(small_base: Settings) -> Query:
-    """Run a model on usage; gives its rows."""
+    """Run a model on usage; returns its rows."""
     compiled = small_base.dbt_target_dir / "compiled" / "tokenshare" / "models"
     statements = {
         name: next(compiled.rglob(f"{name}.sql")).read_text(encoding="utf-8") for name in MODELS

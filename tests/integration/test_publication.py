@@ -144,7 +144,7 @@ READERS = PROJECT_ROOT / "tests" / "readers"
 
 @pytest.mark.parametrize("reader", sorted(p.stem for p in READERS.glob("*.txt")))
 def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader: str) -> None:
-    """Drivers of BI tools ship 1.x. The release lies in a folder of its own beside the pinned one,
+    """Drivers of BI tools ship 1.x. The release is in a folder of its own beside the pinned one,
     so that it is another process that reads."""
     folder = Path(sys.prefix) / "readers" / reader
     pinned = Requirement((READERS / f"{reader}.txt").read_text(encoding="utf-8").split("\\")[0])

@@ -271,7 +271,7 @@ def test_what_costs_something_else_than_tokens_is_not_free_and_other_prices_are_
 
 
 def snapshot(path: Path, **models: object) -> None:
-    """A catalogue snapshot with an Intelligence Index per id; `__` stands for `:`."""
+    """A catalogue snapshot with an Intelligence Index per id; `__` means `:`."""
     data = [
         {
             "id": "a/" + name.replace("__", ":"),

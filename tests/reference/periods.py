@@ -21,7 +21,7 @@ def starts(dates: pd.Series, grain: str) -> pd.Series:
 
 
 def start(day: dt.date, grain: str) -> dt.date:
-    """First day of the period that a day lies in."""
+    """First day of the period that a day belongs to."""
     if grain == "weekly":
         return day - dt.timedelta(days=day.weekday())
     return day.replace(day=1) if grain == "monthly" else day

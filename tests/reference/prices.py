@@ -110,7 +110,7 @@ def days_of_use() -> dict[str, list[str]]:
 
 
 def spoken(model: str) -> Iterator[tuple[str, str, list[Price]]]:
-    """From day to day (exclusive), the prices of the source that speaks of a model.
+    """From day to day (exclusive), the prices of the source that counts for a model.
 
     Of all that say anything of the model on a day, for any kind, the first in order of precedence.
     What the catalogue has listed and taken down is filled only between two changes between which
@@ -136,7 +136,7 @@ def used(model: str, begins: str, ends: str) -> bool:
 
 @functools.cache
 def history(model: str) -> list[tuple[str, str, Price]]:
-    """Each price with the days on which it speaks, from and to (exclusive)."""
+    """Each price with the days on which it counts, from and to (exclusive)."""
     runs: list[tuple[str, str, Price]] = []
     open_runs: dict[Price, int] = {}
     for begins, ends, prices in spoken(model):
@@ -164,7 +164,7 @@ def price_history() -> pd.DataFrame:
 
 
 def listed_on(model: str, day: str) -> dict[str, Price]:
-    """The price of each kind that speaks for a model on a day."""
+    """The price of each kind that counts for a model on a day."""
     return {
         price.price_kind: price for begins, ends, price in history(model) if begins <= day < ends
     }

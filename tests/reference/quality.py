@@ -59,9 +59,9 @@ def _readings() -> dict[dt.date, dict[str, inputs.Row]]:
 
 def _origin(model: str, day: str) -> str:
     """Headquarters of the lab by the registry's row of the model, else of its author."""
-    said = registry.speaks("models", "base_slug", model, day, "then")["lab_id"]
+    said = registry.row_of("models", "base_slug", model, day, "then")["lab_id"]
     author = registry.parts(model)[2]
-    lab = said or registry.speaks("authors", "author", author, day, "then")["lab_id"]
+    lab = said or registry.row_of("authors", "author", author, day, "then")["lab_id"]
     return registry.headquarters(lab, day, "then")
 
 

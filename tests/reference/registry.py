@@ -23,8 +23,8 @@ def _rows_of(seed: str, key: str) -> dict[str, list[Row]]:
     return rows
 
 
-def speaks(seed: str, key: str, value: str, day: str, view: str) -> Row:
-    """The row that speaks on a day: of those that hold and are known, the one learned last.
+def row_of(seed: str, key: str, value: str, day: str, view: str) -> Row:
+    """The row that counts on a day: of those that hold and are known, the one learned last.
 
     Returns an empty row if there is none. `view` is `then` (known when the day began) or `now`.
     """
@@ -63,21 +63,21 @@ def identify(permaslug: str, lab: str) -> str:
 
 def headquarters(lab: str, day: str, view: str) -> str:
     """The country of a lab, `unidentified` if no page states it."""
-    return speaks("labs", "lab_id", lab, day, view)["headquarters"] or UNIDENTIFIED
+    return row_of("labs", "lab_id", lab, day, view)["headquarters"] or UNIDENTIFIED
 
 
 def lab_name(lab: str, day: str, view: str = "then") -> str:
     """The canonical name of a lab, `Unidentified` for what is unidentified."""
     if lab == UNIDENTIFIED:
         return "Unidentified"
-    return speaks("labs", "lab_id", lab, day, view)["lab_name"]
+    return row_of("labs", "lab_id", lab, day, view)["lab_name"]
 
 
 def _attribute(permaslug: str, day: str, view: str) -> Row:
     """The columns that `attributed` adds, of one slug on one day."""
     base, _, author = parts(permaslug)
-    model = speaks("models", "base_slug", base, day, view)
-    lab = model["lab_id"] or speaks("authors", "author", author, day, view)["lab_id"]
+    model = row_of("models", "base_slug", base, day, view)
+    lab = model["lab_id"] or row_of("authors", "author", author, day, view)["lab_id"]
     base_lab = model["base_lab_id"]
     return {
         "identification": identify(permaslug, lab),

@@ -207,7 +207,7 @@ def weekly() -> pd.DataFrame:
 
 
 def _weeks_of(month: dt.date) -> list[dt.date]:
-    """The Mondays of the weeks whose Thursday lies in the month."""
+    """The Mondays of the weeks whose Thursday is in the month."""
     days = (month + dt.timedelta(days=n) for n in range(31))
     thursdays = (day for day in days if day.month == month.month and day.weekday() == 3)
     return [day - dt.timedelta(days=3) for day in thursdays]

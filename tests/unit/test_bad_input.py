@@ -678,7 +678,7 @@ ANY_JSON = st.recursive(
 
 
 def split(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | None:
-    """Good and quarantined rows, None where the dump is refused."""
+    """Good and quarantined rows, None if the dump is refused."""
     dump = Dump("fuzzed", content)
     try:
         source = find_source(dump, "openrouter_rankings")

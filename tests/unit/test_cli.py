@@ -367,7 +367,7 @@ def test_verify_compares_the_pointer_with_the_vintage(
 def test_claims_are_listed_shown_and_given_as_json(
     small: Settings, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The small feed holds January and February 2026: most claims lie outside of it."""
+    """The small feed holds January and February 2026: most claims are about other days."""
     monkeypatch.setenv("COLUMNS", "160")
     folder = ("--data-dir", small.data_dir)
     assert call(monkeypatch, "claims", *folder) == 0

@@ -109,7 +109,7 @@ def test_what_the_system_says_is_expected_and_a_bug_is_not() -> None:
 
 @pytest.mark.parametrize("rows", [50_000, 1_000_000])
 def test_a_full_disk_inside_duckdb_is_expected(rows: int, tmp_path: Path) -> None:
-    """A limit on the size of a file stands for the disk: DuckDB cannot write on, either."""
+    """A limit on the size of a file acts as a full disk: DuckDB cannot write on, either."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(duckdb.Error) as full:
         try:

@@ -248,7 +248,7 @@ def test_as_of_comes_from_the_best_that_says_it(
         assert landed.notices == ()
 
 
-@pytest.mark.skipif(not REAL_MANIFEST.exists(), reason="the real manifest lies outside the project")
+@pytest.mark.skipif(not REAL_MANIFEST.exists(), reason="the real manifest is not in the project")
 def test_a_real_manifest_is_read_and_ours_has_its_shape() -> None:
     assert (
         read_manifest(REAL_MANIFEST).retrieved_at.isoformat() == "2026-10-08T01:46:15.433000+00:00"

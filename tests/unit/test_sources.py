@@ -357,7 +357,7 @@ def test_task_classifications_are_rows_for_tags_models_and_macro_categories() ->
         ((0, 1, 1), "0.005"),
         ((0.12345678901234567, 0.1, 0), "0.000000000000000005"),
         (("0.1234567890123456789", 0.1, 0), "0"),
-        # What is no number decides nothing.
+        # What is not a number decides nothing.
         (("0,123", "NaN", [0.123]), "0.005"),
     ],
 )

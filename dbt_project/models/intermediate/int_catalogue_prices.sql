@@ -177,7 +177,7 @@ removed as (
 
 ),
 
--- What was learned on which day; NULL is "no longer offered". The smaller `speaks` comes first.
+-- What was learned on which day; NULL is "no longer offered". The smaller `precedence` comes first.
 events as (
 
     select
@@ -190,7 +190,7 @@ events as (
         match_kind,
         matched_id,
         correction_id,
-        1 as speaks
+        1 as precedence
     from seen
     union all
     select
@@ -205,7 +205,7 @@ events as (
         seed.match_kind,
         seed.matched_id,
         seed.correction_id,
-        2 as speaks
+        2 as precedence
     from seed
     cross join seed_end
     left join seed_days on seed.valid_to = seed_days.read_on
@@ -220,7 +220,7 @@ events as (
         match_kind,
         matched_id,
         correction_id,
-        3 as speaks
+        3 as precedence
     from seed
     where valid_to is not null
     union all
@@ -234,7 +234,7 @@ events as (
         'removed' as match_kind,
         cast(null as varchar) as matched_id,
         cast(null as varchar) as correction_id,
-        4 as speaks
+        4 as precedence
     from removed
 
 ),
@@ -246,7 +246,7 @@ one_a_day as (
     qualify
         row_number() over (
             partition by model_permaslug, price_kind, event_date
-            order by speaks
+            order by precedence
         ) = 1
 
 ),

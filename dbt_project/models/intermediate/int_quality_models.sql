@@ -72,7 +72,7 @@ known_authors as (
 
 ),
 
--- A row of the model itself speaks before the row of its author, as for usage.
+-- A row of the model itself counts before the row of its author, as for usage.
 named as (
 
     select

@@ -511,7 +511,7 @@ select
                 'The data cover ' || cast(judged.days_present as string) || ' of the '
                 || cast(judged.days_in_window as string) || ' days of the window.'
         when judged.metric = 'price_quality' and judged.verdict = 'not_measurable'
-            then 'No reading of a quality index speaks of this month.'
+            then 'No quality index was read for this month.'
         when judged.metric = 'price_quality' and judged.measured_value is null
             then
                 'No model of ' || judged.group_name || ' was 90 % as good as the best of '

@@ -4,7 +4,7 @@
 -- The limits by which this vintage was judged.
 create or replace temp view limits as select unnest(limits) from read_json('gate/results.json');
 
--- The vintage before: none. To compare with one, attach its database and name its tables here.
+-- The previous vintage: none. To compare with one, attach its database and name its tables here.
 create or replace temp view previous_usage_daily as select * from usage_daily where false;
 create or replace temp view previous_price_history as select * from price_history where false;
 
