@@ -75,7 +75,7 @@ def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> 
         connection.execute(f"""
             create table raw.openrouter_rankings as
             select '{dump_sha256}' as dump_sha256, row_number() over () as row_number,
-                date as usage_date, model_permaslug, total_tokens
+                date as usage_date, model_permaslug, total_tokens as tokens
             from read_csv('{dump}')
         """)
         for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):

@@ -19,6 +19,7 @@ from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, Settings
 from orchestration.transformation.dbt import BUILD, ensure_manifest, raise_on_failure, run_dbt
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
+from tests.bench import bare_sql
 
 DATA_TESTS = {
     "assert_tokens_conserved",
@@ -438,3 +439,13 @@ def test_shares_do_not_depend_on_the_order_of_rows(untouched: Settings) -> None:
     assert all(r.ok for r in run_dbt(untouched, ["run"]))
     assert content() == before
     assert all(before)
+
+
+def test_the_bench_runs_the_sql_of_the_models(small: Settings, tmp_path: Path) -> None:
+    """What a run is compared with makes every table that dbt makes."""
+    (record,) = list_dumps(small)
+    target = tmp_path / "bare"
+    target.mkdir()
+    bare_sql(small, small.landing_dir / record.path, record.sha256, target)
+    made = {p.stem for p in target.glob("*.parquet")}
+    assert made == {t.name for t in tables("published").values() if t.made_by_dbt}
