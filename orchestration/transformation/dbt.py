@@ -19,12 +19,8 @@ from orchestration.files import fingerprint, write_atomically
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 
 _MARKER = "project.sha256"
-# dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed. The working
-# database has only raw tables when a run begins, so dbt need not look up what is there.
-_QUIET_FLAGS = (
-    "--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none",
-    "--no-populate-cache",
-)  # fmt: skip
+# dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed.
+_QUIET_FLAGS = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none")
 # Unit tests check the SQL, not the data: `make test` runs them, a run of the pipeline does not.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 
