@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make run` and `make test` work in a fresh clone.
-# The Python that the suite runs on, or else the newest supported one; PYTHON names another one.
-PYTHON ?= python3.11 python3.14 python3.13 python3.12 python3
+# The newest supported Python that starts; PYTHON names another one.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 VENV := .venv
 BIN := $(VENV)/bin

@@ -147,9 +147,14 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
     """Drivers of BI tools ship 1.x. The release is in a folder of its own beside the pinned one,
     so that it is another process that reads."""
     folder = Path(sys.prefix) / "readers" / reader
-    pinned = Requirement((READERS / f"{reader}.txt").read_text(encoding="utf-8").split("\\")[0])
-    if pinned.marker and not pinned.marker.evaluate():
-        pytest.skip(f"{reader} has no wheel for this Python")
+    text = (READERS / f"{reader}.txt").read_text(encoding="utf-8")
+    # Each Python has its own oldest release: a release has wheels for the Pythons of its time.
+    [pinned] = [
+        p
+        for line in text.splitlines()
+        if line.startswith("duckdb==")
+        if (p := Requirement(line.rstrip("\\"))).marker is None or p.marker.evaluate()
+    ]
     assert (folder / "duckdb").is_dir(), f"{folder} is missing; `make readers` installs it"
     vintage = latest_vintage(small_base)
     assert vintage is not None
@@ -170,7 +175,7 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     version, rows, comments = json.loads(said.stdout)
-    assert f"duckdb-{version}" == reader
+    assert pinned.specifier.contains(version)
     assert rows == {
         name: pq.read_metadata(vintage.path / "tables" / f"{name}.parquet").num_rows
         for name in tables("published")
