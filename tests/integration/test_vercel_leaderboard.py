@@ -80,6 +80,9 @@ def test_shares_are_typed_rows_with_every_digit() -> None:
         (answer({"A": 100}).replace(b"2026-03-01", b"2026-03-03"), ["day_not_over"]),
         (answer({"A": 100}, **{"from": "2026-03-02", "to": "2026-03-02"}), ["outside_window"]),
         (answer({}, rows=["A"]), ["malformed_row"]),
+        (answer({"A": 100, "B": 7}).replace(b"7", b"NaN"), ["not_a_number"]),
+        (answer({"A": 100, "B": 7}).replace(b"7", b'"much"'), ["not_a_number"]),
+        (answer({"A": 100, "B": 7}).replace(b"7", b"null"), ["missing_value"]),
     ],
 )
 def test_shares_that_cannot_be_believed_are_quarantined(content: bytes, codes: list[str]) -> None:

@@ -47,8 +47,8 @@ MUTANTS: list[SqlMutant] = [
     ),
     SqlMutant(
         MODELS / "intermediate/int_crossover_points.sql",
-        "max(period_start) filter (where not is_tie and leads <> led_before)",
         "max(period_start) filter (where leads <> led_before)",
+        "max(period_start) filter (where leads = led_before)",
     ),
     SqlMutant(
         MODELS / "intermediate/int_usage_priced.sql",

@@ -261,6 +261,7 @@ def test_an_app_rankings_answer_is_typed_rows_that_carry_its_meta() -> None:
         (builders.task_classifications({"math": {}}, as_of="9999-12-31"), "a day of the data"),
         (builders.task_classifications({"math": {}}, window_days="7d"), "window_days is '7d'"),
         (builders.task_classifications({"math": {}}, window_days=0), "window_days is '0'"),
+        (builders.task_classifications({"math": {}}, window_days=367), "from 1 to 366"),
         (
             builders.task_classifications({"math": {}}, macro_categories=None),
             "data.macro_categories` is NoneType",

@@ -101,7 +101,8 @@ pairs as (
 
 ),
 
--- A tie changes no lead: each period is compared with the last one that somebody led.
+-- A tie changes no lead: each period is compared with the last one that somebody led, and a tie
+-- with the last tie, which nobody led either.
 compared as (
 
     select
@@ -127,7 +128,7 @@ summed as (
         origin,
         rival_origin,
         min(period_start) filter (where leads) as first_lead,
-        max(period_start) filter (where not is_tie and leads <> led_before) as last_change,
+        max(period_start) filter (where leads <> led_before) as last_change,
         min(period_start) filter (where not is_tie) as first_decided,
         max_by(leads, period_start) filter (where not is_tie) as leads_now,
         min(period_start) filter (where leads_identified) as first_identified_lead,
