@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,6 @@ from orchestration import __version__
 from orchestration.cli_registry import registry_app
 from orchestration.errors import (
     RefusedDumpError,
-    SourceWithheldError,
     TokenshareError,
     VerificationError,
     safe_text,
@@ -37,7 +35,6 @@ from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
     from orchestration.diff.usage import Difference
-    from orchestration.publication.vintage import Vintage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,7 +116,7 @@ def run(
 
     settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
     with _Progress() as progress:
-        result = pipeline.run(settings, progress)
+        result = pipeline.run(settings, progress, entrance="command_line")
     for landed in result.inbox.landed:
         _print_landed(landed)
     for notice in result.notices:
@@ -130,16 +127,8 @@ def run(
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
-    refused = [message for _, message in result.inbox.refused]
-    _raise_if_withheld(vintage, refused)
-    if refused:
-        raise RefusedDumpError("\n".join(refused))
-
-
-def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
-    """Raise SourceWithheldError if the latest vintage lacks something that was landed."""
-    if vintage.withheld:
-        raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
+    if result.problem:
+        raise result.problem
 
 
 def _print_landed(landed: object) -> None:
@@ -238,14 +227,15 @@ def publish(data_dir: DataDir = None) -> None:
 
     settings = _settings(data_dir)
     with _Progress() as progress:
-        vintage = pipeline.publish_newest(settings, progress)
+        vintage = pipeline.publish_newest(settings, progress, entrance="command_line")
     outcome = (
         f"published vintage {vintage.vintage_id}"
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
     output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
-    _raise_if_withheld(vintage)
+    if problem := pipeline.withheld_error(vintage):
+        raise problem
 
 
 @app.command(

@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     """Settings of one installation.
 
     Everything that a run writes is below `data_dir`: `landing/` (dumps, never deleted),
-    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused) and
-    `published/`.
+    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused),
+    `published/` and `runs/` (the outcome of every run).
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     )
     keep_refused_candidates: int = Field(
         default=5, ge=1, description="Refused candidates kept for inspection."
+    )
+    keep_runs: int = Field(
+        default=1000, ge=1, description="Runs of which `data/runs/` keeps the outcome."
     )
 
     shipped_history: bool = Field(
@@ -126,6 +129,10 @@ class Settings(BaseSettings):
     @cached_property
     def candidates_dir(self) -> Path:
         return self.data_dir / "candidates"
+
+    @cached_property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
 
     @cached_property
     def published_dir(self) -> Path:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
+from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
@@ -230,13 +231,14 @@ def test_verify_of_what_is_no_vintage_exits_6(
 def test_a_second_run_while_the_lock_is_held_exits_7(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
-    """By every command that writes; nothing is written."""
+    """By every command that writes; nothing is written but that it was tried."""
     monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
     with writer_lock(Settings()):
         for command in ("run", "publish"):
             assert call(monkeypatch, command) == 7
             assert "another run has held the writer's lock for 0 s" in capsys.readouterr().err
-    assert [p.name for p in (tmp_path / "data").iterdir()] == [".writer.lock"]
+    assert {p.name for p in (tmp_path / "data").iterdir()} == {".writer.lock", "runs"}
+    assert [r.exit_code for r in read_runs(Settings())] == [7, 7]
 
 
 def test_a_run_with_a_refused_inbox_file_exits_3_after_all_else_is_done(
