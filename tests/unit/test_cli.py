@@ -138,6 +138,26 @@ def test_fields_that_were_not_believed_are_counted_beside_the_rows(
     assert "1 rows, 0 quarantined, 1 field(s) of good rows quarantined, sha256" in said
 
 
+def test_a_wrong_time_is_put_right_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "d.json", builders.api_json(builders.feed(["2026-02-01"])))
+    right = ("--as-of", "2026-02-28T01:46Z")
+    assert call(monkeypatch, "land", path, *right, "--correct") == 2
+    assert "--correct needs --as-of and --reason" in capsys.readouterr().err
+    assert call(monkeypatch, "land", path, "--reason", "x") == 2
+    assert call(monkeypatch, "land", path) == 0
+    assert call(monkeypatch, "land", path, *right) == 3
+    capsys.readouterr()
+    assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "a wrong clock") == 0
+    said = capsys.readouterr()
+    assert "landed before, as_of updated" in said.out
+    assert "was landed before with as_of 2026-03-01T01:46:00Z (from meta); it is now" in said.err
+    monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
+    with writer_lock(Settings()):
+        assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "x") == 7
+
+
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
