@@ -5,15 +5,16 @@ import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from orchestration import __version__
+from orchestration import __version__, cli_status
 from orchestration.cli_registry import registry_app
+from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
     TokenshareError,
@@ -34,9 +35,6 @@ from orchestration.terminal import (
 )
 from orchestration.terminal import settings_of as _settings
 
-if TYPE_CHECKING:
-    from orchestration.diff.usage import Difference
-
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -49,6 +47,8 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.add_typer(vintages_app, name="vintages")
+cli_status.add_to(app)
 
 
 class _Progress:
@@ -371,71 +371,7 @@ def diff(
         from orchestration.publication.manifest import find_vintage
 
         found = compare_vintages(find_vintage(before, settings), find_vintage(after, settings))
-    if as_json:
-        from dataclasses import asdict
-
-        print_json(asdict(found))
-        return
-    _print_difference(found, limit)
-
-
-def _print_difference(found: "Difference", limit: int) -> None:
-    output.print(
-        f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
-        f"{found.after.name} (as of {found.after.as_of})\n"
-        f"{found.days_compared} days in both, {found.first_day} to {found.last_day}; "
-        f"{len(found.days_only_before)} only in the first, "
-        f"{len(found.days_only_after)} only in the second",
-        soft_wrap=True,
-    )
-    for side in (found.before, found.after):
-        if side.withheld:
-            output.print(f"withheld from {side.name}: {', '.join(side.withheld)}", soft_wrap=True)
-    if not found.rows_changed:
-        output.print("no row differs on these days")
-        return
-    output.print(
-        f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "
-        f"{found.tokens_before:,} → {found.tokens_after:,}",
-        soft_wrap=True,
-    )
-    origins = Table(title="By origin, over all days that are in both")
-    for column in ("source", "origin"):
-        origins.add_column(column)
-    for column in ("tokens before", "after", "change", "share before", "after", "points"):
-        origins.add_column(column, justify="right")
-    for row in found.origins:
-        origins.add_row(
-            safe_text(row["source"]),
-            safe_text(row["origin"]),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
-            f"{100 * row['share_moved']:+.4f}",
-        )
-    output.print(origins)
-    shown = found.rows[:limit]
-    rows = Table(title=f"By day and model, {len(shown)} of {found.rows_changed}; points of the day")
-    for column in ("day", "model", "origin"):
-        rows.add_column(column)
-    for column in ("tokens before", "after", "change", "relative", "points"):
-        rows.add_column(column, justify="right")
-    for row in shown:
-        origin = row["origin_after"] or row["origin_before"]
-        if row["origin_before"] and row["origin_after"] and origin != row["origin_before"]:
-            origin = f"{row['origin_before']} → {origin}"
-        relative = row["relative_change"]
-        rows.add_row(
-            f"{row['usage_date']}",
-            Text(safe_text(row["model_permaslug"])),
-            safe_text(origin),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            "new" if relative is None else f"{relative:+.3%}",
-            f"{100 * (row['share_after'] - row['share_before']):+.4f}",
-        )
-    if shown:
-        output.print(rows)
+    print_difference(found, limit, as_json)
 
 
 @app.command(

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
@@ -17,6 +17,7 @@ from orchestration.errors import (
     SourceWithheldError,
     TokenshareError,
     TransformError,
+    VerificationError,
 )
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -38,6 +39,7 @@ from orchestration.publication.candidate import (
     with_current_inputs,
 )
 from orchestration.publication.manifest import Withheld
+from orchestration.publication.retention import Pruned, prune, roll_back, set_pin
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -217,12 +219,12 @@ def publish_or_withhold(
 ) -> Vintage:
     """Publish a candidate. If the gate refuses it only because of sources other than the primary
     one, make and publish a candidate that withholds them (see `publication.withheld`). The refused
-    candidate is kept.
+    candidate is kept. After a publication, old vintages are pruned.
 
     The caller must hold the writer's lock. Raises what `publish` raises.
     """
     try:
-        return publish(candidate, settings, progress=progress)
+        return _prune_after(publish(candidate, settings, progress=progress), settings)
     except GateRefusedError as refused:
         ingested = ingest_all(read_records(settings), settings)
         records = [i.record for i in ingested]
@@ -231,6 +233,47 @@ def publish_or_withhold(
             raise
     candidate = make_candidate(ingested, settings, progress, withheld)
     return publish_or_withhold(candidate, settings, progress)
+
+
+def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
+    """Prune after a publication, if the settings say so. What prevents it becomes a notice."""
+    if not (vintage.is_new and settings.prune_after_run):
+        return vintage
+    try:
+        pruned = prune(settings)
+    except (TokenshareError, OSError) as error:
+        return replace(vintage, notices=(f"old vintages are not pruned: {error}",))
+    said = [f"{id_} is pruned" for id_ in pruned.vintage_ids]
+    return replace(vintage, notices=(*said, *pruned.notices))
+
+
+def prune_vintages(settings: Settings, dry_run: bool = False) -> tuple[Pruned, list[str]]:
+    """Delete old vintages (see `publication.retention`), or find those that would be deleted.
+    Returns notices for the user as well."""
+    if dry_run:
+        return prune(settings, dry_run=True), []
+    with writer_lock(settings):
+        notices = finish_interrupted(settings)
+        return prune(settings), notices
+
+
+def pin_vintage(name: str, reason: str, settings: Settings, *, pinned: bool) -> str:
+    """Pin or unpin a vintage; returns its id."""
+    with writer_lock(settings):
+        return set_pin(name, reason, settings, pinned=pinned)
+
+
+def roll_back_to(name: str, reason: str, settings: Settings) -> tuple[str, str, list[str]]:
+    """Make `latest.json` name another vintage; returns its id, the id before it, and notices.
+
+    An interrupted publication is finished first, so that the next run does not undo the rollback.
+    """
+    with writer_lock(settings):
+        try:
+            notices = finish_interrupted(settings)
+        except VerificationError as error:
+            notices = [f"latest.json is damaged, and is replaced: {error}"]
+        return (*roll_back(name, reason, settings), notices)
 
 
 def run(
@@ -293,6 +336,7 @@ def _run_on(
             "table quarantine"
         )
     vintage = publish_or_withhold(make_candidate(ingested, settings, progress), settings, progress)
+    notices += vintage.notices
     notices += [
         f"warning {v.rule}: {v.title}; {v.observed}"
         for v in vintage.gate_results

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, ValidationError
 
 from orchestration.errors import TokenshareError, as_user_error, safe_text
-from orchestration.files import format_time
+from orchestration.files import append_line, format_time
 from orchestration.settings import Settings
 
 # `program` is code that calls the functions of `pipeline` itself.
@@ -101,15 +101,6 @@ def without_secrets(text: str, settings: Settings) -> str:
     return text
 
 
-def _append(descriptor: int, document: dict[str, Any]) -> None:
-    """Write one line, in one call. A line that a kill has cut before it is closed first."""
-    size = os.fstat(descriptor).st_size
-    cut = size and os.pread(descriptor, 1, size - 1) != b"\n"
-    line = json.dumps(document, sort_keys=True, ensure_ascii=False)
-    os.write(descriptor, ("\n" * bool(cut) + line + "\n").encode(errors="backslashreplace"))
-    os.fsync(descriptor)
-
-
 def begin(
     settings: Settings,
     what: str,
@@ -142,7 +133,7 @@ def begin(
             "started": format_time(started or datetime.now(UTC)),
         }
         try:
-            _append(_held[path], first)
+            append_line(_held[path], first)
         except OSError:
             os.close(_held.pop(path))
             path.unlink(missing_ok=True)
@@ -184,7 +175,7 @@ def end(
     try:
         if descriptor is None:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-        _append(descriptor, last)
+        append_line(descriptor, last)
     except FileNotFoundError:
         return
     finally:
@@ -215,7 +206,7 @@ def end_interrupted(exit_code: int) -> None:
             run = _read(path)
             if run is not None and run.ended is None:
                 now = format_time(datetime.now(UTC))
-                _append(
+                append_line(
                     descriptor,
                     {"ended": now, "outcome": "canceled", "exit_code": exit_code, "error": ""},
                 )

@@ -37,7 +37,8 @@ ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
     "transformation", "metrics", "registry", "diff", "run_log", "pipeline",
-    "terminal", "cli_registry", "cli", "resources", "assets", "automation", "definitions",
+    "terminal", "cli_registry", "cli_vintages", "cli_status", "cli",
+    "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
 

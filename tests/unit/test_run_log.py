@@ -153,7 +153,7 @@ def test_an_error_keeps_its_message_if_the_log_cannot_be_written(
         pytest.raises(GateRefusedError, match=r"^DAY_TOTAL") as raised,
         run_log.recorded(settings, "run", "program"),
     ):
-        monkeypatch.setattr(run_log, "_append", full)
+        monkeypatch.setattr(run_log, "append_line", full)
         raise GateRefusedError("DAY_TOTAL")
     assert raised.value.__notes__ == [
         "note: the run log cannot be written: [Errno 28] No space left on device"
