@@ -15,7 +15,7 @@ from orchestration.files import format_time
 from orchestration.settings import Settings
 from orchestration.terminal import EXIT_CODES, DataDir, output, print_json, settings_of
 
-DAMAGED, WITHHELD, STALE, LAST_RUN_FAILED = 6, 10, 11, 12
+DAMAGED, WITHHELD, STALE, LAST_RUN_FAILED = 6, 10, 12, 13
 # If there are several problems, the first of these is the exit code.
 _WORST_FIRST = (DAMAGED, LAST_RUN_FAILED, STALE, WITHHELD)
 _WIDTH, _INDENT = 80, 14
@@ -216,8 +216,8 @@ def status(
     what waits in the inbox, what failed last and why, the next run, and the use of the disk.
 
     The exit code is for monitoring: 0 all is well, 6 latest.json or its vintage is damaged (their
-    hashes are not read; `tokenshare verify` does), 12 the last run failed, was killed or refused a
-    file of the inbox, 11 a source is stale or nothing is published
+    hashes are not read; `tokenshare verify` does), 13 the last run failed, was killed or refused a
+    file of the inbox, 12 a source is stale or nothing is published
     (TOKENSHARE_STALE_AFTER_DAYS), 10 a source is withheld. The first that applies is returned.
     """
     found = read_status(settings_of(data_dir))

@@ -31,8 +31,8 @@ EXIT_CODES = """
 Exit codes: 0 done (also if there was nothing new) · 1 other failure · 2 wrong usage ·
 3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
 7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-10 published, but a source is withheld · 11 stale (`status`) ·
-12 the last run failed (`status`) · 130 interrupted (Ctrl-C) · 143 terminated.
+10 published, but a source is withheld · 12 stale (`status`) ·
+13 the last run failed (`status`) · 130 interrupted (Ctrl-C) · 143 terminated.
 """
 
 # A message may quote a file; nobody reads longer lines.

@@ -66,7 +66,7 @@ def test_all_is_well_the_night_after_a_day_and_until_the_next_night(settings: Se
     assert read_status(settings, before_the_night)["exit_code"] == 0
     assert read_status(settings, before_the_night)["next_run"] == "2026-11-29T02:45:00Z"
     status = read_status(settings, before_the_night + timedelta(days=1))
-    assert status["exit_code"] == 11
+    assert status["exit_code"] == 12
     assert [p["text"] for p in status["problems"]] == [
         "openrouter_models: the newest day is 2026-11-21, 9 days ago; more than 8 is stale",
         "openrouter_rankings: the newest day is 2026-11-27, 3 days ago; more than 2 is stale",
@@ -86,10 +86,10 @@ def test_how_old_is_stale_is_a_setting_per_source(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_worst_problem_is_the_exit_code(settings: Settings) -> None:
-    assert codes(read_status(settings, NOW)) == [11]  # nothing is published
+    assert codes(read_status(settings, NOW)) == [12]  # nothing is published
     published(settings, date(2026, 11, 20), withheld=[WITHHELD])
     status = read_status(settings, NOW)
-    assert (status["exit_code"], codes(status)) == (11, [11, 10])
+    assert (status["exit_code"], codes(status)) == (12, [12, 10])
     assert status["withheld"] == ["openrouter_models"]
     with (
         pytest.raises(GateRefusedError),
@@ -97,11 +97,11 @@ def test_the_worst_problem_is_the_exit_code(settings: Settings) -> None:
     ):
         raise GateRefusedError("DAY_TOTAL: 2026-11-27\nmore")
     status = read_status(settings, NOW)
-    assert (status["exit_code"], codes(status)) == (12, [11, 10, 12])
+    assert (status["exit_code"], codes(status)) == (13, [12, 10, 13])
     assert status["problems"][-1]["text"].endswith("failed, exit code 5: DAY_TOTAL: 2026-11-27")
     settings.latest_path.write_bytes(b"{}")
     status = read_status(settings, NOW)
-    assert (status["exit_code"], codes(status)) == (6, [6, 12])
+    assert (status["exit_code"], codes(status)) == (6, [6, 13])
     assert status["vintage"] is None
 
 
@@ -111,7 +111,7 @@ def test_a_failure_counts_until_a_later_run_goes_through(settings: Settings) -> 
     run_log.end(settings, "one", "failed", exit_code=8, error="model x", ended=NOW)
     run_log.begin(settings, "run", "ui", "two")
     status = read_status(settings, NOW)
-    assert status["exit_code"] == 12
+    assert status["exit_code"] == 13
     assert [run["run_id"] for run in status["running"]] == ["two"]
     run_log.end(settings, "two", "nothing_new")
     status = read_status(settings, NOW)
@@ -135,16 +135,16 @@ def test_it_fits_80_columns_for_people_and_is_json_for_programs(
     published(settings, date(2026, 1, 1))
     run_log.begin(settings, "run", "schedule", "one")
     run_log.end(settings, "one", "failed", exit_code=5, error="no end " * 100)
-    assert call(monkeypatch, "status") == 12
+    assert call(monkeypatch, "status") == 13
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 80
     for text in (
-        "not well (exit code 12)", "2026-01-01", "STALE", "1 ready, 1 waiting",
+        "not well (exit code 13)", "2026-01-01", "STALE", "1 ready, 1 waiting",
         "c.csv.part: its name is that of an incomplete", "a.csv: is empty", "DAY_TOTAL",
         "run by schedule at", "free ",
     ):  # fmt: skip
         assert text in " ".join(said.split()), text
-    assert call(monkeypatch, "status", "--json") == 12
+    assert call(monkeypatch, "status", "--json") == 13
     status = json.loads(capsys.readouterr().out)
     assert status["inbox"]["ready"] == ["b.csv"]
     assert status["refused_candidates"] == {refused.name: ["DAY_TOTAL"]}
