@@ -2,21 +2,21 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from orchestration import __version__
+from orchestration import __version__, cli_status
 from orchestration.cli_registry import registry_app
+from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
-    SourceWithheldError,
     TokenshareError,
     VerificationError,
     safe_text,
@@ -35,10 +35,6 @@ from orchestration.terminal import (
 )
 from orchestration.terminal import settings_of as _settings
 
-if TYPE_CHECKING:
-    from orchestration.diff.usage import Difference
-    from orchestration.publication.vintage import Vintage
-
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -51,6 +47,8 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.add_typer(vintages_app, name="vintages")
+cli_status.add_to(app)
 
 
 class _Progress:
@@ -119,7 +117,7 @@ def run(
 
     settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
     with _Progress() as progress:
-        result = pipeline.run(settings, progress)
+        result = pipeline.run(settings, progress, entrance="command_line")
     for landed in result.inbox.landed:
         _print_landed(landed)
     for notice in result.notices:
@@ -130,16 +128,8 @@ def run(
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
-    refused = [message for _, message in result.inbox.refused]
-    _raise_if_withheld(vintage, refused)
-    if refused:
-        raise RefusedDumpError("\n".join(refused))
-
-
-def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
-    """Raise SourceWithheldError if the latest vintage lacks something that was landed."""
-    if vintage.withheld:
-        raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
+    if result.problem:
+        raise result.problem
 
 
 def _print_landed(landed: object) -> None:
@@ -180,7 +170,9 @@ class _HelpWithSources(TyperCommand):
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
     "tokenshare land models.json --source openrouter_models · "
-    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES,
+    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z · "
+    "tokenshare land rankings.json --as-of 2026-08-21T00:05Z --correct --reason 'clock was wrong'"
+    + _EXIT_CODES,
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
@@ -199,6 +191,18 @@ def land(
             "2026-08-22T00-05-21Z.csv.gz."
         ),
     ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct",
+            help="Put right the time of a dump that is landed already, whatever stated it; needs "
+            "--as-of and --reason. The file may be the landed one itself.",
+        ),
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why it is corrected; the dump's sidecar keeps it, and the old time."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Store raw dumps by content hash, with their provenance. Landing a dump again does nothing.
@@ -208,6 +212,7 @@ def land(
     keyless export (2026-10-08.manifest.json) beside its CSV: it states when the snapshot was made,
     and its hash and row count are checked.
     """
+    from orchestration import pipeline
     from orchestration.landing.inbox import wait_for_writers
     from orchestration.landing.manifest import SUFFIX
     from orchestration.landing.store import land as land_one
@@ -218,15 +223,21 @@ def land(
         flag = parse_time(as_of, "--as-of") if as_of else None
     except RefusedDumpError as error:
         raise typer.BadParameter(str(error)) from error
+    if correct and not (flag and reason and reason.strip()):
+        raise typer.BadParameter("--correct needs --as-of and --reason")
+    if reason and not correct:
+        raise typer.BadParameter("--reason is that of --correct")
     dumps = [f for f in files if not f.name.endswith(SUFFIX)]
     refused = []
-    # A manifest among the files is read with its dump; on its own it is refused.
-    for file in dumps or files:
-        try:
-            wait_for_writers(file, settings)
-            _print_landed(land_one(file, settings, source, flag))
-        except RefusedDumpError as error:
-            refused.append(str(error))
+    # A run that is at work reads the sidecars more than once.
+    with pipeline.writer_lock(settings) if correct else nullcontext():
+        # A manifest among the files is read with its dump; on its own it is refused.
+        for file in dumps or files:
+            try:
+                wait_for_writers(file, settings)
+                _print_landed(land_one(file, settings, source, flag, correction=reason))
+            except RefusedDumpError as error:
+                refused.append(str(error))
     if refused:
         raise RefusedDumpError("\n".join(refused))
 
@@ -238,14 +249,15 @@ def publish(data_dir: DataDir = None) -> None:
 
     settings = _settings(data_dir)
     with _Progress() as progress:
-        vintage = pipeline.publish_newest(settings, progress)
+        vintage = pipeline.publish_newest(settings, progress, entrance="command_line")
     outcome = (
         f"published vintage {vintage.vintage_id}"
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
     output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
-    _raise_if_withheld(vintage)
+    if problem := pipeline.withheld_error(vintage):
+        raise problem
 
 
 @app.command(
@@ -359,71 +371,7 @@ def diff(
         from orchestration.publication.manifest import find_vintage
 
         found = compare_vintages(find_vintage(before, settings), find_vintage(after, settings))
-    if as_json:
-        from dataclasses import asdict
-
-        print_json(asdict(found))
-        return
-    _print_difference(found, limit)
-
-
-def _print_difference(found: "Difference", limit: int) -> None:
-    output.print(
-        f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
-        f"{found.after.name} (as of {found.after.as_of})\n"
-        f"{found.days_compared} days in both, {found.first_day} to {found.last_day}; "
-        f"{len(found.days_only_before)} only in the first, "
-        f"{len(found.days_only_after)} only in the second",
-        soft_wrap=True,
-    )
-    for side in (found.before, found.after):
-        if side.withheld:
-            output.print(f"withheld from {side.name}: {', '.join(side.withheld)}", soft_wrap=True)
-    if not found.rows_changed:
-        output.print("no row differs on these days")
-        return
-    output.print(
-        f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "
-        f"{found.tokens_before:,} → {found.tokens_after:,}",
-        soft_wrap=True,
-    )
-    origins = Table(title="By origin, over all days that are in both")
-    for column in ("source", "origin"):
-        origins.add_column(column)
-    for column in ("tokens before", "after", "change", "share before", "after", "points"):
-        origins.add_column(column, justify="right")
-    for row in found.origins:
-        origins.add_row(
-            safe_text(row["source"]),
-            safe_text(row["origin"]),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
-            f"{100 * row['share_moved']:+.4f}",
-        )
-    output.print(origins)
-    shown = found.rows[:limit]
-    rows = Table(title=f"By day and model, {len(shown)} of {found.rows_changed}; points of the day")
-    for column in ("day", "model", "origin"):
-        rows.add_column(column)
-    for column in ("tokens before", "after", "change", "relative", "points"):
-        rows.add_column(column, justify="right")
-    for row in shown:
-        origin = row["origin_after"] or row["origin_before"]
-        if row["origin_before"] and row["origin_after"] and origin != row["origin_before"]:
-            origin = f"{row['origin_before']} → {origin}"
-        relative = row["relative_change"]
-        rows.add_row(
-            f"{row['usage_date']}",
-            Text(safe_text(row["model_permaslug"])),
-            safe_text(origin),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            "new" if relative is None else f"{relative:+.3%}",
-            f"{100 * (row['share_after'] - row['share_before']):+.4f}",
-        )
-    if shown:
-        output.print(rows)
+    print_difference(found, limit, as_json)
 
 
 @app.command(

@@ -1,12 +1,13 @@
 """Writing files so that a crash at any moment leaves the old state or the new one."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -119,6 +120,59 @@ def remove_leftovers(parents: Iterable[Path]) -> None:
                         path.unlink(missing_ok=True)
                 finally:
                     os.close(descriptor)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Keep `delete_folder` from deleting this folder while it is read. Does nothing if the file
+    system has no locks, or the folder is not there."""
+    descriptor = None
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def delete_folder(folder: Path) -> bool:
+    """Delete a finished folder, which disappears in one step. Returns False, and leaves it, if
+    somebody is `reading` it.
+
+    If this is interrupted, `remove_leftovers` deletes the rest. A process that has opened a file in
+    it keeps that file until it closes it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        gone = folder.with_name(f"{BUILDING_PREFIX}deleted-{folder.name}")
+        folder.rename(gone)
+        fsync(folder.parent)
+        shutil.rmtree(gone, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def append_line(descriptor: int, document: dict[str, Any]) -> None:
+    """Append a document as one line of JSON to a file that is open with O_RDWR and O_APPEND.
+
+    What a kill has left of the line before it is cut off. Raises OSError if the disk is full.
+    """
+    size = end = os.fstat(descriptor).st_size
+    while end and os.pread(descriptor, 1, end - 1) != b"\n":
+        end -= 1
+    if end != size:
+        os.ftruncate(descriptor, end)
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, default=str)
+    line = (text + "\n").encode(errors="backslashreplace")
+    if os.write(descriptor, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
 
 
 def to_json(document: Any) -> bytes:

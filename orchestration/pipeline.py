@@ -3,17 +3,21 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
+from orchestration import run_log
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
+    RefusedDumpError,
     RunLockedError,
+    SourceWithheldError,
     TokenshareError,
     TransformError,
+    VerificationError,
 )
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -35,6 +39,7 @@ from orchestration.publication.candidate import (
     with_current_inputs,
 )
 from orchestration.publication.manifest import Withheld
+from orchestration.publication.retention import Pruned, prune, roll_back, set_pin
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -59,6 +64,22 @@ class RunResult:
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
+
+    @property
+    def problem(self) -> TokenshareError | None:
+        """What is wrong although the run went through, as the error that the command line shows: a
+        source is withheld, or a file of the inbox was refused."""
+        refused = [message for _, message in self.inbox.refused]
+        if self.vintage.withheld:
+            return withheld_error(self.vintage, refused)
+        return RefusedDumpError("\n".join(refused)) if refused else None
+
+
+def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheldError | None:
+    """The error that says what a vintage lacks of what was landed, or None if it lacks nothing."""
+    if not vintage.withheld:
+        return None
+    return SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
 
 
 @contextmanager
@@ -198,12 +219,12 @@ def publish_or_withhold(
 ) -> Vintage:
     """Publish a candidate. If the gate refuses it only because of sources other than the primary
     one, make and publish a candidate that withholds them (see `publication.withheld`). The refused
-    candidate is kept.
+    candidate is kept. After a publication, old vintages are pruned.
 
     The caller must hold the writer's lock. Raises what `publish` raises.
     """
     try:
-        return publish(candidate, settings, progress=progress)
+        return _prune_after(publish(candidate, settings, progress=progress), settings)
     except GateRefusedError as refused:
         ingested = ingest_all(read_records(settings), settings)
         records = [i.record for i in ingested]
@@ -214,12 +235,71 @@ def publish_or_withhold(
     return publish_or_withhold(candidate, settings, progress)
 
 
-def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
-    """Run the whole graph: land, ingest, transform, candidate, gate, publish.
+def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
+    """Prune after a publication, if the settings say so. What prevents it becomes a notice."""
+    if not (vintage.is_new and settings.prune_after_run):
+        return vintage
+    try:
+        pruned = prune(settings)
+    except (TokenshareError, OSError) as error:
+        return replace(vintage, notices=(f"old vintages are not pruned: {error}",))
+    said = [f"{id_} is pruned" for id_ in pruned.vintage_ids]
+    return replace(vintage, notices=(*said, *pruned.notices))
+
+
+def prune_vintages(settings: Settings, dry_run: bool = False) -> tuple[Pruned, list[str]]:
+    """Delete old vintages (see `publication.retention`), or find those that would be deleted.
+    Returns notices for the user as well."""
+    if dry_run:
+        return prune(settings, dry_run=True), []
+    with writer_lock(settings):
+        notices = finish_interrupted(settings)
+        return prune(settings), notices
+
+
+def pin_vintage(name: str, reason: str, settings: Settings, *, pinned: bool) -> str:
+    """Pin or unpin a vintage; returns its id."""
+    with writer_lock(settings):
+        return set_pin(name, reason, settings, pinned=pinned)
+
+
+def roll_back_to(name: str, reason: str, settings: Settings) -> tuple[str, str, list[str]]:
+    """Make `latest.json` name another vintage; returns its id, the id before it, and notices.
+
+    An interrupted publication is finished first, so that the next run does not undo the rollback.
+    """
+    with writer_lock(settings):
+        try:
+            notices = finish_interrupted(settings)
+        except VerificationError as error:
+            notices = [f"latest.json is damaged, and is replaced: {error}"]
+        return (*roll_back(name, reason, settings), notices)
+
+
+def run(
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    *,
+    entrance: run_log.Entrance = "program",
+) -> RunResult:
+    """Run the whole graph: land, ingest, transform, candidate, gate, publish. The run log keeps
+    what became of it.
 
     If the same code made the latest vintage from the same dumps, nothing is published, and
     `why_not` of the returned vintage states the reason.
     """
+    with run_log.recorded(settings, "run", entrance) as ending:
+        result = _run(settings, progress)
+        _record(ending, result.vintage, result.problem)
+        return result
+
+
+def _record(ending: run_log.Ending, vintage: Vintage, problem: TokenshareError | None) -> None:
+    ending.outcome = "published" if vintage.is_new else "nothing_new"
+    ending.vintage_id, ending.problem = vintage.vintage_id, problem
+
+
+def _run(settings: Settings, progress: Progress) -> RunResult:
     with writer_lock(settings):
         notices = tidy_up(settings)
         progress("landing")
@@ -256,6 +336,7 @@ def _run_on(
             "table quarantine"
         )
     vintage = publish_or_withhold(make_candidate(ingested, settings, progress), settings, progress)
+    notices += vintage.notices
     notices += [
         f"warning {v.rule}: {v.title}; {v.observed}"
         for v in vintage.gate_results
@@ -264,11 +345,19 @@ def _run_on(
     return RunResult(vintage, inbox, tuple(notices))
 
 
-def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
-    """Gate and publish the newest candidate, for example after a threshold has changed."""
-    with writer_lock(settings):
+def publish_newest(
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    *,
+    entrance: run_log.Entrance = "program",
+) -> Vintage:
+    """Gate and publish the newest candidate, for example after a threshold has changed. The run log
+    keeps what became of it."""
+    with run_log.recorded(settings, "publish", entrance) as ending, writer_lock(settings):
         candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
-        return publish_or_withhold(candidate, settings, progress)
+        vintage = publish_or_withhold(candidate, settings, progress)
+        _record(ending, vintage, withheld_error(vintage))
+        return vintage
 
 
 def diff_dumps(

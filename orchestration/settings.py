@@ -1,10 +1,10 @@
 """Every setting, typed, in one place. Environment variables are `TOKENSHARE_<NAME>`."""
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     """Settings of one installation.
 
     Everything that a run writes is below `data_dir`: `landing/` (dumps, never deleted),
-    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused) and
-    `published/`.
+    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused),
+    `published/` and `runs/` (the outcome of every run).
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +60,25 @@ class Settings(BaseSettings):
     )
     keep_refused_candidates: int = Field(
         default=5, ge=1, description="Refused candidates kept for inspection."
+    )
+    stale_after_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={},
+        description="By source: the newest day in the data may be this many days ago; `*` is for "
+        "all other sources.",
+        validate_default=True,
+    )
+    nightly_at: time = Field(
+        default=time(2, 45), description="When the nightly run starts, UTC, as HH:MM."
+    )
+    keep_vintages_days: int = Field(
+        default=30, ge=1, description="Days for which every vintage is kept."
+    )
+    prune_after_run: bool = Field(
+        default=True,
+        description="Delete old vintages after a run that publishes, as `vintages prune` does.",
+    )
+    keep_runs: int = Field(
+        default=1000, ge=1, description="Runs of which `data/runs/` keeps the outcome."
     )
 
     shipped_history: bool = Field(
@@ -89,6 +108,29 @@ class Settings(BaseSettings):
         description="Address at which `published/` is served. It makes the links of a report "
         "absolute, as social networks require for a preview picture.",
     )
+
+    @field_validator("stale_after_days")
+    @classmethod
+    def _with_defaults(cls, value: dict[str, int]) -> dict[str, int]:
+        # A day is published in the night after it: just before, the one before it is the newest.
+        # What else is pulled describes weeks and changes slowly.
+        return {PRIMARY_SOURCE: 2, "*": 8, **value}
+
+    def stale_after(self, source: str) -> int:
+        """How many days ago the newest day of a source may be."""
+        return self.stale_after_days.get(source, self.stale_after_days["*"])
+
+    @property
+    def nightly_cron(self) -> str:
+        """`nightly_at` as a cron schedule, in UTC."""
+        return f"{self.nightly_at.minute} {self.nightly_at.hour} * * *"
+
+    def next_night(self, now: datetime) -> datetime:
+        """When the next nightly run is due."""
+        today = now.astimezone(UTC).replace(
+            hour=self.nightly_at.hour, minute=self.nightly_at.minute, second=0, microsecond=0
+        )
+        return today if today > now else today + timedelta(days=1)
 
     @field_validator("data_dir")
     @classmethod
@@ -126,6 +168,10 @@ class Settings(BaseSettings):
     @cached_property
     def candidates_dir(self) -> Path:
         return self.data_dir / "candidates"
+
+    @cached_property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
 
     @cached_property
     def published_dir(self) -> Path:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from orchestration import run_log
 from orchestration.errors import TokenshareError, as_user_error, safe_text
 from orchestration.files import to_json
 from orchestration.settings import Settings
@@ -30,7 +31,8 @@ EXIT_CODES = """
 Exit codes: 0 done (also if there was nothing new) · 1 other failure · 2 wrong usage ·
 3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
 7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-10 published, but a source is withheld · 130 interrupted (Ctrl-C) · 143 terminated.
+10 published, but a source is withheld · 12 stale (`status`) ·
+13 the last run failed (`status`) · 130 interrupted (Ctrl-C) · 143 terminated.
 """
 
 # A message may quote a file; nobody reads longer lines.
@@ -86,6 +88,7 @@ def exit_on_interrupt() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         what = "interrupted" if number == signal.SIGINT else "terminated (SIGTERM)"
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
+        run_log.end_interrupted(128 + number)
         with suppress(Exception):
             sys.stdout.flush()
         with suppress(OSError):

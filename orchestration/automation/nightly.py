@@ -6,6 +6,7 @@ from orchestration.errors import safe_text
 from orchestration.files import sha256_bytes
 from orchestration.landing.inbox import file_state, scan_inbox
 from orchestration.resources.installation import Installation
+from orchestration.settings import Settings
 
 publish_vintage = dg.define_asset_job(
     "publish_vintage",
@@ -19,7 +20,7 @@ publish_vintage = dg.define_asset_job(
 nightly = dg.ScheduleDefinition(
     name="nightly",
     job=publish_vintage,
-    cron_schedule="45 2 * * *",
+    cron_schedule=Settings().nightly_cron,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Runs the job every night, after the source has published.",

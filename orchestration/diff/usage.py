@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import TokenshareError, VerificationError, safe_text
+from orchestration.files import reading
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import single_match
 from orchestration.publication.verify import verify
@@ -162,9 +163,14 @@ def compare(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) ->
 def compare_vintages(before: Path, after: Path) -> Difference:
     """Compare two vintages, each with the origins that it published.
 
-    Raises VerificationError if either has changed since it was published.
+    Nobody prunes them meanwhile. Raises VerificationError if either has changed since it was
+    published.
     """
-    folders = {"before": before, "after": after}
+    with reading(before), reading(after):
+        return _compare_folders({"before": before, "after": after})
+
+
+def _compare_folders(folders: dict[str, Path]) -> Difference:
     sides = []
     for folder in folders.values():
         manifest = verify(folder, deep=False)

@@ -216,6 +216,19 @@ def _refuse(path: Path, message: str, settings: Settings, result: InboxResult) -
         result.refused.append((moved, message))
 
 
+def refused_files(settings: Settings) -> dict[Path, str]:
+    """The refused files that nobody has removed yet, each with the reason, cut to one line."""
+    folder = settings.inbox_dir / _REFUSED
+    found = {}
+    for reason in sorted(folder.glob(f"*{_REASON_SUFFIX}")):
+        try:
+            text = reason.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError as error:
+            text = f"its reason cannot be read: {error.strerror}"
+        found[folder / reason.name.removesuffix(_REASON_SUFFIX)] = safe_text(text, 500)
+    return found
+
+
 def _land_file(path: Path, settings: Settings, result: InboxResult) -> None:
     """Land one file, and remove it from the inbox if it is still the file that was landed."""
     before = file_state(path)

@@ -25,9 +25,9 @@ _SEAL = "manifest_sha256"
 _VINTAGE_ID = re.compile(r"(2\d{3}[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ)-[0-9a-f]{8}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _REPAIR = (
-    "Restore the damaged files from a copy; or let latest.json name a vintage that `tokenshare "
-    "verify` accepts (its vintage_id, `vintages/<vintage_id>` as path, its manifest_sha256); or "
-    "remove latest.json, and the next run publishes a vintage without revisions."
+    "Restore the damaged files from a copy; or let latest.json name another vintage: `tokenshare "
+    "vintages rollback ID --reason …` (`tokenshare vintages list` shows them); or remove "
+    "latest.json, and the next run publishes a vintage without revisions."
 )
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, safe_text
-from orchestration.files import sha256_file, to_json
+from orchestration.files import reading, sha256_file, to_json
 from orchestration.gate.rules import create_shares, rules, share_tables
 from orchestration.publication.candidate import DATABASE_NAME
 from orchestration.publication.manifest import (
@@ -215,10 +215,16 @@ def verify(
     if the hashes are and the publisher is trusted. `note` is called with what cannot be checked in
     a vintage of another version.
 
-    Raises VerificationError that names every file that differs, is missing or is unexpected.
+    Nobody prunes the vintage meanwhile. Raises VerificationError that names every file that
+    differs, is missing or is unexpected.
     """
     if not folder.is_dir():
         raise VerificationError(f"{folder}: is not a vintage folder")
+    with reading(folder):
+        return _verify(folder, deep, note)
+
+
+def _verify(folder: Path, deep: bool, note: Callable[[str], None]) -> dict[str, Any]:
     document = read_manifest(folder)
     problems = _file_problems(folder, document)
     if deep and not problems:

@@ -65,13 +65,14 @@ Report = Callable[..., None]
 @dataclass(frozen=True)
 class Vintage:
     """A published vintage. `is_new` is false if an earlier run published it; then `why_not` states
-    why there was nothing to publish."""
+    why there was nothing to publish. `notices` are to be shown to the user."""
 
     vintage_id: str
     path: Path
     manifest: dict[str, Any]
     is_new: bool = False
     why_not: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def gate_results(self) -> tuple[RuleResult, ...]:
@@ -135,8 +136,8 @@ def published_already(inputs_sha256: str, settings: Settings) -> Vintage | None:
             return replace(
                 latest,
                 why_not=f"vintage {folder.name} was made from these dumps by this code, but "
-                f"latest.json names {latest.vintage_id} and is left so; to go forward, make it "
-                f"name {folder.name}",
+                f"latest.json names {latest.vintage_id} and is left so; to go forward: "
+                f"tokenshare vintages rollback {folder.name} --reason …",
             )
     return None
 
@@ -297,21 +298,30 @@ def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
         return headline(connection)
 
 
-def _was_refused(candidate: Path) -> bool:
+def _candidates(settings: Settings) -> list[Path]:
+    folders = settings.candidates_dir.glob("*")
+    return sorted(p for p in folders if not p.name.startswith(BUILDING_PREFIX))
+
+
+def _failed_rules(candidate: Path) -> tuple[str, ...]:
+    """The rules for which the gate refused a candidate, or () if it did not."""
     try:
         results = read_json(candidate / "gate" / "results.json")["results"]
-        return any(result["verdict"] == "fail" for result in results)
+        return tuple(str(r["rule"]) for r in results if r["verdict"] == "fail")
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return ()
+
+
+def refused_candidates(settings: Settings) -> dict[Path, tuple[str, ...]]:
+    """The candidates that the gate refused, oldest first, each with the rules that failed."""
+    failed = {folder: _failed_rules(folder) for folder in _candidates(settings)}
+    return {folder: rules for folder, rules in failed.items() if rules}
 
 
 def _prune_candidates(settings: Settings) -> None:
     """Keep the newest refused candidates, and delete all others, also those of killed runs."""
-    folders = sorted(
-        p for p in settings.candidates_dir.glob("*") if not p.name.startswith(BUILDING_PREFIX)
-    )
-    kept = [p for p in folders if _was_refused(p)][-settings.keep_refused_candidates :]
-    for folder in set(folders) - set(kept):
+    kept = list(refused_candidates(settings))[-settings.keep_refused_candidates :]
+    for folder in set(_candidates(settings)) - set(kept):
         shutil.rmtree(folder, ignore_errors=True)
 
 

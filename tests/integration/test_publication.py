@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
 from orchestration.publication.manifest import read_manifest, seal_manifest, set_latest
+from orchestration.publication.retention import read_history
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
+from orchestration.run_log import read_runs
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.transformation.raw_tables import create_working_database
 from tests import builders
@@ -586,6 +589,47 @@ def test_a_run_that_was_killed_before_latest_json_is_finished_and_a_rollback_is_
     assert f"latest.json names {old['vintage_id']} and is left so" in result.vintage.why_not
     left_alone = [notice for notice in result.notices if "left as it is" in notice]
     assert [new.vintage_id in n or "29991231" in n for n in left_alone] == [True, True]
+
+
+def test_a_rollback_lasts_until_there_is_something_new_and_then_old_vintages_are_pruned(
+    restated: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    new = latest_vintage(restated)
+    assert new is not None
+    old = new.manifest["previous_vintage"]
+    ages = ("20250102T000000Z-00000000", "20250103T000000Z-00000000")
+    for name in ages:  # of one week and month
+        copy_of_latest(restated, name, vintage_id=name)
+    reason = "wrong counts"
+    restated.latest_path.write_bytes(b"{}")  # it repairs that as well
+    assert pipeline.roll_back_to(new.vintage_id[:16], reason, restated)[:2] == (new.vintage_id, "")
+    assert pipeline.roll_back_to(old, reason, restated) == (old, new.vintage_id, [])
+    assert [(e.vintages, e.before, e.reason) for e in read_history(restated)] == [
+        ((new.vintage_id,), "", reason),
+        ((old,), new.vintage_id, reason),
+    ]
+
+    same = pipeline.run(restated).vintage
+    assert (same.vintage_id, same.is_new) == (old, False)
+    assert f"tokenshare vintages rollback {new.vintage_id} --reason" in same.why_not
+    assert pipeline.prune_vintages(restated, dry_run=True)[0].vintage_ids == ages[:1]
+
+    land_feed(restated, drop, count=COUNT + 2)
+    result = pipeline.run(restated, entrance="schedule")
+    assert result.vintage.is_new
+    assert result.vintage.manifest["previous_vintage"] == old
+    assert [n for n in result.notices if "prune" in n] == [f"{ages[0]} is pruned"]
+    assert {p.name for p in restated.vintages_dir.iterdir()} == {
+        ages[1], old, new.vintage_id, result.vintage.vintage_id,
+    }  # fmt: skip
+    *_, first, second = read_runs(restated)
+    assert (first.state, first.vintage_id, first.entrance) == ("nothing_new", old, "program")
+    assert (second.state, second.exit_code, second.entrance) == ("published", 0, "schedule")
+
+    (restated.vintages_dir / old / "report" / "index.html").write_bytes(b"")
+    with pytest.raises(VerificationError, match=r"report/index\.html: has 0 bytes"):
+        pipeline.roll_back_to(old, reason, restated)
+    assert latest_vintage(restated) == replace(result.vintage, is_new=False, notices=())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
+from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
@@ -52,7 +53,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "claims", "diff", "land", "publish", "registry", "run", "show", "verify", "version",
+        "claims", "diff", "land", "publish", "registry", "run", "show", "status", "verify",
+        "version", "vintages",
     ]  # fmt: skip
 
 
@@ -62,7 +64,8 @@ def test_help_shows_an_example_and_the_exit_codes() -> None:
         text = " ".join(result.output.split())
         assert result.exit_code == 0, command
         assert f"tokenshare {command}" in text.split("Example", 1)[1]
-        assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(11)), command
+        codes = text.split("Exit codes: ", 1)[1]
+        assert all(f"{code} " in codes for code in (*range(11), 12, 13)), command
 
 
 def test_help_says_the_defaults_that_are_not_values() -> None:
@@ -135,6 +138,26 @@ def test_fields_that_were_not_believed_are_counted_beside_the_rows(
     assert call(monkeypatch, "land", path) == 0
     said = capsys.readouterr().out
     assert "1 rows, 0 quarantined, 1 field(s) of good rows quarantined, sha256" in said
+
+
+def test_a_wrong_time_is_put_right_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "d.json", builders.api_json(builders.feed(["2026-02-01"])))
+    right = ("--as-of", "2026-02-28T01:46Z")
+    assert call(monkeypatch, "land", path, *right, "--correct") == 2
+    assert "--correct needs --as-of and --reason" in capsys.readouterr().err
+    assert call(monkeypatch, "land", path, "--reason", "x") == 2
+    assert call(monkeypatch, "land", path) == 0
+    assert call(monkeypatch, "land", path, *right) == 3
+    capsys.readouterr()
+    assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "a wrong clock") == 0
+    said = capsys.readouterr()
+    assert "landed before, as_of updated" in said.out
+    assert "was landed before with as_of 2026-03-01T01:46:00Z (from meta); it is now" in said.err
+    monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
+    with writer_lock(Settings()):
+        assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "x") == 7
 
 
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
@@ -230,13 +253,14 @@ def test_verify_of_what_is_no_vintage_exits_6(
 def test_a_second_run_while_the_lock_is_held_exits_7(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
-    """By every command that writes; nothing is written."""
+    """By every command that writes; nothing is written but that it was tried."""
     monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
     with writer_lock(Settings()):
         for command in ("run", "publish"):
             assert call(monkeypatch, command) == 7
             assert "another run has held the writer's lock for 0 s" in capsys.readouterr().err
-    assert [p.name for p in (tmp_path / "data").iterdir()] == [".writer.lock"]
+    assert {p.name for p in (tmp_path / "data").iterdir()} == {".writer.lock", "runs"}
+    assert [r.exit_code for r in read_runs(Settings())] == [7, 7]
 
 
 def test_a_run_with_a_refused_inbox_file_exits_3_after_all_else_is_done(
