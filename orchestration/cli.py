@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from orchestration import __version__
+from orchestration import __version__, cli_demo
 from orchestration.cli_registry import registry_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -51,6 +51,8 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.add_typer(cli_demo.simulate_app, name="simulate")
+app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
 
 
 class _Progress:
