@@ -92,8 +92,8 @@ def _short(rows: Rows, found: Restatement, draw: random.Random) -> dict[str, int
     most = {slug: tokens[slug] * found.largest_change_ppb // _BILLION for slug in picked}
     weights = {s: tokens[s] * 100 // (n * isqrt(n * 10_000)) for n, s in enumerate(picked, start=1)}
     whole = sum(weights.values()) or 1
-    short = {slug: min(total * w // whole, most[slug]) for slug, w in weights.items()}
-    for slug in picked:  # what is above the largest goes to the others
+    short = {slug: total * weight // whole for slug, weight in weights.items()}
+    for slug in picked:  # cut to the largest; what is cut off goes to those after it
         left = total - sum(short.values())
         short[slug] += min(left, most[slug] - short[slug])
     return short
