@@ -14,7 +14,9 @@ from orchestration.settings import Settings
 from orchestration.terminal import EXIT_CODES, console, output
 
 simulate_app = typer.Typer(
-    no_args_is_help=True, help="Make simulated dumps; their names and README say that they are."
+    no_args_is_help=True,
+    help="Make simulated dumps; their names and README say that they are.",
+    epilog="Example: tokenshare simulate pulls nights" + EXIT_CODES,
 )
 
 SERVE_EXAMPLES = (

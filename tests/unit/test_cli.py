@@ -52,7 +52,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "claims", "diff", "land", "publish", "registry", "run", "show", "verify", "version",
+        "claims", "demo-server", "diff", "land", "publish", "registry", "run", "show", "simulate",
+        "verify", "version",
     ]  # fmt: skip
 
 
