@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from orchestration import __version__, cli_status
+from orchestration import __version__, cli_demo, cli_status
 from orchestration.cli_registry import registry_app
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
@@ -49,6 +49,8 @@ app = typer.Typer(
 app.add_typer(registry_app, name="registry")
 app.add_typer(vintages_app, name="vintages")
 cli_status.add_to(app)
+app.add_typer(cli_demo.simulate_app, name="simulate")
+app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
 
 
 class _Progress:

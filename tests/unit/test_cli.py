@@ -53,8 +53,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "claims", "diff", "land", "publish", "registry", "run", "show", "status", "verify",
-        "version", "vintages",
+        "claims", "demo-server", "diff", "land", "publish", "registry", "run", "show", "simulate",
+        "status", "verify", "version", "vintages",
     ]  # fmt: skip
 
 

@@ -36,8 +36,8 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "run_log", "pipeline",
-    "terminal", "cli_registry", "cli_vintages", "cli_status", "cli",
+    "transformation", "metrics", "registry", "diff", "run_log", "pipeline", "demo", "terminal",
+    "cli_registry", "cli_vintages", "cli_status", "cli_demo", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
