@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
@@ -43,6 +44,8 @@ from orchestration.publication.vintage import (
     published_already,
 )
 from orchestration.publication.withheld import withhold, withhold_new
+from orchestration.pulling.pull import PullResult, pull_day
+from orchestration.pulling.pull import pull as pull_new
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.transformation.dbt import build
@@ -54,11 +57,13 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run. `notices` are to be shown to the user."""
+    """The result of a run. `notices` are to be shown to the user. `pulled` is None if the run did
+    not pull."""
 
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
+    pulled: PullResult | None = None
 
 
 @contextmanager
@@ -89,7 +94,10 @@ def tidy_up(settings: Settings) -> list[str]:
             settings.vintages_dir,
             settings.published_dir,
             settings.data_dir,
+            settings.pulls_dir,
+            settings.landing_dir,
             *(settings.landing_dir / name for name in SOURCES),
+            *settings.archive_dir.glob("*"),
         ]
     )
     for folder in settings.candidates_dir.glob("*"):
@@ -214,19 +222,41 @@ def publish_or_withhold(
     return publish_or_withhold(candidate, settings, progress)
 
 
-def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
-    """Run the whole graph: land, ingest, transform, candidate, gate, publish.
+def pull(
+    settings: Settings, progress: Progress = lambda _: None, day: date | None = None
+) -> PullResult:
+    """Land what is new on the network, or the rankings of one UTC day, under the writer's lock.
 
-    If the same code made the latest vintage from the same dumps, nothing is published, and
-    `why_not` of the returned vintage states the reason.
+    Raises what `pulling.pull.pull` raises, and RunLockedError.
     """
     with writer_lock(settings):
         notices = tidy_up(settings)
+        pulled = pull_new(settings, progress) if day is None else pull_day(settings, day, progress)
+        return replace(pulled, notices=(*notices, *pulled.notices))
+
+
+def run(settings: Settings, progress: Progress = lambda _: None, pull: bool = False) -> RunResult:
+    """Run the whole graph: land, ingest, transform, candidate, gate, publish. With `pull`, land
+    first what is new on the network.
+
+    If the same code made the latest vintage from the same dumps, nothing is published, and
+    `why_not` of the returned vintage states the reason. If the rankings cannot be pulled, the run
+    goes on with what is landed; `pulled` of the result states the failure.
+    """
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        pulled = pull_new(settings, progress) if pull else None
+        if pulled is not None:
+            notices += pulled.notices
+            notices += [f"the rankings could not all be pulled: {pulled.failure}"] * bool(
+                pulled.failure
+            )
         progress("landing")
         records, inbox = land_waiting(settings, progress)
         notices += inbox.notices
         try:
-            return _run_on(records, inbox, notices, settings, progress)
+            result = _run_on(records, inbox, notices, settings, progress)
+            return replace(result, pulled=pulled)
         except TokenshareError as error:
             # What was done before the failure is still worth reporting.
             for notice in notices:

@@ -36,8 +36,9 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "pipeline", "terminal", "cli_registry", "cli",
-    "resources", "assets", "automation", "definitions",
+    "transformation", "metrics", "registry", "diff", "pulling", "pipeline", "terminal",
+    "cli_registry", "cli_pull", "cli", "resources", "assets", "automation",
+    "definitions",
 ]  # fmt: skip
 
 
