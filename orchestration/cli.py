@@ -1,11 +1,10 @@
 """`tokenshare`: the pipeline from a terminal. Calls the same functions as the Dagster assets."""
 
 import sys
-import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,7 +12,10 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from orchestration import __version__, cli_demo, cli_status
+from orchestration.alerts import sent_on_failure
+from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
 from orchestration.cli_registry import registry_app
+from orchestration.cli_serve import serve
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -21,19 +23,24 @@ from orchestration.errors import (
     VerificationError,
     safe_text,
 )
-from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
+    ShownProgress,
+    SourceUrl,
     console,
     exit_on_interrupt,
     output,
     print_failure,
     print_json,
+    print_landed,
     set_piped_table_width,
     use_utf8,
 )
 from orchestration.terminal import settings_of as _settings
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,48 +53,12 @@ app = typer.Typer(
     ),
     epilog=_EXIT_CODES,
 )
-app.add_typer(registry_app, name="registry")
-app.add_typer(vintages_app, name="vintages")
-cli_status.add_to(app)
-app.add_typer(cli_demo.simulate_app, name="simulate")
-app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
-
-
-class _Progress:
-    """Prints a line per step with the time that it took, and a spinner if there is a terminal."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._step: str | None = None
-        self._status = console.status("starting")
-
-    def __call__(self, step: str) -> None:
-        self._finish()
-        self._step, self._since = step, time.monotonic()
-        self._status.update(f"{step} …")
-
-    def __enter__(self) -> "_Progress":
-        self._status.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if error[0] is None:
-            self._finish()
-        self._status.__exit__(None, None, None)
-
-    def _finish(self) -> None:
-        if self._step:
-            console.print(f"  {self._step}: {time.monotonic() - self._since:.1f} s", style="dim")
-            self._step = None
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
 
 
 @app.command(
     epilog="Examples: tokenshare run · tokenshare run --registry-view now · "
-    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march" + _EXIT_CODES
+    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march · tokenshare run --pull"
+    + _EXIT_CODES
 )
 def run(
     registry_view: Annotated[
@@ -105,6 +76,10 @@ def run(
             show_default="TOKENSHARE_REGISTRY_AS_OF or no limit",
         ),
     ] = None,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Land first what is new on the network.")
+    ] = False,
+    source_url: SourceUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Land, ingest, build, gate and publish: the whole graph.
@@ -114,14 +89,25 @@ def run(
     A file in the inbox is landed once nobody has written to it for
     TOKENSHARE_INBOX_QUIET_SECONDS. The run waits that long for files that have just been written
     and names those that it leaves. If nothing is new, nothing is published.
+    A run that fails sends an alert to each receiver that TOKENSHARE_ALERT_… names.
     """
+    settings = _settings(
+        data_dir,
+        registry_view=registry_view,
+        registry_as_of=registry_as_of,
+        source_url=source_url,
+    )
+    with sent_on_failure("tokenshare run", settings):
+        _run(settings, pull or source_url is not None)
+
+
+def _run(settings: "Settings", pull: bool) -> None:
     from orchestration import pipeline
 
-    settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
-    with _Progress() as progress:
-        result = pipeline.run(settings, progress, entrance="command_line")
-    for landed in result.inbox.landed:
-        _print_landed(landed)
+    with ShownProgress() as progress:
+        result = pipeline.run(settings, progress, pull=pull, entrance="command_line")
+    for landed in (*(result.pulled.landed if result.pulled else ()), *result.inbox.landed):
+        print_landed(landed)
     for notice in result.notices:
         console.print("[yellow]note[/]", Text(notice))
     vintage = result.vintage
@@ -132,26 +118,6 @@ def run(
     output.print(f"report: {vintage.report}", soft_wrap=True)
     if result.problem:
         raise result.problem
-
-
-def _print_landed(landed: object) -> None:
-    from orchestration.landing.store import Landed
-
-    assert isinstance(landed, Landed)
-    record = landed.record
-    fields = landed.quarantined_fields
-    known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
-    what = "landed" if landed.is_new else known
-    output.print(
-        f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
-        f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
-        f"{landed.quarantined_rows} quarantined, "
-        + (f"{fields} field(s) of good rows quarantined, " if fields else "")
-        + f"sha256 {record.sha256[:12]}…",
-        soft_wrap=True,
-    )
-    for notice in landed.notices:
-        console.print("[yellow]note[/]", Text(notice))
 
 
 class _HelpWithSources(TyperCommand):
@@ -237,7 +203,7 @@ def land(
         for file in dumps or files:
             try:
                 wait_for_writers(file, settings)
-                _print_landed(land_one(file, settings, source, flag, correction=reason))
+                print_landed(land_one(file, settings, source, flag, correction=reason))
             except RefusedDumpError as error:
                 refused.append(str(error))
     if refused:
@@ -250,7 +216,7 @@ def publish(data_dir: DataDir = None) -> None:
     from orchestration import pipeline
 
     settings = _settings(data_dir)
-    with _Progress() as progress:
+    with ShownProgress() as progress:
         vintage = pipeline.publish_newest(settings, progress, entrance="command_line")
     outcome = (
         f"published vintage {vintage.vintage_id}"
@@ -366,7 +332,7 @@ def diff(
     if dumps:
         from orchestration import pipeline
 
-        with _Progress() as progress:
+        with ShownProgress() as progress:
             found = pipeline.diff_dumps(before, after, settings, progress)
     else:
         from orchestration.diff.usage import compare_vintages
@@ -448,6 +414,17 @@ def claims(
 def version() -> None:
     """Show the version of the code and today's date in UTC, for bug reports."""
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
+
+
+# Typer lists commands in the order in which they are added, and groups after them.
+app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
+app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
+cli_status.add_to(app)
+app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
+app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
+app.add_typer(vintages_app, name="vintages")
+app.add_typer(registry_app, name="registry")
+app.add_typer(cli_demo.simulate_app, name="simulate")
 
 
 def main() -> None:

@@ -6,7 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +48,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TOKENSHARE_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="TOKENSHARE_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(
@@ -103,10 +114,85 @@ class Settings(BaseSettings):
     )
     max_dump_rows: int = Field(default=2_000_000, ge=1, description="Most rows of one dump.")
 
+    source_url: HttpUrl | None = Field(
+        default=None,
+        description="A server to pull from instead of openrouter.ai and vercel.com, with the same "
+        "paths.",
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("TOKENSHARE_OPENROUTER_API_KEY", "openrouter_api_key"),
+        description="Key of OpenRouter's API, or OPENROUTER_API_KEY. Without one, the keyless "
+        "exports are pulled.",
+    )
+    calls_per_night: int = Field(
+        default=100, ge=1, description="Most answers that one pull asks for, the rankings first."
+    )
+    restated_days: int = Field(
+        default=35,
+        ge=1,
+        le=366,
+        description="With a key, the last days that each pull asks for again, because figures are "
+        "restated.",
+    )
+    pull_retries: int = Field(
+        default=4, ge=0, description="How often a pull asks again after a failure that may pass."
+    )
+    pull_max_wait_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Longest wait before a pull asks again, also if the server asks for more.",
+    )
+    pull_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="Longest time for one answer, from connecting to its end."
+    )
+
     public_url: HttpUrl | None = Field(
         default=None,
         description="Address at which `published/` is served. It makes the links of a report "
         "absolute, as social networks require for a preview picture.",
+    )
+
+    serve_port: int = Field(
+        default=3001,
+        ge=1,
+        le=65535,
+        description="Port of this machine on which `tokenshare serve` serves `published/`.",
+    )
+    ui_url: HttpUrl = Field(
+        default=HttpUrl("http://127.0.0.1:3000"),
+        description="Address of Dagster's UI, for the link in an alert.",
+    )
+
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Where a failed run is posted to, as Slack's incoming webhooks expect it. The "
+        "address is a secret.",
+    )
+    alert_command: tuple[str, ...] = Field(
+        default=(),
+        description="Command that a failed run starts, as a JSON list of program and arguments; "
+        "the alert is its standard input.",
+    )
+    alert_email_host: str = Field(
+        default="", description="Mail server (SMTP) that takes the alert of a failed run."
+    )
+    alert_email_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
+    alert_email_from: str = Field(default="", description="Sender of the e-mail.")
+    alert_email_to: str = Field(
+        default="", validate_default=True, description="Receivers, separated by commas."
+    )
+    alert_email_user: str = Field(
+        default="", description="User at the mail server. If set, the connection uses STARTTLS."
+    )
+    alert_email_password: SecretStr | None = Field(
+        default=None, description="Password of that user."
+    )
+
+    keep_runs_days: int = Field(
+        default=90,
+        ge=1,
+        description="How long Dagster keeps finished runs with their logs and events.",
     )
 
     @field_validator("stale_after_days")
@@ -115,6 +201,46 @@ class Settings(BaseSettings):
         # A day is published in the night after it: just before, the one before it is the newest.
         # What else is pulled describes weeks and changes slowly.
         return {PRIMARY_SOURCE: 2, "*": 8, **value}
+
+    @field_validator("alert_email_to")
+    @classmethod
+    def _has_addresses(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("alert_email_host") and not (value and info.data.get("alert_email_from")):
+            raise ValueError("an e-mail needs alert_email_from and alert_email_to")
+        return value
+
+    @field_validator("source_url")
+    @classmethod
+    def _plain_address(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value and (value.username or value.password or value.query or value.fragment):
+            raise ValueError("expected an address without user, password, query and fragment")
+        return value
+
+    @field_validator("openrouter_api_key")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""
+        if not all("!" <= c <= "~" for c in key):
+            raise ValueError("expected a key of printable ASCII characters, without spaces")
+        return SecretStr(key) if key else None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        path = value.expanduser().resolve()
+        if bad := set("?#") & set(str(path)):
+            raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
+        if not _is_utf8(path):
+            raise ValueError(
+                "DuckDB opens only paths in UTF-8, and Python reads this one in another encoding; "
+                "set PYTHONUTF8=1, or use another folder"
+            )
+        return path
+
+    @property
+    def served_url(self) -> str:
+        """Where `published/` can be opened in a browser, without a slash at the end."""
+        return str(self.public_url or f"http://127.0.0.1:{self.serve_port}").rstrip("/")
 
     def stale_after(self, source: str) -> int:
         """How many days ago the newest day of a source may be."""
@@ -132,19 +258,6 @@ class Settings(BaseSettings):
         )
         return today if today > now else today + timedelta(days=1)
 
-    @field_validator("data_dir")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        path = value.expanduser().resolve()
-        if bad := set("?#") & set(str(path)):
-            raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
-        if not _is_utf8(path):
-            raise ValueError(
-                "DuckDB opens only paths in UTF-8, and Python reads this one in another encoding; "
-                "set PYTHONUTF8=1, or use another folder"
-            )
-        return path
-
     @cached_property
     def landing_dir(self) -> Path:
         return self.data_dir / "landing"
@@ -152,6 +265,16 @@ class Settings(BaseSettings):
     @cached_property
     def inbox_dir(self) -> Path:
         return self.data_dir / "inbox"
+
+    @cached_property
+    def archive_dir(self) -> Path:
+        """Answers that no mart reads (see `landing/archive.py`)."""
+        return self.landing_dir / "archive"
+
+    @cached_property
+    def pulls_dir(self) -> Path:
+        """What pulls remember from one night to the next."""
+        return self.data_dir / "pulls"
 
     @cached_property
     def warehouse_dir(self) -> Path:

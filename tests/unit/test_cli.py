@@ -53,8 +53,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "claims", "demo-server", "diff", "land", "publish", "registry", "run", "show", "simulate",
-        "status", "verify", "version", "vintages",
+        "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "registry", "run",
+        "serve", "show", "simulate", "status", "verify", "version", "vintages",
     ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_help_shows_an_example_and_the_exit_codes() -> None:
         assert result.exit_code == 0, command
         assert f"tokenshare {command}" in text.split("Example", 1)[1]
         codes = text.split("Exit codes: ", 1)[1]
-        assert all(f"{code} " in codes for code in (*range(11), 12, 13)), command
+        assert all(f"{code} " in codes for code in range(14)), command
 
 
 def test_help_says_the_defaults_that_are_not_values() -> None:
