@@ -36,8 +36,8 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "pulling", "pipeline", "terminal",
-    "cli_registry", "cli_pull", "cli", "resources", "assets", "automation",
+    "transformation", "metrics", "registry", "diff", "pulling", "pipeline", "demo", "terminal",
+    "cli_registry", "cli_demo", "cli_pull", "cli", "resources", "assets", "automation",
     "definitions",
 ]  # fmt: skip
 
