@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -13,9 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration import pipeline
+from orchestration.cli import main
 from orchestration.demo.faults import Fault
 from orchestration.demo.server import Demo, demo_server, make_demo
 from orchestration.errors import PullError
@@ -28,7 +29,7 @@ from orchestration.pulling.plan import asks, most_used
 from orchestration.pulling.pull import PullResult, pull, pull_day
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from tests import builders
-from tests.conftest import Once
+from tests.conftest import Once, vintage_of
 
 TODAY = date(2026, 3, 3)
 KEY = "sk-or-v1-canary-0123456789abcdef"  # made up
@@ -520,44 +521,67 @@ def test_a_run_goes_on_with_what_is_landed_if_the_source_is_away(small: Settings
     assert pipeline.run(away).pulled is None
 
 
-def script(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("tokenshare"), *arguments],
-        capture_output=True, encoding="utf-8", check=False, timeout=300,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **environment},
-    )  # fmt: skip
+def command(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str]:
+    """The exit code of the entry point, and everything that it printed."""
+    monkeypatch.setattr(sys, "argv", ["tokenshare", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0), "".join(capfd.readouterr())
 
 
-def test_the_key_is_nowhere_in_what_a_run_writes_and_prints(
-    history: Settings, tmp_path: Path
+def written(folder: Path) -> str:
+    """The bytes of every file below a folder, decompressed, as text."""
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        found.append(gzip.decompress(content) if path.suffix == ".gz" else content)
+    return b"".join(found).decode("latin-1")
+
+
+def test_a_run_publishes_what_is_landed_with_its_gap_and_the_key_is_nowhere(
+    history: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A run from the command line with a key, faults and tracebacks, up to a vintage; then a pull
-    whose every answer fails."""
-    data = tmp_path / "data"
-    environment = {
-        "TOKENSHARE_DATA_DIR": str(data),
+    """First a pull without a key, which finds a gap. Then the real command line with a key that is
+    refused, which publishes all the same; and one with a key that is accepted, and with faults."""
+    quick = {
         "TOKENSHARE_OPENROUTER_API_KEY": KEY,
         "TOKENSHARE_DEBUG": "1",
         "TOKENSHARE_SHIPPED_HISTORY": "false",
         "TOKENSHARE_PULL_RETRIES": "1",
         "TOKENSHARE_PULL_MAX_WAIT_SECONDS": "0.05",
-        "TOKENSHARE_CALLS_PER_NIGHT": "9",
+        "TOKENSHARE_CALLS_PER_NIGHT": "12",
         "TOKENSHARE_INBOX_QUIET_SECONDS": "0",
     }
-    demo = make_demo(date(2026, 11, 1), history, api_key=KEY)
-    faults = [Fault.parse("500:1:/api/v1/datasets")]
-    with demo_server(demo, faults) as running:
-        ran = script(["run", "--source-url", running.base_url], **environment)
-        running.api_key = "another"
-        refused = script(["pull", "--source-url", running.base_url], **environment)
-    assert "published vintage" in ran.stdout, ran.stderr
-    assert refused.returncode == 11, refused.stderr
-    assert "the key is not accepted" in refused.stderr
-    assert KEY not in ran.stdout + ran.stderr + refused.stdout + refused.stderr
-    files = [p for p in data.rglob("*") if p.is_file()]
-    assert len(files) > 60
-    for path in files:
-        content = path.read_bytes()
-        plain = gzip.decompress(content) if path.suffix == ".gz" else content
-        assert KEY.encode() not in plain, path
+    options = {"oldest": date(2026, 2, 25), "api_key": KEY}
+    faults = ("500:1:/api/v1/datasets/rankings-daily", "500:9:/api/v1/models")
+    with night(history, tmp_path, faults, options=options, calls_per_night=40) as (demo, settings):
+        land_days(settings, "2025-12-01", 31, tmp_path)
+        (gap,) = ask(demo, settings).gaps
+        for name, value in quick.items():
+            monkeypatch.setenv(name, value)
+        other = tmp_path / "other"
+        url = ["--source-url", demo.base_url]
+        code, pulled = command(monkeypatch, capfd, "pull", *url, "--data-dir", str(other))
+        assert (code, "models: http" in pulled, "status 500" in pulled) == (0, True, True), pulled
+        demo.api_key = "another"
+        at = ("--data-dir", str(settings.data_dir))
+        code, ran = command(monkeypatch, capfd, "run", *url, *at)
+    assert (code, "published vintage" in ran) == (11, True), ran
+    assert "the key is not accepted" in ran
+    vintage = vintage_of(settings)
+    assert [g["last_day"] for g in vintage.manifest["gaps"]] == [f"{gap.last_day}"]
+    (warning,) = [r for r in vintage.manifest["gate"] if r["rule"] == "UNREACHABLE_DAY"]
+    assert (warning["verdict"], warning["failing"]) == ("warn", 25)
+    assert "2026-01-01: openrouter_rankings has no row: no snapshot" in warning["rows"][0]
+    weeks = pq.read_table(vintage.path / "tables" / "share_by_origin_weekly.parquet").to_pylist()
+    complete = {f"{w['period_start']}": w["is_complete"] for w in weeks}
+    assert complete["2025-12-22"] and not complete["2025-12-29"] and complete["2026-02-02"]
+    everything = written(other) + written(settings.data_dir)
+    assert KEY not in pulled + ran + everything
+    assert "start_date=2025-01-01" in everything
     assert KEY not in repr(Settings(openrouter_api_key=KEY))  # type: ignore[arg-type]  # validated by pydantic
