@@ -1,17 +1,17 @@
 """`tokenshare demo-server` and `tokenshare simulate`: nights without a network."""
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import Settings
 from orchestration.terminal import EXIT_CODES, console, output
-
-if TYPE_CHECKING:
-    from orchestration.demo.server import Demo
 
 simulate_app = typer.Typer(
     no_args_is_help=True, help="Make simulated dumps; their names and README say that they are."
@@ -54,8 +54,8 @@ def _past_day(text: str | None, option: str, default: date) -> date:
     return day
 
 
-def _settings(landed: Path | None) -> Settings:
-    return Settings(data_dir=landed or PROJECT_ROOT / "data")
+def _settings(landed: Path | None) -> Settings | None:
+    return Settings(data_dir=landed) if landed else None
 
 
 def serve(
@@ -126,29 +126,30 @@ def serve(
         publishes_after=faults.publishes_after,
         on_request=(lambda line: console.print(line, markup=False)) if log else None,
     )
-    sock = server.listen(port)
-    demo.base_url = f"http://{server.HOST}:{sock.getsockname()[1]}"
-    output.print(
-        f"{demo.base_url} serves simulated nights; the newest snapshot is of {demo.today}, and "
-        f"days after {demo.feed.history.last} are made up\nin another terminal:\n"
-        f"  TOKENSHARE_DATA_DIR=$(mktemp -d) tokenshare run --source-url {demo.base_url}\n"
-        "Ctrl-C ends it",
-        soft_wrap=True,
-    )
-    if seconds_per_night is not None:
-        _step(demo, seconds_per_night)
-    uvicorn_server = server.uvicorn_server(demo, faults.of_answers, seed, slow_seconds)
-    uvicorn_server.run([sock])
+    with server.demo_server(demo, faults.of_answers, seed, slow_seconds, port), _interrupt() as end:
+        output.print(
+            f"{demo.base_url} serves simulated nights; the newest snapshot is of {demo.today}, and "
+            f"days after {demo.feed.history.last} are made up\nin another terminal:\n"
+            f"  TOKENSHARE_DATA_DIR=$(mktemp -d) tokenshare run --source-url {demo.base_url}\n"
+            "Ctrl-C ends it",
+            soft_wrap=True,
+        )
+        while not end.wait(seconds_per_night):
+            if demo.today < _today():
+                output.print(f"the newest snapshot is now of {demo.next_night()}")
 
 
-def _step(demo: "Demo", seconds: float) -> None:
-    def step() -> None:
-        while demo.today < _today():
-            stop.wait(seconds)
-            output.print(f"the newest snapshot is now of {demo.next_night()}")
-
-    stop = threading.Event()
-    threading.Thread(target=step, daemon=True).start()
+@contextmanager
+def _interrupt() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set: for a server they are the end, not a failure."""
+    event = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @simulate_app.command(

@@ -267,7 +267,7 @@ def session_cost(feed: Feed, day: date) -> bytes:
     return as_json({"data": data, "meta": meta})
 
 
-def benchmarks(feed: Feed, day: date) -> bytes:
+def benchmarks(day: date) -> bytes:
     """`/api/v1/benchmarks`: the indices of the seed, of the models that have a price on that
     day."""
     prices = {m["slug"].lower(): (i, m["pricing"]) for i, m in _prices(day).items()}

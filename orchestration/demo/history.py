@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from orchestration.errors import TokenshareError
-from orchestration.landing.store import read_dump, read_records
-from orchestration.settings import PRIMARY_SOURCE, Settings
+from orchestration.landing.store import DumpRecord, read_dump, read_record, read_records
+from orchestration.settings import (
+    PRIMARY_SOURCE,
+    SHIPPED_DUMPS,
+    SHIPPED_LANDING_DIR,
+    Settings,
+)
 from orchestration.sources import SOURCES, parse
 from orchestration.sources.checks import split_rows
 
@@ -38,16 +43,30 @@ def in_order(rows: dict[str, int]) -> Rows:
     return tuple(sorted(rows.items(), key=lambda row: (row[0] == OTHER, -row[1], row[0])))
 
 
-def read_history(settings: Settings) -> History:
-    """The landed rankings: each day from the newest dump that has it. Nothing is written.
+def landed_records(settings: Settings | None) -> tuple[list[DumpRecord], Settings]:
+    """The landed dumps of an installation, or only those that are shipped if `settings` is None,
+    oldest first; with the settings to read them with.
+
+    Raises CorruptLandingError if one has no readable sidecar.
+    """
+    if settings is not None:
+        return read_records(settings), settings
+    shipped = Settings(data_dir=SHIPPED_LANDING_DIR.parent)
+    return sorted(map(read_record, SHIPPED_DUMPS), key=lambda r: r.as_of), shipped
+
+
+def read_history(settings: Settings | None = None) -> History:
+    """The landed rankings, by default the shipped ones: each day from the newest dump that has it.
+    Nothing is written.
 
     Raises TokenshareError if no rankings are landed, and CorruptLandingError if a dump has changed.
     """
-    records = [r for r in read_records(settings) if r.source == PRIMARY_SOURCE]
+    landed, settings = landed_records(settings)
+    records = [r for r in landed if r.source == PRIMARY_SOURCE]
     if not records:
         raise TokenshareError(
-            f"{settings.landing_dir}: no dump of {PRIMARY_SOURCE} is landed there; `tokenshare "
-            "land` lands one, and without --landed the shipped history is used"
+            f"{settings.landing_dir}: no dump of {PRIMARY_SOURCE} is landed there; land one with "
+            "`tokenshare land`, or leave --landed out to use the shipped history"
         )
     days: dict[date, dict[str, int]] = {}
     source = SOURCES[PRIMARY_SOURCE]

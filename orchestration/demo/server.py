@@ -40,11 +40,11 @@ from orchestration.demo.exports import (
     snapshot,
 )
 from orchestration.demo.faults import Fault, Faulty
-from orchestration.demo.history import read_history
+from orchestration.demo.history import landed_records, read_history
 from orchestration.demo.simulator import Feed, FeedFault, api_answer, as_json
 from orchestration.errors import TokenshareError
-from orchestration.landing.store import read_dump, read_records
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.landing.store import read_dump
+from orchestration.settings import Settings
 
 HOST = "127.0.0.1"
 # The oldest dated snapshot that the real server has.
@@ -57,6 +57,7 @@ _EXPORT_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow
 _STALE_ALIAS_ANSWERS = 2
 _DATED_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(csv|json|manifest\.json)")
 _LATEST_FILE = re.compile(r"latest\.(csv|json|manifest\.json)")
+_REQUESTS_KEPT = 1000
 # Parameters that may be shown in the log of requests; others could be secrets.
 _SHOWN = ("start_date", "end_date", "dataset", "modality", "from", "to", "window", "limit")
 
@@ -73,7 +74,7 @@ class _RefusedError(Exception):
 @dataclass
 class Demo:
     """A server's state. `today` is the day of the newest snapshot; tests step it from night to
-    night. `requests` lists what was asked and the status of the answer, without headers.
+    night. `requests` lists the last 1,000 requests with the status of the answer, without headers.
 
     With `publishes_after`, the snapshot of `today` appears only after so many requests for
     exports, so that a pull sees two states.
@@ -119,7 +120,7 @@ class Demo:
             f"{api}/datasets/{DATASET}": self._rankings,
             f"{api}/datasets/app-rankings": lambda _: documents.app_rankings(self.feed, self.today),
             f"{api}/datasets/session-cost": lambda _: documents.session_cost(self.feed, self.today),
-            f"{api}/benchmarks": lambda _: documents.benchmarks(self.feed, self.today),
+            f"{api}/benchmarks": lambda _: documents.benchmarks(self.today),
             f"{api}/classifications/task": lambda _: documents.tasks(self.feed, self.today),
         }
         keyless: dict[str, Callable[[Request], bytes]] = {
@@ -157,6 +158,7 @@ class Demo:
         shown = "&".join(f"{k}={v}" for k, v in request.query_params.items() if k in _SHOWN)
         line = f"{request.method} {request.url.path}{'?' + shown if shown else ''} {status}"
         self.requests.append(line)
+        del self.requests[:-_REQUESTS_KEPT]
         if self.on_request:
             self.on_request(line)
 
@@ -289,11 +291,12 @@ _PATH_OF_SOURCE = {
 }
 
 
-def _read_landed(settings: Settings) -> tuple[dict[str, bytes], documents.Leaderboard]:
+def _read_landed(settings: Settings | None) -> tuple[dict[str, bytes], documents.Leaderboard]:
     """The newest landed answer by path, and the landed rows of Vercel's leaderboard by day."""
     answers: dict[str, bytes] = {}
     rows: dict[tuple[str, date], list[dict[str, Any]]] = {}
-    for record in read_records(settings):  # oldest first
+    records, settings = landed_records(settings)
+    for record in records:
         if not record.layout.startswith("json/"):
             continue
         if path := _PATH_OF_SOURCE.get(record.source):
@@ -320,29 +323,12 @@ def make_demo(
 
     `options` are fields of `Demo`. Raises TokenshareError if no rankings are landed.
     """
-    settings = settings or Settings(data_dir=PROJECT_ROOT / "data")
     feed = Feed(read_history(settings), seed, feed_fault, feed_fault_from)
     landed, vercel = _read_landed(settings)
     return Demo(feed, today, vercel=vercel, landed=landed, **options)
 
 
-def uvicorn_server(
-    demo: Demo, faults: Sequence[Fault] = (), seed: int = 0, pause: float = 1.0
-) -> uvicorn.Server:
-    """The server of a demo. `pause` is how long a slow answer takes, in seconds."""
-    config = uvicorn.Config(
-        Faulty(demo.app(), tuple(faults), seed, pause, demo.note),
-        log_config=None,
-        log_level="critical",  # a cut answer is meant
-        access_log=False,  # it would show whole addresses
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
-
-
-def listen(port: int = 0, host: str = HOST) -> socket.socket:
+def _listen(port: int) -> socket.socket:
     """A socket that listens on a port, or on a free one if the port is 0.
 
     Raises TokenshareError if the port is taken.
@@ -350,26 +336,37 @@ def listen(port: int = 0, host: str = HOST) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((host, port))
+        sock.bind((HOST, port))
     except OSError as error:
         sock.close()
         raise TokenshareError(
-            f"port {port} of {host}: {error.strerror}; choose another one with --port"
+            f"port {port} of {HOST}: {error.strerror}; choose another one with --port"
         ) from error
     return sock
 
 
 @contextmanager
 def demo_server(
-    demo: Demo, faults: Sequence[Fault] = (), seed: int = 0, pause: float = 1.0
+    demo: Demo, faults: Sequence[Fault] = (), seed: int = 0, pause: float = 1.0, port: int = 0
 ) -> Iterator[Demo]:
-    """Run a demo in a thread on a free port of localhost; its address is `demo.base_url`.
+    """Run a demo in a thread on a port of localhost, by default a free one; its address is
+    `demo.base_url`. `pause` is how long a slow answer takes, in seconds.
 
     The clock does not move until the caller moves it with `demo.next_night()`.
+
+    Raises TokenshareError if the port is taken.
     """
-    sock = listen()
+    sock = _listen(port)
     demo.base_url = f"http://{HOST}:{sock.getsockname()[1]}"
-    server = uvicorn_server(demo, faults, seed, pause)
+    config = uvicorn.Config(
+        Faulty(demo.app(), tuple(faults), seed, pause, demo.note),
+        log_config=None,
+        log_level="critical",  # a cut answer is meant
+        access_log=False,  # it would show whole addresses
+        lifespan="off",
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
     thread.start()
     try:

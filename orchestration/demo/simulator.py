@@ -38,8 +38,6 @@ _WEEKS_REPEATED = 4
 _NOISE_PPM = 20_000
 # A pull of 04:49 had the newest day as it stayed; a pull of 00:05 never had.
 _SETTLED_AT = time(4, 45)
-# No row was short by more of its tokens than this (5.85 %).
-_LARGEST_SHORTAGE_PPB = 58_498_085
 _TINY_DAY_TOKENS = 700
 _TRAILING_DAYS = 7
 
@@ -50,11 +48,12 @@ FEED_FAULTS: tuple[FeedFault, ...] = get_args(FeedFault)
 
 @dataclass(frozen=True)
 class Restatement:
-    """One row of the measurement: by how much a day's total changed after it was read, in parts
-    per billion, and how many of its rows changed."""
+    """One row of the measurement: by how much a day's total changed after it was read, how many of
+    its rows did, and by how much the row did that changed most; changes in parts per billion."""
 
     change_ppb: int
     rows_changed: int
+    largest_change_ppb: int
 
 
 @cache
@@ -64,7 +63,9 @@ def _measured() -> tuple[dict[int, list[Restatement]], list[Restatement]]:
     late = []
     with Path(__file__).with_name("restatements.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            found = Restatement(int(row["change_ppb"]), int(row["rows_changed"]))
+            found = Restatement(
+                *(int(row[n]) for n in ("change_ppb", "rows_changed", "largest_change_ppb"))
+            )
             age, at_night = int(row["age_days"]), row["read_at"][11:16] < f"{_SETTLED_AT:%H:%M}"
             if found.change_ppb < 0:
                 late.append(found)
@@ -73,38 +74,39 @@ def _measured() -> tuple[dict[int, list[Restatement]], list[Restatement]]:
     return early, late
 
 
-def _shares_of(total: int, rows: Rows, changed: int, draw: random.Random) -> dict[str, int]:
-    """Divide a shortage among `changed` rows; `other` is one of them.
+def _short(rows: Rows, found: Restatement, draw: random.Random) -> dict[str, int]:
+    """By how many tokens each row is short; `other` is always one of those that are.
 
-    If nearly all rows change, each is short in proportion to its tokens; otherwise the n-th of
-    them is short by 1/n^1.5 of the first, as the first four measured (40, 15, 11 and 8 %).
+    How short a row is in proportion to its tokens does not depend on its size. In random order the
+    n-th is taken to be short by 1/n^1.5 of the first, which fits the measured quantiles (50, 75,
+    90 and 95 % of the rows: 0.2, 0.8, 2.2 and 3.7 times the day's shortage), and none by more than
+    the measured largest.
     """
+    total = sum(tokens for _, tokens in rows) * found.change_ppb // _BILLION
     slugs = [slug for slug, _ in rows]
     draw.shuffle(slugs)
     slugs.sort(key=lambda slug: slug != OTHER)
-    picked = slugs[:changed]
+    picked = slugs[: found.rows_changed]
     draw.shuffle(picked)
     tokens = dict(rows)
-    weights = (
-        {slug: tokens[slug] for slug in picked}
-        if changed >= len(rows) - 1
-        else {slug: _MILLION // (n * isqrt(n * 10_000)) for n, slug in enumerate(picked, start=1)}
-    )
-    weight = sum(weights.values()) or 1
-    return {
-        slug: min(total * w // weight, tokens[slug] * _LARGEST_SHORTAGE_PPB // _BILLION)
-        for slug, w in weights.items()
-    }
+    most = {slug: tokens[slug] * found.largest_change_ppb // _BILLION for slug in picked}
+    weights = {s: tokens[s] * 100 // (n * isqrt(n * 10_000)) for n, s in enumerate(picked, start=1)}
+    whole = sum(weights.values()) or 1
+    short = {slug: total * weight // whole for slug, weight in weights.items()}
+    for slug in picked:  # cut to the largest; what is cut off goes to those after it
+        left = total - sum(short.values())
+        short[slug] += min(left, most[slug] - short[slug])
+    return short
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
     """What the source would answer on any day.
 
-    `fault` is a way in which a feed goes wrong, from the day of usage `fault_from` on:
-    trailing-sums (each day is the sum of 7 days), tiny-day (that day has 700 tokens), empty-day
-    (that day has no rows), repeated-day (that day has the figures of the day before) or
-    restated (answers made after that day have the 26 days up to it lowered).
+    `fault` is a way in which a feed goes wrong from the day of usage `fault_from` on. With
+    trailing-sums each day from then on is the sum of 7 days. That day alone has at most 700 tokens
+    (tiny-day), no rows (empty-day) or the figures of the day before (repeated-day). With restated,
+    answers made after that day have it and the 25 days before it lowered, as was measured.
     """
 
     history: History
@@ -164,7 +166,10 @@ class Feed:
             return in_order({slug: tokens for slug, tokens in sums.items() if slug in kept})
         if day == self.fault_from:
             if self.fault == "tiny-day":
-                return tuple((slug, _TINY_DAY_TOKENS) for slug, _ in self.settled(day)[:1])
+                rows = self.settled(day)
+                whole = sum(tokens for _, tokens in rows) or 1
+                tiny = {slug: tokens * _TINY_DAY_TOKENS // whole for slug, tokens in rows}
+                return in_order({slug: tokens for slug, tokens in tiny.items() if tokens})
             if self.fault == "empty-day":
                 return ()
             if self.fault == "repeated-day":
@@ -188,10 +193,7 @@ class Feed:
             return rows
         draw = self._draw(f"read at age {age}", day)
         found = early[age][int(draw.random() * len(early[age]))]
-        total = sum(tokens for _, tokens in rows) * found.change_ppb // _BILLION
-        if not found.rows_changed:
-            return rows
-        short = _shares_of(total, rows, min(found.rows_changed, len(rows)), draw)
+        short = _short(rows, found, draw)
         return in_order({slug: tokens - short.get(slug, 0) for slug, tokens in rows})
 
     def window(self, first: date, last: date, at: datetime) -> Iterator[tuple[date, Rows]]:
@@ -211,13 +213,15 @@ def pull_time(night: date, seed: int = 0) -> datetime:
 
 README = """# Simulated pulls, not OpenRouter's answers
 
-Made by `tokenshare simulate pulls`: {nights} nights, {first} to {last}, seed {seed}{fault}. Each
-file is what a pull at the time in its name could have returned: the {days} days before it. The
-figures up to {history_last} are those of OpenRouter, with early readings and restatements drawn
-from a measurement of real pulls; {made_up}. `simulated` in each name says so, and landing keeps the
-name in the sidecar.
+`tokenshare simulate pulls` made them: {nights} nights, {first} to {last}, seed {seed}, {fault}.
+Each file is what a pull at the time in its name could have returned: the {days} days before it.
 
-Source of the figures: OpenRouter (openrouter.ai/rankings), as of {as_of}. Licensed under CC BY 4.0.
+Up to {history_last} the figures are OpenRouter's, with early readings and restatements drawn from
+a measurement of real pulls. Later days are made up. `simulated` in each name says so, and landing
+keeps the name in the sidecar.
+
+Source of the figures: OpenRouter (openrouter.ai/rankings), as of {as_of}.
+Licensed under CC BY 4.0.
 """
 
 
@@ -255,20 +259,14 @@ def write_pulls(
         )
         path.write_bytes(gzip.compress(content, mtime=0))
         written.append(path)
-    last_real = feed.history.last
     readme = README.format(
         nights=nights,
         first=first,
         last=until,
         seed=feed.seed,
-        fault=f", fault {feed.fault} from {feed.fault_from}" if feed.fault else "",
+        fault=f"fault {feed.fault} from {feed.fault_from}" if feed.fault else "no fault",
         days=days,
-        history_last=last_real,
-        made_up=(
-            "later days are made up"
-            if until - timedelta(days=1) > last_real
-            else "no day is made up"
-        ),
+        history_last=feed.history.last,
         as_of=format_time(feed.history.as_of),
     )
     (folder / "README.md").write_text(readme, encoding="utf-8")
