@@ -74,6 +74,7 @@ def night(
             "shipped_history": False,
             "pull_max_wait_seconds": 0.05,
             "pull_retries": 2,
+            "calls_per_night": 20,
         }
         yield running, Settings(**{**quick, **chosen})
 
@@ -147,7 +148,8 @@ def test_the_shipped_history_is_landed_before_the_first_pull(
 def test_days_that_no_snapshot_has_any_more_become_a_gap_that_is_asked_for_once(
     history: Settings, tmp_path: Path
 ) -> None:
-    with night(history, tmp_path, options={"oldest": date(2026, 2, 25)}) as (demo, settings):
+    options = {"oldest": date(2026, 2, 25)}
+    with night(history, tmp_path, options=options, calls_per_night=40) as (demo, settings):
         land_days(settings, "2025-12-01", 31, tmp_path)
         result = ask(demo, settings)
         (gap,) = result.gaps
@@ -168,7 +170,7 @@ def test_days_that_no_snapshot_has_any_more_become_a_gap_that_is_asked_for_once(
 
 def test_no_gap_is_recorded_while_the_source_is_ill(history: Settings, tmp_path: Path) -> None:
     faults = ("500:1000:" + EXPORTS + "/2026-02",)
-    with night(history, tmp_path, faults) as (demo, settings):
+    with night(history, tmp_path, faults, calls_per_night=60) as (demo, settings):
         land_days(settings, "2025-12-01", 31, tmp_path)
         result = ask(demo, settings)
         assert "2026-02-01.manifest.json: status 500" in result.failure
@@ -236,7 +238,8 @@ def test_what_was_restated_is_landed_beside_what_was_read_first(
 def test_what_has_no_history_is_archived_once_with_the_time_of_every_pull(
     history: Settings, tmp_path: Path
 ) -> None:
-    with night(history, tmp_path, openrouter_api_key=KEY) as (demo, settings):
+    chosen = {"openrouter_api_key": KEY, "calls_per_night": 100}
+    with night(history, tmp_path, **chosen) as (demo, settings):
         land_days(settings, "2025-01-01", 400, tmp_path)
         first = ask(demo, settings)
         requests = asked(demo, "/api/v1/")
