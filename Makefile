@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types format bench mutants lock setup readers browser chaos clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench mutants lock setup readers browser chaos clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -61,8 +61,8 @@ ui: $(STAMP)  ## Start the Dagster UI on localhost:3000 and what its links open,
 	{ $(BIN)/tokenshare serve & trap "kill $$! 2>/dev/null" EXIT; } && \
 	$(BIN)/dg dev --host 127.0.0.1 --port $${PORT:-3000}
 
-lint: $(STAMP)  ## Run ruff, sqlfluff and mypy in parallel
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint-python lint-sql lint-types
+lint: $(STAMP)  ## Run ruff, sqlfluff, mypy and, if the network allows, an audit of the locked packages
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target lint-python lint-sql lint-types lint-audit
 
 lint-python: $(STAMP)
 	$(BIN)/ruff check .
@@ -73,6 +73,17 @@ lint-sql: $(STAMP)
 
 lint-types: $(STAMP)
 	$(BIN)/mypy
+
+# Not a part of `make test`, which never leaves the machine. It fails only if it finds something.
+LOCK := requirements.lock
+lint-audit: $(STAMP)
+	@said=$$($(BIN)/pip-audit -r $(LOCK) --require-hashes --disable-pip --progress-spinner off --timeout 10 2>&1); status=$$?; \
+	skipped=$$(echo "$$said" | grep -c 'could not be audited'); \
+	case "$$status $$said" in \
+		*"Found "*"known vulnerabilit"*) echo "$$said"; exit 1 ;; \
+		0*) echo "$(LOCK): no known vulnerability; $$skipped package(s) could not be audited from here" ;; \
+		*) echo "$(LOCK) was not audited, the list of known vulnerabilities cannot be reached:"; echo "$$said" | tail -n 1 ;; \
+	esac
 
 format: $(STAMP)  ## Format Python and SQL
 	$(BIN)/ruff format .

@@ -22,6 +22,7 @@ import pyarrow as pa
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import GateRefusedError
 from orchestration.gate.rules import NO_ROWS, Rule, Severity, create_scope, rules
+from orchestration.landing.gaps import Gap
 from orchestration.tables import open_tables, sql_text
 
 _ROWS_SHOWN = 20
@@ -277,7 +278,10 @@ def _not_asked(suite: str, rule: str, severity: Severity, title: str, why: str) 
 
 
 def connect(
-    tables_dir: Path, previous_tables_dir: Path | None, absent: Collection[str] = ()
+    tables_dir: Path,
+    previous_tables_dir: Path | None,
+    absent: Collection[str] = (),
+    gaps: Collection[Gap] = (),
 ) -> duckdb.DuckDBPyConnection:
     """A connection with every relation that a rule may read (see `rules`).
 
@@ -297,7 +301,7 @@ def connect(
             "create view previous_usage_daily as from all_previous_usage_daily "
             f"where source not in ({', '.join(sql_text(name) for name in sorted(absent))})"
         )
-    create_scope(connection)
+    create_scope(connection, gaps)
     return connection
 
 
@@ -397,20 +401,22 @@ def run_gate(
     tables_dir: Path,
     previous_tables_dir: Path | None,
     absent: Collection[str] = (),
+    gaps: Collection[Gap] = (),
     *,
     only: Collection[str] | None = None,
 ) -> list[RuleResult]:
     """Run the rules on the tables of a candidate.
 
     `previous_tables_dir` has the tables of the previous vintage, or is None if there is none.
-    `absent` sources are withheld from the candidate (see `connect`). `only` limits the run to some
+    `absent` sources are withheld from the candidate (see `connect`). `gaps` are days that a pull
+    found to be unreachable. `only` limits the run to some
     rules, for an investigation; publishing runs them all.
     """
     asked = set(rule_titles()) if only is None else set(only)
     results: list[RuleResult] = []
     # DuckDB makes the next frames in other threads while Great Expectations checks one.
     with (
-        connect(tables_dir, previous_tables_dir, absent) as connection,
+        connect(tables_dir, previous_tables_dir, absent, gaps) as connection,
         ThreadPoolExecutor(max_workers=2) as pool,
     ):
         relations = pool.map(

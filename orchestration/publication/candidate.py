@@ -31,6 +31,7 @@ from orchestration.files import (
     to_json,
 )
 from orchestration.ingestion.ingest import Ingested
+from orchestration.landing.gaps import Gap, read_gaps
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import Withheld
 from orchestration.publication.withheld import left_out
@@ -59,6 +60,7 @@ class Candidate:
     registry: dict[str, str]
     previous_vintage: str | None
     withheld: tuple[Withheld, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def tables_dir(self) -> Path:
@@ -80,11 +82,12 @@ def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
 
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
-    """One hash over everything that a vintage is made from: dumps with their sidecars, the view of
-    the registry, the address in the report's links, code and libraries."""
+    """One hash over everything that a vintage is made from: dumps with their sidecars, known gaps,
+    the view of the registry, the address in the report's links, code and libraries."""
+    gaps = [g.model_dump(mode="json") for g in read_gaps(settings)]
     known = sorted((r.source, r.sha256, sha256_bytes(to_json(r.sidecar()))) for r in records)
     reading = [registry_reading(settings), str(settings.public_url)]
-    return sha256_bytes(json.dumps([known, reading, code_fingerprint()]).encode())
+    return sha256_bytes(json.dumps([known, gaps, reading, code_fingerprint()]).encode())
 
 
 def registry_reading(settings: Settings) -> dict[str, str]:
@@ -302,6 +305,7 @@ def build_candidate(
                 "registry": registry_reading(settings),
                 "previous_vintage": previous,
                 "withheld": [w.model_dump() for w in withheld],
+                "gaps": [g.model_dump(mode="json") for g in read_gaps(settings)],
             }
         )
     )
@@ -333,6 +337,7 @@ def read_candidate(path: Path) -> Candidate:
             document["registry"],
             document["previous_vintage"],
             tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
+            tuple(Gap.model_validate(entry) for entry in document["gaps"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {safe_text(error)}") from error

@@ -58,7 +58,7 @@ _MARKER_KEYS = ("vintage_id", "manifest_sha256", "previous_vintage")
 
 Progress = Callable[[str], None]
 # The types of `run_gate` and `build_report`; a test that needs neither passes simpler functions.
-Gate = Callable[[Path, Path | None, set[str]], Sequence[RuleResult]]
+Gate = Callable[..., Sequence[RuleResult]]
 Report = Callable[..., None]
 
 
@@ -363,6 +363,7 @@ def publish(
         candidate.tables_dir,
         previous.path / "tables" if previous else None,
         absent_sources(candidate.withheld),
+        candidate.gaps,
     )
     withheld = [w.describe() for w in candidate.withheld]
     write_results(candidate.path, results, candidate.path.name, withheld)
@@ -408,6 +409,7 @@ def publish(
             "outputs": _output_entries(candidate.path, hashes),
             "gate": [r.entry() for r in results],
             "withheld": [w.model_dump() for w in candidate.withheld],
+            "gaps": [g.model_dump(mode="json") for g in candidate.gaps],
             "headline": _headline_entries(candidate.tables_dir),
             "citations": list(candidate.citations),
             "previous_vintage": previous.vintage_id if previous else None,

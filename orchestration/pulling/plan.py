@@ -113,6 +113,7 @@ def asks(
             "task classifications",
             f"{api}/classifications/task?window=7d",
             "openrouter_task_classifications",
+            needs_key=True,
         ),
         Ask(
             "app rankings",
@@ -129,7 +130,13 @@ def asks(
             license=_CC_BY,
             citation=_cite("rankings") + " Licensed under CC BY 4.0.",
         ),
-        Ask("benchmarks", f"{api}/benchmarks", license=_CITED, citation=_cite("benchmarks")),
+        Ask(
+            "benchmarks",
+            f"{api}/benchmarks",
+            needs_key=True,
+            license=_CITED,
+            citation=_cite("benchmarks"),
+        ),
         Ask("endpoints-zdr", f"{api}/endpoints/zdr", citation=_cite("models")),
         *months[2:],
         *(

@@ -341,7 +341,10 @@ def pull_windows(night: Night) -> None:
     for first, end in _windows(wanted, last, night.settings.restated_days):
         if night.calls_left == 0:
             raise PullError(f"{_budget(night)} the window {first} to {end}")
-        _land_window(night, first, end)
+        try:
+            _land_window(night, first, end)
+        except RefusedDumpError as error:
+            night.failures.append(f"{first} to {end}: {error}")
 
 
 def pull_window_of(night: Night, day: date) -> None:

@@ -23,6 +23,7 @@ from orchestration.errors import GateRefusedError, TokenshareError
 from orchestration.gate import run as gate
 from orchestration.gate.rules import NO_ROWS, RULES_DIR, read_rule, rules
 from orchestration.gate.run import RuleResult, blockers, rule_titles, run_gate
+from orchestration.landing.gaps import Gap
 from orchestration.landing.store import land
 from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import Settings
@@ -50,7 +51,7 @@ SEVERITIES = {
     **dict.fromkeys(
         [
             "MODEL_ROW_MISSING", "REGISTRY_COVERAGE", "UNMAPPED_AUTHORS",
-            "INCOMPLETE_DAY", "LEVEL_STEP", "TAIL_SHARE",
+            "INCOMPLETE_DAY", "LEVEL_STEP", "TAIL_SHARE", "UNREACHABLE_DAY",
             "QUARANTINED_FIELDS", "QUARANTINED_ROWS",
             "PRICE_COVERAGE", "PRICE_INDEX_JUMP", "QUALITY_COVERAGE", "STALE_PRICES",
             "UNPRICED_SHARE",
@@ -617,7 +618,7 @@ def test_values_at_the_ends_of_a_range_are_inside(poison: Callable[[str, str], P
 
 
 def test_every_rule_has_a_poison_and_every_limit_an_edge() -> None:
-    beside = {"LEVEL_STEP"}
+    beside = {"LEVEL_STEP", "UNREACHABLE_DAY"}
     assert {p[0] for p in [*POISON, *EDGES]} | beside == set(SEVERITIES) == set(rule_titles())
     assert [r.code for r in rules() if r.header.judges == "source"] == OF_SOURCES
     with_limits = {r.code for r in rules() if r.header.limits}
@@ -875,6 +876,35 @@ def test_a_value_in_a_table_without_sources_names_none(poison: Callable[[str, st
     found = asked_of(poison("price_history", in_first_row(price_kind="'per_word'")), "VALUE_SET")
     assert not found.passed
     assert not found.sources
+
+
+def test_a_gap_is_a_warning_with_its_reason_and_no_missing_day(
+    poison: Callable[[str, str], Path],
+) -> None:
+    folder = poison(USAGE, f"select * from t where usage_date <> date '{DAY}'")
+    day = date.fromisoformat(DAY)
+
+    def asked(gap_day: date) -> dict[str, RuleResult]:
+        gap = Gap(
+            source="openrouter_rankings",
+            first_day=gap_day,
+            last_day=gap_day,
+            reason="no snapshot has it",
+            learned_at=builders.AS_OF,
+        )
+        codes = ["MISSING_DAY", "UNREACHABLE_DAY"]
+        return {r.rule: r for r in run_gate(folder, None, (), [gap], only=codes)}
+
+    found = asked(day)
+    assert found["MISSING_DAY"].passed
+    assert found["UNREACHABLE_DAY"].outcome == "warn"
+    assert found["UNREACHABLE_DAY"].rows == [
+        f"{DAY}: openrouter_rankings has no row: no snapshot has it"
+    ]
+    # A gap whose day was landed later excuses nothing else.
+    found = asked(day - timedelta(days=1))
+    assert found["MISSING_DAY"].outcome == "fail"
+    assert found["UNREACHABLE_DAY"].passed
 
 
 def test_a_withheld_source_is_not_restated(healthy: Path) -> None:

@@ -39,7 +39,6 @@ ROOMS = [
     "transformation", "metrics", "registry", "diff", "run_log", "pulling", "pipeline", "demo",
     "alerts", "serving", "terminal", "cli_registry", "cli_pull", "cli_serve", "cli_vintages",
     "cli_status", "cli_demo", "cli", "resources", "assets", "automation", "definitions",
-    "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
 

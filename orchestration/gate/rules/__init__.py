@@ -8,12 +8,14 @@ column: `gate.run.contract_terms` checks that.
 
 A rule may read these relations: every published table; `shares`, the rows of all share tables with
 their `table_name`; `share_lenses (table_name, lens)`; `limits`, one row with a struct for each
-section of `configuration/gate.yml`; `configured_claims (claim_id)`; and `previous_usage_daily` and
-`previous_price_history`, the same tables of the previous vintage, empty if there is none.
+section of `configuration/gate.yml`; `configured_claims (claim_id)`; `gaps (source, first_day,
+last_day, reason)`, the days that a pull found to be unreachable (see `landing/gaps.py`); and
+`previous_usage_daily` and `previous_price_history`, the same tables of the previous vintage, empty
+if there is none.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +38,7 @@ from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import TokenshareError
 from orchestration.files import to_json
+from orchestration.landing.gaps import Gap
 from orchestration.tables import rows
 
 RULES_DIR = Path(__file__).parent
@@ -218,7 +221,7 @@ def create_shares(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create view share_lenses (table_name, lens) as values {lenses}")
 
 
-def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
+def create_scope(connection: duckdb.DuckDBPyConnection, gaps: Iterable[Gap] = ()) -> None:
     """Create what the rules read beside the tables of a candidate and of the previous vintage."""
     create_shares(connection)
     sections = limits().document()
@@ -230,5 +233,13 @@ def create_scope(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("claims_read", pa.table({"claim_id": pa.array(claims, pa.string())}))
     connection.execute("create table limits as from limits_read")
     connection.execute("create table configured_claims as from claims_read")
+    connection.execute(
+        "create table gaps (source varchar, first_day date, last_day date, reason varchar)"
+    )
+    for gap in gaps:
+        connection.execute(
+            "insert into gaps values (?, ?, ?, ?)",
+            [gap.source, gap.first_day, gap.last_day, gap.reason],
+        )
     connection.unregister("limits_read")
     connection.unregister("claims_read")

@@ -8,6 +8,12 @@ create or replace temp view limits as select unnest(limits) from read_json('gate
 create or replace temp view previous_usage_daily as select * from usage_daily where false;
 create or replace temp view previous_price_history as select * from price_history where false;
 
+-- The days that a pull found to be unreachable.
+create or replace temp view gaps as
+select unnest(gaps, recursive := true) from read_json('manifest.json', columns = {
+    gaps: 'struct(source varchar, first_day date, last_day date, reason varchar)[]'
+});
+
 -- The ids of configuration/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
 create or replace temp view configured_claims as select distinct claim_id from claims;
 

@@ -1,6 +1,8 @@
 -- severity: blocker
 -- judges: source
--- title: no day is missing inside the window except those that the source never published
+-- title: >-
+--   no day is missing inside the window except those that the source never published or no longer
+--   offers
 -- judged: explained
 -- one_of: [true]
 -- limits: [known_missing_days]
@@ -27,7 +29,12 @@ known as (
     select entry.key as source, unnest(entry.value) as usage_date from known_by_source
 )
 select calendar.source, calendar.usage_date,
-    present.usage_date is not null or known.usage_date is not null as explained
+    present.usage_date is not null or known.usage_date is not null
+    or exists (
+        select 1 from gaps
+        where gaps.source = calendar.source
+            and calendar.usage_date between gaps.first_day and gaps.last_day
+    ) as explained
 from calendar
 left join present using (source, usage_date)
 left join known using (source, usage_date);
