@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from orchestration import pipeline
+from orchestration.assets.publication import vintage as newest_vintage
 from orchestration.cli import app
 from orchestration.configuration.limits import limits
 from orchestration.contracts.odcs import tables
@@ -37,6 +39,7 @@ from orchestration.publication.manifest import read_manifest, seal_manifest, set
 from orchestration.publication.retention import read_history
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
+from orchestration.resources.installation import Installation
 from orchestration.run_log import read_runs
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.transformation.raw_tables import create_working_database
@@ -90,6 +93,14 @@ def copy_of_latest(settings: Settings, name: str, **changes: Any) -> dict[str, A
     assert vintage is not None
     shutil.copytree(vintage.path, settings.vintages_dir / name)
     return reseal(settings.vintages_dir / name, **changes)
+
+
+def in_dagster(settings: Settings) -> dg.ExecuteInProcessResult:
+    """Gate and publish the newest candidate as the last step of the nightly job does."""
+    installation = Installation(data_dir=str(settings.data_dir))
+    return dg.materialize(
+        [newest_vintage], resources={"installation": installation}, raise_on_error=False
+    )
 
 
 def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
@@ -231,8 +242,14 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert str(kept) in message
     assert named in (kept / "gate" / "index.html").read_text(encoding="utf-8")
     assert (kept / "tables" / "usage_daily.parquet").exists()
-    with pytest.raises(GateRefusedError):
-        pipeline.publish_newest(small)
+    refused_again = in_dagster(small)
+    assert not refused_again.success
+    judged = {c.check_name: c for c in refused_again.get_asset_check_evaluations()}
+    assert not judged["gate_day_total"].passed
+    assert named in str(judged["gate_day_total"].metadata["rows"].value)
+    assert [e.step_key for e in refused_again.all_events if e.is_step_failure] == ["vintage"]
+    assert not [e for e in refused_again.all_events if e.is_step_up_for_retry]
+    assert small.latest_path.read_bytes() == before
 
     day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
     wider = limits().model_copy(update={"day_total": day_total})
@@ -241,18 +258,33 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
 
 
-def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_as_such(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
+@pytest.fixture(scope="module")
+def odd_dumps(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> pipeline.RunResult:
+    """A run on a dump that is dated anew, one with a bad row, and counts of apps that cannot be
+    added up."""
+    folder = tmp_path_factory.mktemp("odd")
+    shutil.copytree(small_base.data_dir, folder / "data")
+    settings = Settings(data_dir=folder / "data")
+
+    def drop(name: str, content: bytes) -> Path:
+        return builders.write(folder, name, content)
+
     def spoil(row: builders.Row) -> builders.Row:
         small_row = row[0] == "2026-02-10" and row[1] == "mistralai/mistral-nemo"
         return (row[0], row[1], "-1") if small_row else row
 
     content = builders.csv3(builders.feed(builders.days(FIRST, COUNT)))
     anew = builders.AS_OF + timedelta(hours=1)
-    assert land(drop("feed.csv", content), small, as_of=anew).is_redated
-    land_feed(small, drop, spoil)
-    result = pipeline.run(small)
+    assert land(drop("feed.csv", content), settings, as_of=anew).is_redated
+    land_feed(settings, drop, spoil)
+    land(drop("apps.json", builders.app_rankings({1: 2**62, 2: 2**61})), settings)
+    return pipeline.run(settings)
+
+
+def test_a_dump_dated_anew_and_a_day_that_lost_rows_to_quarantine_are_published_as_such(
+    odd_dumps: pipeline.RunResult,
+) -> None:
+    result = odd_dumps
     dated_anew, spoiled = result.vintage.manifest["inputs"]
     assert dated_anew["as_of"] == "2026-03-01T02:46:00Z"
     assert [h["as_of"] for h in dated_anew["history"]] == ["2026-03-01T01:46:00Z"]
@@ -905,6 +937,10 @@ def test_a_cut_catalogue_is_withheld_and_returns_when_it_is_mended(
     again = pipeline.run(small).vintage
     assert not again.is_new
     assert again.withheld, "it is still withheld, and still said"
+    checks = {c.check_name: c for c in in_dagster(small).get_asset_check_evaluations()}
+    assert not checks["no_source_withheld"].passed
+    noted = checks["no_source_withheld"].metadata["openrouter_models"].value
+    assert "CATALOGUE_SHRANK" in str(noted)
 
     with duckdb.connect() as connection:
         priced = connection.execute(
@@ -920,13 +956,13 @@ def test_a_cut_catalogue_is_withheld_and_returns_when_it_is_mended(
 
 
 def test_counts_of_apps_that_cannot_be_added_up_do_not_stop_the_rankings(
-    small: Settings, drop: Callable[[str, bytes], Path]
+    odd_dumps: pipeline.RunResult,
 ) -> None:
-    huge = builders.app_rankings({1: 2**62, 2: 2**61})
-    record = land(drop("apps.json", huge), small).record
-    vintage = pipeline.run(small).vintage
+    vintage = odd_dumps.vintage
     assert vintage.is_new
     (withheld,) = vintage.withheld
-    assert (withheld.source, [r.rule for r in withheld.rules]) == (record.source, ["NOT_BUILT"])
-    assert record.path in withheld.rules[0].rows[1]
+    source = "openrouter_app_rankings"
+    assert (withheld.source, [r.rule for r in withheld.rules]) == (source, ["NOT_BUILT"])
+    (dump,) = withheld.dumps
+    assert dump.path.removeprefix("landing/") in withheld.rules[0].rows[1]
     assert pq.read_table(vintage.path / "tables" / "app_usage.parquet").num_rows == 0

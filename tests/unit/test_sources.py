@@ -412,19 +412,8 @@ def test_every_real_rankings_dump_is_believed_whole(pattern: str) -> None:
         )
 
 
-def test_real_prices_keep_every_digit() -> None:
-    names = ("prompt", "completion", "input_cache_read", "input_cache_write")
-    for path in real_dumps("models/*.json.gz"):
-        document = json.loads(gzip.decompress(path.read_bytes()))
-        rows = typed(path.name, path.read_bytes(), as_of=time_in_name(path.name))
-        for row, entry in zip(rows, document["data"], strict=True):
-            for name in names:
-                given = entry["pricing"].get(name) or None
-                expected = None if given is None else Decimal(given)
-                assert row[f"usd_per_token_{name}"] == expected, (path.name, row["model_id"], name)
-
-
-def test_every_real_catalogue_lands_whole_with_what_it_says_of_its_models() -> None:
+def test_every_real_catalogue_lands_whole_with_what_it_says_and_every_digit_of_its_prices() -> None:
+    prices = ("prompt", "completion", "input_cache_read", "input_cache_write")
     paths = real_dumps("models/*.json.gz")
     assert len(paths) == 25
     for path in paths:
@@ -446,6 +435,9 @@ def test_every_real_catalogue_lands_whole_with_what_it_says_of_its_models() -> N
                     for name in ("intelligence_index", "coding_index", "agentic_index")
                 },
             }
+            for name in prices:
+                given = entry["pricing"].get(name) or None
+                expected[f"usd_per_token_{name}"] = None if given is None else Decimal(given)
             assert {k: row[k] for k in expected} == expected, path.name
 
 
