@@ -1,7 +1,7 @@
 -- How far shares of list spend are from measured ones, by month. The differences of all labs add up
 -- to 0, so half of their sizes is the part of the dollars that list prices put at the wrong lab.
 select
-    period_start, is_complete, days_compared, count(*) as labs,
+    source as gateway_source, period_start, is_complete, days_compared, count(*) as labs,
     avg(abs(implied_minus_measured)) as mean_difference,
     max_by(lab_name, abs(implied_minus_measured)) as furthest_lab,
     max_by(implied_minus_measured, abs(implied_minus_measured)) as furthest_difference,

@@ -49,8 +49,12 @@ def section(context: Context) -> Gateway:
     labs, spend, errors = (
         context.ask(q) for q in ("gateways_labs", "gateway_spend", "gateway_spend_error")
     )
-    sources = [rows[0]["source"], rows[0]["gateway_source"]] if rows else []
-    ours, theirs = (_NAMES.get(s, s) for s in sources or ("", ""))
+    # Without a day that both have only spend is shown.
+    sources = [
+        rows[0]["source"] if rows else "",
+        next((r["gateway_source"] for r in [*rows, *errors]), ""),
+    ]
+    ours, theirs = (_NAMES.get(s, s) for s in sources)
     return Gateway(
         ours=ours,
         theirs=theirs,
