@@ -74,3 +74,12 @@ select
     'has a lab in authors' as contradiction
 from unattributed
 inner join authors using (author)
+union all
+select
+    'gateway_names' as seed,
+    names.name,
+    'its model belongs to another lab' as contradiction
+from {{ ref('gateway_names') }} as names
+left join models on names.base_slug = models.base_slug
+left join authors on split_part(names.base_slug, '/', 1) = authors.author
+where names.lab_id <> coalesce(models.lab_id, authors.lab_id)

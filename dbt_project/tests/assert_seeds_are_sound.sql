@@ -95,6 +95,16 @@
             'evidence': ['documented', 'readers'],
         },
     },
+    'gateway_names': {
+        'required': ['dataset', 'name', 'lab_id', 'evidence_url', 'checked_on'],
+        'unique': ['name'],
+        'refers_to': {
+            'lab_id': ['labs', 'lab_id'],
+        },
+        'one_of': {
+            'dataset': ['labs', 'models'],
+        },
+    },
 } %}
 
 with problems as (

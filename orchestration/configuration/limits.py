@@ -94,6 +94,10 @@ class Quality(Strict):
     warn_indexed_share: Share
 
 
+class Gateway(Strict):
+    warn_unmapped_share: Share
+
+
 class Accepted(Strict):
     """A finding of one rule on one day that a human has examined and accepted."""
 
@@ -128,6 +132,7 @@ class Limits(Strict):
     price_freshness: PriceFreshness
     price_index: PriceIndex
     quality: Quality
+    gateway: Gateway
     accepted: tuple[Accepted, ...]
 
     def document(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ SEVERITIES = {
             "KEY", "VALUE_RANGE", "VALUE_SET", "VALUE_FORM",
             "TOP_LABS", "UNMAPPED_SHARE",
             "CLAIM_VERDICTS", "RULE_SET_BOUNDS", "RULE_SET_TOKENS",
+            "GATEWAY_COMPARISON", "GATEWAY_DAY_SUM", "GATEWAY_SPEND", "GATEWAY_SUM",
             "DAY_TOTAL", "MISSING_DAY", "NO_USAGE", "OTHER_ROWS_PER_DAY", "RESTATEMENT",
             "ROWS_DROP", "ROWS_PER_DAY", "TAIL_MISSING",
             "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR", "PRICE_INDEX_CHAIN", "PRICE_OVERLAP",
@@ -51,7 +52,7 @@ SEVERITIES = {
     **dict.fromkeys(
         [
             "MODEL_ROW_MISSING", "REGISTRY_COVERAGE", "UNMAPPED_AUTHORS",
-            "INCOMPLETE_DAY", "LEVEL_STEP", "TAIL_SHARE", "UNREACHABLE_DAY",
+            "GATEWAY_NAMES", "INCOMPLETE_DAY", "LEVEL_STEP", "TAIL_SHARE", "UNREACHABLE_DAY",
             "QUARANTINED_FIELDS", "QUARANTINED_ROWS",
             "PRICE_COVERAGE", "PRICE_INDEX_JUMP", "QUALITY_COVERAGE", "STALE_PRICES",
             "UNPRICED_SHARE",
@@ -330,6 +331,66 @@ def task_rows(**spoiled: object) -> str:
     return f"{row({**columns, 'tag': repr('translation')})} union all {row({**columns, **bad})}"
 
 
+def rows_beside(*rows: dict[str, object]) -> str:
+    """A query that adds rows to an empty table; columns that they do not name are NULL."""
+    made = (", ".join(f"{value} as {column}" for column, value in row.items()) for row in rows)
+    return " union all by name ".join(["select * from t", *(f"select {row}" for row in made)])
+
+
+def listed(other: object, **replaced: object) -> str:
+    """A day of another gateway: one name with 70 % and `Other`."""
+    day = {
+        "source": "'vercel_leaderboard'", "dataset": "'models'", "modality": "'text'",
+        "share_of": "'tokens'", "usage_date": f"date '{DAY}'",
+    }  # fmt: skip
+    named = {
+        **day, "name": "'A'", "share_percent": 70, "share": 0.7, "identification": "'attributed'",
+        **replaced,
+    }  # fmt: skip
+    return rows_beside(
+        named, {**day, "name": "'Other'", "share_percent": other, "identification": "'tail'"}
+    )
+
+
+def compared(**replaced: object) -> str:
+    """Two origins on two gateways; `replaced` is in the row of US, whose shares are 0.5 (to 0.7)
+    beside 0.6 (to 0.9)."""
+    frame = {
+        "source": "'openrouter_rankings'", "gateway_source": "'vercel_leaderboard'",
+        "dataset": "'labs'", "modality": "'text'", "share_of": "'tokens'",
+        "period_start": "date '2026-01-12'",
+    }  # fmt: skip
+    us = {
+        "mean_share": 0.5, "mean_share_low": 0.5, "mean_share_high": 0.7,
+        "token_weighted_share": 0.5, "gateway_share": 0.6, "gateway_share_low": 0.6,
+        "gateway_share_high": 0.9, "spread": 0.1, "spread_low": -0.1, "spread_high": 0.4,
+    }  # fmt: skip
+    unidentified = {
+        "mean_share": 0.5, "mean_share_low": 0.5, "mean_share_high": 0.5,
+        "token_weighted_share": 0.5, "gateway_share": 0.4, "gateway_share_low": 0.4,
+        "gateway_share_high": 0.4, "spread": -0.1, "spread_low": -0.1, "spread_high": -0.1,
+    }  # fmt: skip
+
+    def doubles(shares: dict[str, object]) -> dict[str, object]:
+        return {c: f"{v}::double" for c, v in shares.items()}
+
+    return rows_beside(
+        {**frame, "origin": "'US'", **doubles(us), **replaced},
+        {**frame, "origin": "'unidentified'", **doubles(unidentified)},
+    )
+
+
+def spent(**replaced: object) -> str:
+    """Two labs with measured and implied shares of 0.5; `replaced` is in the row of lab a."""
+    row = {
+        "source": "'vercel_leaderboard'", "modality": "'text'",
+        "period_start": "date '2026-01-01'", "lab_id": "'b'", "measured_share": "0.5::double",
+        "implied_share": "0.5::double", "implied_share_low": "0.25::double",
+        "implied_share_high": "0.75::double", "implied_minus_measured": "0::double",
+    }  # fmt: skip
+    return rows_beside(row, {**row, "lab_id": "'a'", **replaced})
+
+
 # The small feed has no month near a reading of the indices. 54 of 60 at 2.5 of 10 US dollars.
 QUALITY_ROW = (
     "select * from t union all by name select 'openrouter_rankings' as source, "
@@ -383,6 +444,17 @@ POISON: list[tuple[str, str, str, str]] = [
     ("INCOMPLETE_DAY", USAGE,
      f"select * replace (usage_date <> date '{DAY}' as is_complete) from t", DAY),
     ("TASK_TAG_UNMAPPED", "task_usage", task_rows(has_map_row=False), "math (general) has 50"),
+    # A side without a share, and a usage source beside something that it does not count.
+    ("GATEWAY_COMPARISON", "gateway_comparison_by_origin_weekly",
+     compared(mean_share="null::double"), "gateway_comparison_by_origin_weekly"),
+    ("GATEWAY_COMPARISON", "gateway_comparison_by_origin_weekly",
+     compared(share_of="'spend'"), "gateway_comparison_by_origin_weekly"),
+    ("GATEWAY_SUM", "gateway_comparison_by_origin_weekly",
+     compared(mean_share="null::double"), "2026-01-12: mean_share of"),
+    ("GATEWAY_SPEND", "gateway_spend_by_lab_monthly", spent(measured_share="null::double"),
+     "gateway_spend_by_lab_monthly"),
+    # A day in two answers that were mixed.
+    ("GATEWAY_DAY_SUM", "gateway_shares_daily", listed(100), "add up to 170"),
     ("RULE_SET_TOKENS", "share_by_rule_set_weekly",
      "select * from t where period_start <> date '2026-01-12'", "2026-01-12"),
     ("CLAIM_VERDICTS", "claims",
@@ -537,6 +609,35 @@ EDGES: list[tuple[str, str, Callable[[Any], str], Any, Any, str]] = [
       "{}::double as indexed_token_share").format,
      LIMITS.quality.warn_indexed_share - 0.0001, LIMITS.quality.warn_indexed_share,
      "the indices of 2026-08-01 cover 0."),
+    ("GATEWAY_DAY_SUM", "gateway_shares_daily", listed, 30.0011, 30.001, "add up to 100.0011"),
+    ("GATEWAY_NAMES", "gateway_shares_daily",
+     lambda share: listed(30, share=share, identification="'unmapped'"),
+     LIMITS.gateway.warn_unmapped_share * 1.001, LIMITS.gateway.warn_unmapped_share, '"A" of its'),
+    *(
+        ("GATEWAY_COMPARISON", "gateway_comparison_by_origin_weekly",
+         lambda off, column=column, by=by: compared(**{column: f"{by} + {off}::double"}),
+         2e-9, 0.5e-9, "gateway_comparison_by_origin_weekly 2026-01-12 (tokens)")
+        for column, by in (("spread", 0.1), ("spread_low", -0.1), ("spread_high", 0.4))
+    ),
+    *(
+        ("GATEWAY_COMPARISON", "gateway_comparison_by_lab_monthly",
+         lambda off, column=column, by=by: compared(
+             **{"lab_id": "'a'", column: f"{by} + {off}::double"}),
+         1e-15, 0, "gateway_comparison_by_lab_monthly 2026-01-12 (tokens)")
+        for column, by in (("mean_share_low", 0.5), ("gateway_share_low", 0.6))
+    ),
+    ("GATEWAY_SUM", "gateway_comparison_by_lab_weekly",
+     lambda off: compared(lab_id="'a'", gateway_share=f"0.6 + {off}::double"), 2e-9, 0.5e-9,
+     "gateway_comparison_by_lab_weekly 2026-01-12: gateway_share of"),
+    ("GATEWAY_SUM", "gateway_spend_by_lab_weekly",
+     lambda off: spent(implied_share=f"0.5 - {off}::double"), 2e-9, 0.5e-9,
+     "gateway_spend_by_lab_weekly 2026-01-01: implied_share of"),
+    ("GATEWAY_SPEND", "gateway_spend_by_lab_weekly",
+     lambda off: spent(implied_minus_measured=f"{off}::double"), 2e-9, 0.5e-9,
+     "gateway_spend_by_lab_weekly"),
+    ("GATEWAY_SPEND", "gateway_spend_by_lab_weekly",
+     lambda off: spent(implied_share_high=f"0.5 - {off}::double"), 2e-9, 0.5e-9,
+     "gateway_spend_by_lab_weekly"),
     # With three decimals two shares may miss 1 by 0.001, and three listed ones pass it by 0.0015.
     ("TASK_SHARES", "task_usage", task("classified_token_share"), 0.501001, 0.501,
      "all tags, tokens add up to 1.001001; rounding explains 0.001"),
@@ -837,7 +938,7 @@ def test_a_landed_dump_that_restates_a_settled_day_and_ends_early_is_refused_by_
 
 OF_SOURCES = [
     "TOP_LABS", "UNMAPPED_SHARE", "DAY_TOTAL", "MISSING_DAY", "RESTATEMENT", "ROWS_DROP",
-    "TAIL_MISSING", "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR",
+    "TAIL_MISSING", "GATEWAY_DAY_SUM", "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR",
 ]  # fmt: skip
 
 

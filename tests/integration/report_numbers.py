@@ -21,6 +21,7 @@ create macro share(x, l, h) as coalesce(pct(x) || ' (' || bounds(l, h) || ')', '
 create macro pts(x) as case
     when x is null then '–' when abs(100 * x) < 0.05 then '0.0'
     else replace(format('{:+.1f}', 100 * x::double), '-', '−') end;
+create macro points_between(x, l, h) as pts(x) || ' (' || pts(l) || ' to ' || pts(h) || ')';
 create macro num(x, d) as coalesce(case d
     when 0 then format('{:,.0f}', x::double) when 1 then format('{:,.1f}', x::double)
     when 2 then format('{:,.2f}', x::double) else format('{:,.3f}', x::double) end, '–');
@@ -186,6 +187,66 @@ TABLES = {
             pct(coalesce(max(share) filter (price_band = 'unpriced'), 0)) as "unpriced"
         from share_by_price_band_monthly where lens = 'author_hq'
         group by period_start order by period_start desc""",
+    "Share of tokens on two gateways, latest month first": """
+        with shown as (
+            from gateway_comparison_by_origin_monthly where share_of || modality = 'tokenstext'
+        )
+        select star(mon(period_start), is_complete) as "Month", origin as "Origin",
+            days_compared::varchar as "Days",
+            share(mean_share, mean_share_low, mean_share_high) as "OpenRouter",
+            pct(token_weighted_share) as "Weighted by tokens",
+            share(gateway_share, gateway_share_low, gateway_share_high) as "Vercel",
+            points_between(spread, spread_low, spread_high) as "Spread"
+        from shown
+        where origin in ($a, $b)
+            and (dataset = 'labs' or not exists (from shown where dataset = 'labs'))
+        order by period_start desc, origin""",
+    "Labs on two gateways,": """
+        with shown as (
+            select *, last_value(period_start) over (
+                partition by dataset, share_of order by is_complete::int * 10000
+                    + date_diff('month', date '2000-01-01', period_start)
+                range between unbounded preceding and unbounded following) as latest
+            from gateway_comparison_by_lab_monthly
+            where modality = 'text' and (dataset = 'labs' or not exists (
+                from gateway_comparison_by_lab_monthly
+                where dataset = 'labs' and modality = 'text' and share_of = 'tokens'))
+        )
+        select lab_name as "Lab", any_value(origin) as "Origin",
+            any_value(share(mean_share, mean_share_low, mean_share_high))
+                filter (share_of = 'tokens') as "OpenRouter, tokens",
+            any_value(share(gateway_share, gateway_share_low, gateway_share_high))
+                filter (share_of = 'tokens') as "Vercel, tokens",
+            any_value(points_between(spread, spread_low, spread_high))
+                filter (share_of = 'tokens') as "Spread",
+            pct(max(gateway_share) filter (share_of = 'requests')) as "Vercel, requests",
+            pct(max(gateway_share) filter (share_of = 'spend')) as "Vercel, measured spend"
+        from shown
+        where lab_id <> 'unidentified' and period_start = (
+            select any_value(latest) from shown where share_of = 'tokens')
+        group by lab_id, lab_name having count(*) filter (share_of = 'tokens') > 0
+        order by max(greatest(mean_share, gateway_share)) filter (share_of = 'tokens') desc,
+            lab_id""",
+    "Measured beside implied share of spend": """
+        select star(mon(period_start), is_complete) as "Month", lab_name as "Lab",
+            models_compared::varchar as "Models", pct(measured_share) as "Measured",
+            share(implied_share, implied_share_low, implied_share_high) as "Implied",
+            pts(implied_minus_measured) as "Difference"
+        from gateway_spend_by_lab_monthly where modality = 'text'
+        order by period_start desc, measured_share desc, lab_id""",
+    "How far implied shares of spend": """
+        with sizes as (
+            select *, abs(implied_share - measured_share) as size
+            from gateway_spend_by_lab_monthly where modality = 'text'
+        )
+        select star(mon(period_start), bool_and(is_complete)) as "Month",
+            max(days_compared)::varchar as "Days", count(*)::varchar as "Labs",
+            printf('%.1f', 100 * sum(size) / count(*)) as "Mean difference",
+            first(lab_name || ', ' || pts(implied_minus_measured) order by size desc) as "Furthest",
+            pct(sum(greatest(implied_minus_measured, 0))) as "At the wrong lab",
+            pct(avg(compared_token_share)) as "Tokens compared",
+            pct(avg(compared_spend_share)) as "Spend compared"
+        from sizes group by period_start order by period_start desc""",
     "Latest month first, as known then. Band:": """
         select star(mon(period_start), is_complete) as "Month", origin as "Origin",
             pct(token_share) as "Share of tokens", pct(spend_share) as "Share of dollars",
@@ -340,6 +401,29 @@ TABLES |= {
         statement="Question", published="Asked", asked_by="us"
     ),
 }
+# On the page of the small feed: what the sentences of a section say.
+FILLED_SENTENCES = {
+    "gateway shares": """
+        select 'In 2026-01, as known then: ' || string_agg(title(origin) || ' '
+            || share(mean_share, mean_share_low, mean_share_high) || ' of tokens on OpenRouter and '
+            || share(gateway_share, gateway_share_low, gateway_share_high) || ' on Vercel',
+            '; ' order by origin) || '.'
+        from gateway_comparison_by_origin_monthly
+        where origin in ($a, $b) and dataset = 'labs' and modality = 'text'
+            and share_of = 'tokens' and period_start = '2026-01-01'""",
+    "gateway error": """
+        with errors as (
+            select *, implied_minus_measured as off from gateway_spend_by_lab_monthly
+        )
+        select 'In 2026-02 (3 days) its tokens at list prices give shares of spend that are '
+            || printf('%.1f', 100 * avg(abs(off))) || ' points from the measured ones in '
+            || 'the mean of ' || count(*) || ' labs; they put '
+            || pct(sum(off) filter (off > 0)) || ' of the dollars at the wrong lab.'
+            || ' Lab b is furthest off ('
+            || first(pts(off) order by abs(off) desc) || ' points).'
+        from errors
+        where period_start = '2026-02-01' and modality = 'text'""",
+}
 # By element id: the points of the chart. Texts and dates are exact, numbers as far as it rounds.
 CHARTS = {
     "chart-bounds": """
@@ -410,6 +494,16 @@ CHARTS = {
             greatest(spend_share_at_low, spend_share_at_high) as high
         from spend_by_origin_monthly
         where lens = 'author_hq' and origin in ($a, $b) and spend_share is not null""",
+    "chart-gateway": """
+        select period_start, title(origin) as name, unnest(['OpenRouter', 'Vercel']) as measure,
+            unnest([mean_share, gateway_share]) as value,
+            unnest([mean_share_low, gateway_share_low]) as low,
+            unnest([mean_share_high, gateway_share_high]) as high
+        from gateway_comparison_by_origin_weekly
+        where origin in ($a, $b) and days_compared > 3 and share_of = 'tokens'
+            and modality = 'text' and (dataset = 'labs' or not exists (
+                from gateway_comparison_by_origin_weekly
+                where dataset = 'labs' and modality = 'text' and share_of = 'tokens'))""",
     "chart-quality": """
         select distinct title(rival_origin) as name, rival_model as model,
             rival_quality_index as quality_index, rival_usd_per_million_tokens as usd,

@@ -22,7 +22,14 @@ from orchestration.report.build import Page, render
 from orchestration.report.charts import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import sql_text
-from tests.integration.report_numbers import CHARTS, ROUNDED, SENTENCES, TABLES, Published
+from tests.integration.report_numbers import (
+    CHARTS,
+    FILLED_SENTENCES,
+    ROUNDED,
+    SENTENCES,
+    TABLES,
+    Published,
+)
 
 
 @dataclass
@@ -134,8 +141,55 @@ WINDOWS = [
     "date '2026-01-30' as window_start, date '2026-02-28' as window_end, 30 as window_days",
     "date '2025-12-30' as window_start, date '2026-01-28' as window_end, 30 as window_days",
 ]
+
+
+def on_two_gateways(*keys: str, grain: str) -> list[str]:
+    """Two periods of two gateways by origin or lab: the later one is not complete. `models` and
+    images must not be on the page, because `labs` and text are there."""
+    weekly = grain == "weekly"
+    periods = [("2026-01-05", 7), ("2026-01-12", 4), ("2026-01-19", 3)] if weekly else [
+        ("2026-01-01", 31), ("2026-02-01", 3)
+    ]  # fmt: skip
+    frames = [
+        ("labs", "text", "tokens"), ("labs", "text", "requests"), ("labs", "text", "spend"),
+        ("models", "text", "tokens"), ("labs", "image", "tokens"),
+    ]  # fmt: skip
+    return [
+        "'openrouter_rankings' as source, 'vercel_leaderboard' as gateway_source, "
+        f"'{dataset}' as dataset, '{modality}' as modality, '{share_of}' as share_of, "
+        f"date '{start}' as period_start, {days} as days_compared, {days % 7 in (0, 3)} and "
+        f"{days} > 3 as is_complete, {key}, {share} as mean_share, {share} - 0.011 as "
+        f"mean_share_low, {share} + 0.2 as mean_share_high, {share} + 0.007 as "
+        f"token_weighted_share, {share * scale} as gateway_share, {share * scale} - 0.013 as "
+        f"gateway_share_low, {share * scale} + 0.1 as gateway_share_high, "
+        f"{share * scale - share} as spread, {share * scale - share} - 0.213 as spread_low, "
+        f"{share * scale - share} + 0.111 as spread_high"
+        for scale, (dataset, modality, share_of) in enumerate(frames, start=1)
+        for start, days in periods
+        for key, share in zip(keys, (0.11, 0.2, 0.123), strict=False)
+    ]
+
+
+ORIGINS = [f"'{o}' as origin" for o in ("CN", "US", "unidentified")]
+LABS = [f"'{lab}' as lab_id, 'Lab {lab}' as lab_name, 'US' as origin" for lab in ("b", "a", "c")]
 # What the shipped history has no row of.
 FILLED = {
+    "gateway_comparison_by_origin_weekly": with_rows(*on_two_gateways(*ORIGINS, grain="weekly")),
+    "gateway_comparison_by_origin_monthly": with_rows(*on_two_gateways(*ORIGINS, grain="monthly")),
+    "gateway_comparison_by_lab_monthly": with_rows(*on_two_gateways(*LABS, grain="monthly")),
+    "gateway_spend_by_lab_monthly": with_rows(*(
+        f"'vercel_leaderboard' as source, '{modality}' as modality, "
+        f"date '{start}' as period_start, 3 as days_compared, false as is_complete, "
+        f"'{lab}' as lab_id, 'Lab {lab}' as lab_name, 2 as models_compared, "
+        f"{share} as measured_share, {share} + {off} as implied_share, 0.01 as "
+        f"implied_share_low, 0.9 as implied_share_high, {off} as implied_minus_measured, "
+        "0.61 as compared_token_share, 0.72 as compared_spend_share"
+        for modality in ("text", "image")
+        for start, lab, share, off in (
+            ("2026-02-01", "a", 0.3, 0.021), ("2026-02-01", "b", 0.6, -0.034),
+            ("2026-02-01", "c", 0.1, 0.013), ("2026-01-01", "a", 1, 0),
+        )
+    )),
     "app_usage": with_rows(*(
         f"{window}, {rank} as rank, 'App {rank}' as app_name, {tokens} as tokens, "
         f"{tokens} / 4000 as tokens_per_request, {tokens} / 4e12 as share_of_listed"
@@ -306,6 +360,17 @@ def test_every_table_and_chart_is_compared_with_rows(
 def test_a_sentence_says_what_is_published(said: str, shipped_report: Report) -> None:
     expected = shipped_report.published.text(SENTENCES[said])
     assert expected in shipped_report.page.sections[said.split()[0]]
+
+
+@pytest.mark.parametrize("said", FILLED_SENTENCES)
+def test_a_sentence_of_a_section_that_is_seldom_filled(said: str, filled_report: Report) -> None:
+    expected = filled_report.published.text(FILLED_SENTENCES[said])
+    assert expected in filled_report.page.sections[said.split()[0]]
+
+
+def test_without_another_gateway_its_section_says_so(shipped_report: Report) -> None:
+    said = "No answer of another gateway is in this vintage, so there is nothing to compare."
+    assert said in shipped_report.page.sections["gateway"]
 
 
 def test_every_dump_is_named_with_its_rows(

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +18,15 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.sources import SOURCES, Dump, find_source, parse
 from orchestration.sources.checks import split_rows
 from tests import builders
-from tests.conftest import vintage_of
+from tests.conftest import GPT, NEWEST, vintage_of
+from tests.reference import compare, gateways, inputs
 
 REAL = PROJECT_ROOT.parent / "shared" / "data" / "vercel"
+TABLES = [
+    f"gateway_{name}_{grain}"
+    for name in ("comparison_by_origin", "comparison_by_lab", "spend_by_lab")
+    for grain in ("weekly", "monthly")
+]
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
 CITATION = '© 2026 Vercel. "AI Gateway Leaderboard Data", as of 2026-03-03T06:00:00Z. '
 
@@ -43,6 +50,65 @@ def answer(shares: dict[str, float], **document: Any) -> bytes:
         "rows": rows,
     }
     return json.dumps({**plain, **document}).encode()
+
+
+# Shares of a day by name; all of them have a list price on OpenRouter but Kimi K3 (not yet out) and
+# `No Such Model`, whom nobody knows. Rounding makes the labs' tokens add up to 100.0002.
+MODELS = {
+    "tokens": {"Claude Sonnet 4.5": "20.5", "DeepSeek V3.2": "31.25", "GPT-4o": "3.2501",
+               "Kimi K3": "1", "No Such Model": "4", "Other": "39.9999"},
+    "spend": {"Claude Sonnet 4.5": "55.5", "DeepSeek V3.2": "2.125", "Gemini 2.5 Flash": "9",
+              "GPT-4o": "12.375", "Kimi K3": "1", "Other": "20"},
+}  # fmt: skip
+LABS = {
+    "tokens": {"anthropic": "30.0001", "deepseek": "40.5", "spacexai": "19.5001", "zai": "7",
+               "stealth": "2", "nobody": "1"},
+    "requests": {"google": "60", "openai": "40"},
+    "spend": {"anthropic": "81", "deepseek": "3.0001", "openai": "15.9998"},
+}  # fmt: skip
+
+
+def month(
+    dataset: str, days: list[str], made: datetime, shares: dict[str, dict[str, str]]
+) -> tuple[bytes, list[gateways.Listed]]:
+    """An answer with these shares on every day, `No Such Model` one point more a day at the cost of
+    `Other`; and its rows."""
+    rows = []
+    for n, day in enumerate(days):
+        for metric, by_name in shares.items():
+            moved = {"No Such Model": n, "Other": -n} if "No Such Model" in by_name else {}
+            rows += [
+                gateways.Listed(
+                    dataset, "text", metric, date.fromisoformat(day), name,
+                    str(Decimal(share) + moved.get(name, 0)), made.date(),
+                )
+                for name, share in by_name.items()
+            ]  # fmt: skip
+    listed = [
+        {"date": str(r.day), "group": dataset[:-1], "name": r.name, "metric": r.metric,
+         "modality": "text", "share_percent": float(r.percent)}
+        for r in rows
+    ]  # fmt: skip
+    return answer({}, dataset=dataset, rows=listed), rows
+
+
+def landed_months(settings: Settings) -> Iterator[gateways.Listed]:
+    """Lands two answers for the labs and two for the models, of windows that overlap; their rows.
+
+    The later answer for models lists others; the day before the last answer was made is live.
+    """
+    days = builders.days("2026-01-26", 18)  # to 2026-02-12, the newest day of usage
+    others = {"tokens": {"GPT-4o": "60", "Other": "40"}, "spend": {"GPT-4o": "70", "Other": "30"}}
+    first, second = (datetime(2026, 2, day, 6, tzinfo=UTC) for day in (9, 13))
+    for dataset, asked, made, shares in (
+        ("models", days[:14], first, MODELS), ("models", days[12:], second, others),
+        ("labs", days[:14], first, LABS), ("labs", days[7:], second, LABS),
+    ):  # fmt: skip
+        content, rows = month(dataset, asked, made, shares)
+        dump = builders.write(settings.data_dir, "answer.json", content)
+        land(dump, settings, as_of=made)
+        dump.unlink()
+        yield from rows
 
 
 def judged(content: bytes, as_of: datetime = AS_OF) -> tuple[list[dict[str, Any]], list[str]]:
@@ -131,6 +197,7 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     for later in list_dumps(restated_base):
         if later.sha256 not in known:
             land(restated_base.landing_dir / later.path, small, as_of=later.as_of)
+    answers = list(landed_months(small))
     small.inbox_dir.mkdir()
     shares = {"A": 50, "B": 25, "C": 20.1276, "Other": 4.8724}
     builders.write(small.inbox_dir, "2026-03-03T06-00-00Z.json", answer(shares))
@@ -140,25 +207,42 @@ def test_a_second_gateway_is_published_apart_and_changes_nothing_else(
     pipeline.run(small)
     counted = Counter(str(Path(path).relative_to(small.landing_dir)) for path in hashed)
     # Once a run, and what was in the inbox once more before it leaves that.
-    assert counted == {
-        r.path: 2 if r.source == "vercel_leaderboard" else 1 for r in list_dumps(small)
-    }
+    from_inbox = {r.path for r in list_dumps(small) if r.as_of.month == 3 and r.as_of.hour == 6}
+    assert len(from_inbox) == 2
+    assert counted == {r.path: 1 + (r.path in from_inbox) for r in list_dumps(small)}
     made, without = (vintage_of(s).path / "tables" for s in (small, restated_base))
     assert [
         p.stem
         for p in sorted(made.glob("*.parquet"))
         if not pq.read_table(p).equals(pq.read_table(without / p.name))
-    ] == ["gateway_shares_daily"]
-    rows = pq.read_table(made / "gateway_shares_daily.parquet").to_pylist()
+    ] == sorted(["gateway_shares_daily", *TABLES])
+    march = [("usage_date", ">=", date(2026, 3, 1))]
+    rows = pq.read_table(made / "gateway_shares_daily.parquet", filters=march).to_pylist()
     assert [(r["dataset"], r["name"], r["share_percent"], r["share"], r["rank"]) for r in rows] == [
         ("labs", "spacexai", 60, 0.6, 1), ("labs", "zai", 40, 0.4, 2),
         ("models", "A", 50, 0.5, 1), ("models", "B", 25, 0.25, 2),
         ("models", "C", Decimal("20.1276"), 0.201276, 3),
         ("models", "Other", Decimal("4.8724"), 0.048724, None),
     ]  # fmt: skip
+    # Every cell of the comparisons as docs/method.md says.
+    with_newest = builders.feed(builders.days("2026-01-01", 43))
+    usage = [
+        (day, slug, str(int(tokens) + 10_000_000 * ((day, slug) == (NEWEST, GPT))))
+        for day, slug, tokens in with_newest
+    ]
+    for name in TABLES:
+        key, grain = name.split("_")[-2:]
+        expected = (
+            gateways.spend_by_lab(answers, grain)
+            if name.startswith("gateway_spend")
+            else gateways.comparison(usage, answers, {"lab": "lab_id"}.get(key, key), grain)
+        )
+        published = compare.read(made / f"{name}.parquet")
+        assert len(published) > 3
+        assert compare.differences(published, expected, inputs.keys()[name]) == [], name
     manifest = vintage_of(small).manifest
     stated = [i for i in manifest["inputs"] if i["source"] == "vercel_leaderboard"]
-    assert [i["license"] for i in stated] == ["CC BY 4.0"] * 2
+    assert [i["license"] for i in stated] == ["CC BY 4.0"] * 6
     assert sum(i["citation"].startswith(CITATION) for i in stated) == 1
     assert any(c.startswith("© 2026 Vercel.") for c in manifest["citations"])
     assert "© 2026 Vercel." in vintage_of(small).report.read_text(encoding="utf-8")

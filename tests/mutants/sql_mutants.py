@@ -33,6 +33,33 @@ class SqlMutant:
 MACROS = Path("dbt_project/macros")
 MUTANTS: list[SqlMutant] = [
     SqlMutant(
+        MODELS / "staging/stg_vercel_leaderboard.sql",
+        "shares.modality, shares.metric, shares.usage_date\n        order",
+        "shares.modality, shares.usage_date\n        order",
+    ),
+    SqlMutant(MODELS / "intermediate/int_gateway_shares.sql", ">= 2 as is_settled",
+              ">= 1 as is_settled"),
+    SqlMutant(
+        MODELS / "intermediate/int_gateway_shares.sql",
+        "then least(shares.usage_date, run_settings.registry_as_of)",
+        "then run_settings.registry_as_of",
+    ),
+    SqlMutant(
+        MODELS / "marts/gateway/gateway_spend_by_lab.sql",
+        "lab_days.low_cost + days.high_cost - lab_days.high_cost", "days.low_cost",
+    ),
+    SqlMutant(
+        MODELS / "marts/gateway/gateway_spend_by_lab.sql",
+        "3 * prompt_cost + completion_cost as blend_cost",
+        "prompt_cost + 3 * completion_cost as blend_cost",
+    ),
+    SqlMutant(MACROS / "gateway.sql", "greatest(1 - sum(share), 0) as unlisted_share",
+              "0 as unlisted_share"),
+    SqlMutant(MACROS / "gateway.sql", "periods.is_complete and gateway_days.is_settled",
+              "periods.is_complete"),
+    SqlMutant(MACROS / "gateway.sql", "else round(their_low - our_high, 12)",
+              "else round(their_low - our_low, 12)"),
+    SqlMutant(
         MODELS / "intermediate/int_crossover_points.sql",
         "mine.tokens > rival.tokens as leads,", "mine.tokens >= rival.tokens as leads,",
     ),

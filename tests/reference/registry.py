@@ -73,7 +73,7 @@ def lab_name(lab: str, day: str, view: str = "then") -> str:
     return row_of("labs", "lab_id", lab, day, view)["lab_name"]
 
 
-def _attribute(permaslug: str, day: str, view: str) -> Row:
+def attribute(permaslug: str, day: str, view: str) -> Row:
     """The columns that `attributed` adds, of one slug on one day."""
     base, _, author = parts(permaslug)
     model = row_of("models", "base_slug", base, day, view)
@@ -101,7 +101,7 @@ def attributed(view: str) -> pd.DataFrame:
     split = map(parts, table["model_permaslug"])
     table["base_slug"], table["variant"], table["author"] = zip(*split, strict=True)
     added = pd.DataFrame(
-        _attribute(slug, day, view)
+        attribute(slug, day, view)
         for slug, day in zip(table["model_permaslug"], table["day"], strict=True)
     )
     return pd.concat([table, added], axis=1)

@@ -15,6 +15,7 @@ from orchestration.report.sections import (
     concentration,
     coverage,
     crossover,
+    gateway,
     headline,
     labs,
     license,  # noqa: A004  # the section is called so
@@ -48,6 +49,7 @@ SECTIONS = (
     Chapter("spend", "Spend", spend.section),
     Chapter("quality", "Price against quality", quality.section),
     Chapter("uses", "Uses", uses.section),
+    Chapter("gateway", "Another gateway", gateway.section),
     Chapter("revisions", "Revisions", revisions.section),
     Chapter("coverage", "What this rests on", coverage.section),
     # These have no data.

@@ -19,6 +19,9 @@ select
                     ) as integer
                 )
     end as rank,
+    identification,
+    lab_id,
+    base_slug,
     seen_on,
     dump_sha256
-from {{ ref('stg_vercel_leaderboard') }}
+from {{ ref('int_gateway_shares') }}
