@@ -18,6 +18,7 @@ import pytest
 from orchestration.landing.store import land
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import latest_vintage
+from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from tests import builders
 
@@ -109,6 +110,7 @@ def test_a_run_that_is_killed_between_two_stages_changes_nothing_and_the_next_on
         killed = start(small, go_until, stage)
         killed.join()
         assert killed.exitcode == -signal.SIGKILL, stage
+        assert read_runs(small)[-1].state == "killed", stage
         assert small.latest_path.read_bytes() == pointer, stage
     whole = start(small)
     whole.join()
@@ -204,3 +206,5 @@ def test_an_interrupt_during_dbt_ends_the_run_and_publishes_nothing(
     assert small.latest_path.read_bytes() == before
     assert len(list(small.vintages_dir.iterdir())) == 1
     assert not list(small.candidates_dir.glob("*"))
+    last = read_runs(small)[-1]
+    assert (last.state, last.exit_code) == ("canceled", 130 if code == 99 else code)
