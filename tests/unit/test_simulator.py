@@ -173,10 +173,11 @@ def test_the_command_simulates_from_the_shipped_history(tmp_path: Path, settings
     folder = tmp_path / "nights"
     code, said = run(str(folder), "--nights", "2", "--layout", "json", "--days", "3")
     assert (code, "2 simulated pulls" in said) == (0, True)
-    names = sorted(p.name for p in folder.iterdir())
-    assert [n[:10] for n in names] == ["2026-08-31", "2026-09-01", "README.md"]
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "pulls"]
+    names = sorted(p.name for p in (folder / "pulls").iterdir())
+    assert [n[:10] for n in names] == ["2026-08-31", "2026-09-01"]
     assert names[1].endswith(".simulated.json.gz")
-    found = land(folder / names[1], settings)
+    found = land(folder / "pulls" / names[1], settings)
     assert (found.record.as_of_origin, found.good_rows) == ("meta", 3 * 51)
     code, said = run(str(folder))
     assert code != 0 and "is not empty; expected a new or empty folder" in said
