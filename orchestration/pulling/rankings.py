@@ -9,6 +9,7 @@ landed first, so that a pull that breaks off leaves no new hole.
 With a key, windows of at most 366 days, and always the last `restated_days` again.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -178,10 +179,17 @@ class _Snapshots:
         self._night.land(files, f"{day}.csv", url, PRIMARY_SOURCE, self._night.now())
 
     def holding(self, day: date, newest: date, oldest: date) -> date | None:
-        """The snapshot with this day that reaches back furthest, or None if there is none."""
-        first = max(day + _DAY, oldest)
-        candidates = sorted(_span(first, min(day + _WINDOW_DAYS * _DAY, newest)))
-        return next((c for c in candidates if self.find(c)), None)
+        """The snapshot with this day that reaches back furthest, or None if there is none.
+
+        A source drops its oldest snapshots first, so the oldest that is there is found by halving:
+        five calls in place of up to thirty.
+        """
+        first, last = max(day + _DAY, oldest), min(day + _WINDOW_DAYS * _DAY, newest)
+        candidates = sorted(_span(first, last))
+        if candidates and self.find(candidates[0]):
+            return candidates[0]
+        place = bisect_left(candidates, True, key=self.find)
+        return candidates[place] if place < len(candidates) else None
 
 
 def _record_gaps(night: Night, days: Iterable[date], reason: str) -> None:

@@ -74,7 +74,7 @@ def night(
             "shipped_history": False,
             "pull_max_wait_seconds": 0.05,
             "pull_retries": 2,
-            "calls_per_night": 20,
+            "calls_per_night": 8,  # the rankings, and little else
         }
         yield running, Settings(**{**quick, **chosen})
 
@@ -149,7 +149,7 @@ def test_days_that_no_snapshot_has_any_more_become_a_gap_that_is_asked_for_once(
     history: Settings, tmp_path: Path
 ) -> None:
     options = {"oldest": date(2026, 2, 25)}
-    with night(history, tmp_path, options=options, calls_per_night=40) as (demo, settings):
+    with night(history, tmp_path, options=options, calls_per_night=20) as (demo, settings):
         land_days(settings, "2025-12-01", 31, tmp_path)
         result = ask(demo, settings)
         (gap,) = result.gaps
@@ -170,7 +170,7 @@ def test_days_that_no_snapshot_has_any_more_become_a_gap_that_is_asked_for_once(
 
 def test_no_gap_is_recorded_while_the_source_is_ill(history: Settings, tmp_path: Path) -> None:
     faults = ("500:1000:" + EXPORTS + "/2026-02",)
-    with night(history, tmp_path, faults, calls_per_night=60) as (demo, settings):
+    with night(history, tmp_path, faults, calls_per_night=20, pull_retries=0) as (demo, settings):
         land_days(settings, "2025-12-01", 31, tmp_path)
         result = ask(demo, settings)
         assert "2026-02-01.manifest.json: status 500" in result.failure
@@ -201,7 +201,7 @@ def test_a_day_for_a_partition_lands_its_own_snapshot(history: Settings, tmp_pat
 def test_with_a_key_windows_are_asked_for_and_the_last_days_again(
     history: Settings, tmp_path: Path
 ) -> None:
-    chosen = {"openrouter_api_key": KEY, "restated_days": 10}
+    chosen = {"openrouter_api_key": KEY, "restated_days": 10, "calls_per_night": 2}
     with night(history, tmp_path, **chosen) as (demo, settings):
         result = ask(demo, settings)
         assert result.failure == ""
@@ -222,7 +222,8 @@ def test_what_was_restated_is_landed_beside_what_was_read_first(
     history: Settings, tmp_path: Path
 ) -> None:
     options = {"feed_fault": "restated", "feed_fault_from": date(2026, 3, 3)}
-    with night(history, tmp_path, options=options, openrouter_api_key=KEY) as (demo, settings):
+    chosen = {"openrouter_api_key": KEY, "calls_per_night": 1}
+    with night(history, tmp_path, options=options, **chosen) as (demo, settings):
         land_days(settings, "2025-01-01", 400, tmp_path)
         tokens = []
         for _ in range(2):
@@ -284,7 +285,7 @@ def test_a_budget_is_spent_in_order_of_value(history: Settings, tmp_path: Path) 
 def test_months_of_vercel_are_asked_for_until_they_are_settled(
     history: Settings, tmp_path: Path
 ) -> None:
-    with night(history, tmp_path) as (demo, settings):
+    with night(history, tmp_path, calls_per_night=20) as (demo, settings):
         ask(demo, settings)
         asked_first = [r for r in asked(demo, "/api/ai/leaderboard-export") if "labs" in r]
         assert asked_first[0] == "?dataset=labs&modality=text&from=2026-03-01&to=2026-03-02 200"
@@ -322,7 +323,7 @@ def test_a_fault_is_waited_out_or_named_and_stops_nothing_else(
     history: Settings, tmp_path: Path, fault: str, is_pulled: bool, said: str
 ) -> None:
     fault += "" if fault.count(":") > 1 else f":{EXPORTS}"
-    chosen = {"pull_timeout_seconds": 0.5, "calls_per_night": 16}
+    chosen = {"pull_timeout_seconds": 0.5, "calls_per_night": 12}
     with night(history, tmp_path, (fault,), pause=2, **chosen) as (demo, settings):
         land_days(settings, "2026-01-01", 40, tmp_path)
         result = ask(demo, settings)
@@ -562,7 +563,7 @@ def test_a_run_publishes_what_is_landed_with_its_gap_and_the_key_is_nowhere(
     }
     options = {"oldest": date(2026, 2, 25), "api_key": KEY}
     faults = ("500:1:/api/v1/datasets/rankings-daily", "500:9:/api/v1/models")
-    with night(history, tmp_path, faults, options=options, calls_per_night=40) as (demo, settings):
+    with night(history, tmp_path, faults, options=options, calls_per_night=20) as (demo, settings):
         land_days(settings, "2025-12-01", 31, tmp_path)
         (gap,) = ask(demo, settings).gaps
         for name, value in quick.items():
