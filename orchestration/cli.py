@@ -14,6 +14,8 @@ from typer.core import TyperCommand
 
 from orchestration import __version__
 from orchestration.cli_registry import registry_app
+from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
+from orchestration.cli_replay import replay
 from orchestration.errors import (
     RefusedDumpError,
     SourceWithheldError,
@@ -51,6 +53,7 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.command(epilog=REPLAY_EPILOG)(replay)
 
 
 class _Progress:
@@ -323,6 +326,12 @@ def show(data_dir: DataDir = None) -> None:
             f"{safe_text(error)}; `tokenshare run` publishes a new vintage"
         ) from error
     output.print(table)
+    if days := vintage.manifest.get("unsettled_days"):
+        named = ", ".join(safe_text(day["usage_date"]) for day in days)
+        output.print(
+            f"Not settled: {named}, read early; the next dump is expected to restate it.",
+            soft_wrap=True,
+        )
 
 
 @app.command(

@@ -36,7 +36,9 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "pipeline", "terminal", "cli_registry", "cli",
+    "transformation", "metrics", "registry", "diff", "pipeline", "replay",
+    "terminal", "cli_registry",
+    "cli_replay", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
