@@ -20,15 +20,11 @@ from orchestration.settings import PROJECT_ROOT, Settings
 REAL = PROJECT_ROOT.parent / "shared" / "data" / "openrouter" / "rankings-daily" / "pulls"
 
 
-def tokenshare(data_dir: Path, *arguments: str) -> None:
-    """Run a command of tokenshare; its output is shown."""
+def tokenshare(*arguments: object) -> None:
+    """Run a command of tokenshare without the shipped history; its output is shown."""
     subprocess.run(
-        [Path(sys.executable).with_name("tokenshare"), *arguments],
-        env={
-            **os.environ,
-            "TOKENSHARE_DATA_DIR": str(data_dir),
-            "TOKENSHARE_SHIPPED_HISTORY": "false",
-        },
+        [Path(sys.executable).with_name("tokenshare"), *map(str, arguments)],
+        env={**os.environ, "TOKENSHARE_SHIPPED_HISTORY": "false"},
         check=True,
     )
 
@@ -42,8 +38,8 @@ def pulls(folder: Path) -> Path:
         print(f"the real pulls of {REAL}")
         return REAL
     print(f"{REAL} does not exist: the pulls are simulated from the shipped history")
-    tokenshare(folder, "simulate", "pulls", str(folder / "pulls"))
-    return folder / "pulls"
+    tokenshare("simulate", "pulls", folder / "simulated")
+    return folder / "simulated" / "pulls"
 
 
 def vintage_of(data_dir: Path) -> Vintage:
@@ -60,12 +56,12 @@ def main() -> None:
         replayed, fresh = folder / "replayed", folder / "fresh"
         source = pulls(folder)
         before, started = os.times(), time.monotonic()
-        tokenshare(replayed, "replay", str(source))
+        tokenshare("replay", source, "--data-dir", replayed)
         seconds, after = time.monotonic() - started, os.times()
         cpu = after.children_user + after.children_system
         cpu -= before.children_user + before.children_system
         shutil.copytree(replayed / "landing", fresh / "landing")
-        tokenshare(fresh, "run")
+        tokenshare("run", "--data-dir", fresh)
         last, alone = (vintage_of(data_dir).path / "tables" for data_dir in (replayed, fresh))
         names = sorted(path.name for path in last.iterdir())
         assert names == sorted(path.name for path in alone.iterdir())
