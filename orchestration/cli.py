@@ -15,6 +15,8 @@ from orchestration import __version__, cli_demo, cli_status
 from orchestration.alerts import sent_on_failure
 from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
 from orchestration.cli_registry import registry_app
+from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
+from orchestration.cli_replay import replay
 from orchestration.cli_serve import serve
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
@@ -303,6 +305,12 @@ def show(data_dir: DataDir = None) -> None:
             f"{safe_text(error)}; `tokenshare run` publishes a new vintage"
         ) from error
     output.print(table)
+    if days := vintage.manifest.get("unsettled_days"):
+        named = ", ".join(safe_text(day["usage_date"]) for day in days)
+        output.print(
+            f"Not settled: {named}, read early; the next dump is expected to restate it.",
+            soft_wrap=True,
+        )
 
 
 @app.command(
@@ -419,6 +427,7 @@ def version() -> None:
 # Typer lists commands in the order in which they are added, and groups after them.
 app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
 app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
+app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
 app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
 app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
@@ -19,16 +20,22 @@ from orchestration.errors import (
     TokenshareError,
     TransformError,
     VerificationError,
+    resource_problem,
 )
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
 from orchestration.landing.store import (
+    REASON,
     DumpRecord,
+    land,
     land_shipped,
     list_dumps,
     read_records,
+    refused_folder,
     seal_unsealed,
+    set_aside,
+    withdraw,
 )
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
@@ -162,7 +169,7 @@ def load(
     ingested: Sequence[Ingested], settings: Settings, withheld: Sequence[Withheld] = ()
 ) -> None:
     """Rebuild the working database from the raw files, without the dumps of `withheld`."""
-    create_working_database(ingested, settings, intact_latest(settings), withheld)
+    create_working_database(ingested, settings, withheld)
 
 
 def build_or_withhold(
@@ -356,6 +363,52 @@ def _run(settings: Settings, progress: Progress, pull: bool) -> RunResult:
                 error.add_note(f"note: {notice}")
             for _, refused in inbox.refused:
                 error.add_note(f"also refused: {refused}")
+            raise
+
+
+def run_night(
+    dump: Path,
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    *,
+    entrance: run_log.Entrance = "program",
+) -> RunResult:
+    """Land one dump and run the rest of the graph. Nothing else is landed. The run log keeps what
+    became of it.
+
+    If the gate refuses what came with the dump, or no tables can be built from it, the dump is set
+    aside (see `landing.store.set_aside`), so that the next night does not fail because of this one.
+
+    Raises what `run` raises, and RefusedDumpError if the dump is refused or was set aside before.
+    """
+    with run_log.recorded(settings, "replay", entrance) as ending:
+        result = _run_night(dump, settings, progress)
+        _record(ending, result.vintage, result.problem)
+        return result
+
+
+def _run_night(dump: Path, settings: Settings, progress: Progress) -> RunResult:
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        progress("landing")
+        landed = land(dump, settings)
+        source, sha256 = landed.record.source, landed.record.sha256
+        known = sha256 in _known_dumps(settings)
+        before = refused_folder(source, sha256, settings)
+        if before.exists() and not known:
+            withdraw(landed, settings)
+            raise RefusedDumpError(
+                f"{landed.record.original_name}: was set aside before; {before / REASON} has the "
+                f"reason. To have it tried again, remove {before}"
+            )
+        inbox = InboxResult(landed=[landed])
+        notices += landed.notices
+        try:
+            return _run_on(list_dumps(settings), inbox, notices, settings, progress)
+        except (GateRefusedError, TransformError) as error:
+            if not known and resource_problem(str(error)) is None:
+                folder = set_aside(landed.record, str(error), settings)
+                error.add_note(f"the dump is set aside in {folder}")
             raise
 
 

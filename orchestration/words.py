@@ -40,6 +40,11 @@ def tokens(value: int) -> str:
     return f"{value / 1e12:,.2f} trillion" if value >= 1e12 else f"{value / 1e9:,.1f} billion"
 
 
+def hours(minutes: int) -> str:
+    """A span of time in hours, from whole minutes."""
+    return f"{minutes / 60:,.1f} hours"
+
+
 def number(value: Number | None, digits: int = 2) -> str:
     """A number with so many digits after the point, such as a price in US dollars."""
     return "–" if value is None else f"{float(value):,.{digits}f}"

@@ -42,6 +42,15 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro minutes_between(first_moment, last_moment) -%}
+    {#- Whole minutes from one moment to another, seconds cut off on both sides. -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        timestampdiff(minute, date_trunc('minute', {{ first_moment }}), date_trunc('minute', {{ last_moment }}))
+    {%- else -%}
+        datediff('minute', {{ first_moment }}, {{ last_moment }})
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro fail_with(message) -%}
     {#- Stops the run with this message as soon as the row is computed. -#}
     {%- if target is defined and target.type == 'spark' -%} raise_error({{ message }})

@@ -22,11 +22,9 @@ from orchestration.landing.store import read_records
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
 
-# Other tables of the schema `raw`: the configuration, and the usage of the previous vintage. No
-# dump is in them.
+# Other tables of the schema `raw`: the configuration.
 _CONFIGURED = {
     "run_settings": "One row: how this run reads the registry, and how long a price is fresh.",
-    "previous_usage_daily": "One row per source, UTC day and model of the previous vintage.",
     "corrections": "One row per known error of an upstream source, with its correction.",
     "rule_sets": "One row per rule set: how others count.",
     "rule_set_windows": "One row per rule set and kind of window that it is used with.",

@@ -27,8 +27,17 @@ class DayTotal(Strict):
 
 
 class Restatement(Strict):
-    settled_after_days: Count
+    judged_after_days: Count
     max_relative_change: Share
+
+
+class SettledDay(Strict):
+    hours_after_day: Count
+
+
+class RepeatedDay(Strict):
+    days_before: Count
+    max_same_share: Share
 
 
 class LevelStep(Strict):
@@ -104,6 +113,7 @@ class Accepted(Strict):
     rule: Literal[
         "MISSING_DAY",
         "DAY_TOTAL",
+        "REPEATED_DAY",
         "RESTATEMENT",
         "ROWS_DROP",
         "TAIL_MISSING",
@@ -119,7 +129,9 @@ class Limits(Strict):
 
     known_missing_days: dict[SourceName, tuple[date, ...]]
     day_total: DayTotal
+    settled_day: SettledDay
     restatement: Restatement
+    repeated_day: RepeatedDay
     level_step: LevelStep
     day_shape: DayShape
     rows_per_day: RowsPerDay

@@ -1,7 +1,7 @@
 """Compare any two vintages, or any two landed usage dumps of one source.
 
-Only days that are in both are compared. The table `revisions` of a vintage has the same comparison
-with the previous vintage.
+Only days that are in both are compared. The table `revisions` of a vintage has what its own dumps
+restated.
 """
 
 from collections.abc import Iterable

@@ -31,6 +31,7 @@ from orchestration.files import (
     sha256_bytes,
     sha256_file,
     to_json,
+    write_atomically,
 )
 from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
 from orchestration.settings import SHIPPED_DUMPS, SHIPPED_LANDING_DIR, Settings
@@ -40,6 +41,7 @@ from orchestration.sources.checks import count_scopes, split_rows
 from orchestration.sources.kept import kept
 
 SIDECAR = "sidecar.json"
+REASON = "reason.txt"
 _SEAL = "sidecar_sha256"
 # The clocks of the machine that pulled a dump and of this one may differ, but not by more.
 _CLOCK_TOLERANCE = timedelta(hours=1)
@@ -429,6 +431,27 @@ def withdraw(landed: Landed, settings: Settings) -> None:
     if landed.is_new:
         folder = settings.landing_dir / landed.record.source / landed.record.sha256
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def set_aside(record: DumpRecord, reason: str, settings: Settings) -> Path:
+    """Move a landed dump out of the landing zone, to `refused/`, with the reason in a text file;
+    returns its new folder.
+
+    The caller must hold the writer's lock, and no vintage may be made from the dump. It is then
+    not read again. To have it read, land the file in that folder.
+    """
+    folder = settings.landing_dir / record.source / record.sha256
+    target = refused_folder(record.source, record.sha256, settings)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / REASON, f"{reason}\n".encode(errors="backslashreplace"))
+    shutil.rmtree(target, ignore_errors=True)
+    move_into_place(folder, target)
+    return target
+
+
+def refused_folder(source: str, sha256: str, settings: Settings) -> Path:
+    """The folder of a dump that was set aside; it exists only if the dump was."""
+    return settings.data_dir / "refused" / source / sha256
 
 
 def _move_into_place(building: Path, final: Path) -> None:

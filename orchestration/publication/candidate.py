@@ -58,7 +58,6 @@ class Candidate:
     inputs: tuple[dict[str, Any], ...]
     citations: tuple[str, ...]
     registry: dict[str, str]
-    previous_vintage: str | None
     withheld: tuple[Withheld, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
@@ -76,9 +75,9 @@ def code_fingerprint(root: Path = PROJECT_ROOT, without: tuple[str, ...] = ()) -
 def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
     """A hash that changes with everything that can change the tables of a candidate: all code and
     configuration, except for the gate's limits that no table uses."""
-    fresh_days = limits().price_freshness.fresh_days
+    used = [limits().price_freshness.fresh_days, limits().settled_day.hours_after_day]
     code = code_fingerprint(root, without=("configuration/gate.yml",))
-    return sha256_bytes(json.dumps([code, fresh_days]).encode())
+    return sha256_bytes(json.dumps([code, *used]).encode())
 
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
@@ -212,22 +211,13 @@ def _withheld(connection: duckdb.DuckDBPyConnection) -> tuple[Withheld, ...]:
     return tuple(Withheld.model_validate(entry) for entry in json.loads(withheld))
 
 
-def _check_provenance(
-    connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]
-) -> str | None:
-    """The id of the vintage that the working database is compared with (see `revisions`), or None.
-
-    Raises TokenshareError if the working database was made from other dumps than `records`.
-    """
+def _check_provenance(connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]) -> None:
+    """Raise TokenshareError if the working database was made from other dumps than `records`."""
     held = connection.execute("select source, dump_sha256, as_of from raw.dumps").fetchall()
     if set(held) != {(r.source, r.sha256, r.as_of.replace(tzinfo=None)) for r in records}:
         raise TokenshareError(
             "the working database was rebuilt by another run in the meantime; run again"
         )
-    ((previous,),) = connection.execute(
-        "select previous_vintage_id from raw.run_settings"
-    ).fetchall()
-    return str(previous) if previous is not None else None
 
 
 def _write_database(
@@ -279,7 +269,7 @@ def build_candidate(
         ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
         records = [i.record for i in ingested]
         cited = citations(records)
-        previous = _check_provenance(connection, records)
+        _check_provenance(connection, records)
         schemas = _locate_models(connection)
         _check_columns(connection, schemas)
 
@@ -303,7 +293,6 @@ def build_candidate(
                 "inputs": inputs,
                 "citations": cited,
                 "registry": registry_reading(settings),
-                "previous_vintage": previous,
                 "withheld": [w.model_dump() for w in withheld],
                 "gaps": [g.model_dump(mode="json") for g in read_gaps(settings)],
             }
@@ -335,7 +324,6 @@ def read_candidate(path: Path) -> Candidate:
             tuple(document["inputs"]),
             tuple(document["citations"]),
             document["registry"],
-            document["previous_vintage"],
             tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
             tuple(Gap.model_validate(entry) for entry in document["gaps"]),
         )

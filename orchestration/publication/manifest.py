@@ -27,7 +27,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _REPAIR = (
     "Restore the damaged files from a copy; or let latest.json name another vintage: `tokenshare "
     "vintages rollback ID --reason …` (`tokenshare vintages list` shows them); or remove "
-    "latest.json, and the next run publishes a vintage without revisions."
+    "latest.json, and the next run publishes a vintage that the gate compares with none."
 )
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from orchestration import __version__
 from orchestration.contracts.odcs import contract_versions
-from orchestration.errors import GateRefusedError, TokenshareError, VerificationError, safe_text
+from orchestration.errors import GateRefusedError, VerificationError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
     format_time,
@@ -51,7 +51,7 @@ from orchestration.publication.verify import verify
 from orchestration.publication.withheld import absent_sources
 from orchestration.report.build import build_report, headline
 from orchestration.settings import PROJECT_ROOT, Settings
-from orchestration.tables import open_tables
+from orchestration.tables import open_tables, rows
 
 # The keys of the manifest that are copied into the marker file of a run.
 _MARKER_KEYS = ("vintage_id", "manifest_sha256", "previous_vintage")
@@ -104,8 +104,8 @@ def latest_vintage(settings: Settings) -> Vintage | None:
 def intact_latest(settings: Settings) -> Vintage | None:
     """The latest vintage, after a check of every file's hash. New numbers are compared with it.
 
-    Raises VerificationError, which tells how to repair it, if a file was changed: otherwise
-    revisions, and the gate's rule of restatements, would be wrong.
+    Raises VerificationError, which tells how to repair it, if a file was changed: otherwise the
+    gate's rule of restatements would be wrong.
     """
     latest = latest_vintage(settings)
     if latest is not None:
@@ -298,6 +298,16 @@ def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
         return headline(connection)
 
 
+def _unsettled_days(tables_dir: Path) -> list[dict[str, Any]]:
+    """The days that were read early, by source and day (see docs/method.md, Settled days)."""
+    with open_tables(tables_dir) as connection:
+        return rows(
+            connection,
+            "select distinct source, usage_date, read_after_minutes from usage_daily "
+            "where not is_settled order by all",
+        )
+
+
 def _candidates(settings: Settings) -> list[Path]:
     folders = settings.candidates_dir.glob("*")
     return sorted(p for p in folders if not p.name.startswith(BUILDING_PREFIX))
@@ -343,7 +353,7 @@ def publish(
 
     Raises GateRefusedError if a blocker failed; the candidate then stays where it is, with the
     gate's results in it, and `latest.json` is not changed. Raises VerificationError if the latest
-    vintage, with which revisions and the gate compare, is damaged.
+    vintage, with which the gate compares, is damaged.
     """
     now = now or datetime.now(UTC)
     settings.vintages_dir.mkdir(parents=True, exist_ok=True)
@@ -351,12 +361,6 @@ def publish(
         shutil.rmtree(candidate.path)
         return same
     previous = latest_vintage(settings)  # `published_already` has checked its files
-    if candidate.previous_vintage != (previous.vintage_id if previous else None):
-        raise TokenshareError(
-            f"{candidate.path}: its revisions are those since vintage "
-            f"{candidate.previous_vintage or 'none'}, but the latest one is "
-            f"{previous.vintage_id if previous else 'none'}; `tokenshare run` makes a new candidate"
-        )
     before = _data_only(_hashes(candidate.path))
     progress("running the gate")
     results = gate(
@@ -410,6 +414,7 @@ def publish(
             "gate": [r.entry() for r in results],
             "withheld": [w.model_dump() for w in candidate.withheld],
             "gaps": [g.model_dump(mode="json") for g in candidate.gaps],
+            "unsettled_days": _unsettled_days(candidate.tables_dir),
             "headline": _headline_entries(candidate.tables_dir),
             "citations": list(candidate.citations),
             "previous_vintage": previous.vintage_id if previous else None,

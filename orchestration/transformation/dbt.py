@@ -45,7 +45,6 @@ class NodeResult:
 def _set_environment(settings: Settings) -> None:
     os.environ["TOKENSHARE_DATABASE"] = str(settings.database_path)
     os.environ["TOKENSHARE_DBT_THREADS"] = str(settings.dbt_threads)
-    os.environ["TOKENSHARE_FAST_SEEDS"] = str("'" not in str(DBT_PROJECT_DIR))
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     os.environ["DO_NOT_TRACK"] = "1"
 

@@ -14,11 +14,10 @@ import pyarrow as pa
 from orchestration.configuration.limits import limits
 from orchestration.configuration.raw import load_configuration
 from orchestration.contracts.odcs import tables
-from orchestration.errors import TransformError, VerificationError, resource_problem
+from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.manifest import Withheld
-from orchestration.publication.vintage import Vintage
-from orchestration.publication.withheld import absent_sources, left_out
+from orchestration.publication.withheld import left_out
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sources.checks import QUARANTINE_SCHEMA
@@ -49,54 +48,6 @@ def _view(
         connection.register("empty", schema.empty_table())
         connection.execute(f"create table raw.{name} as select * from empty")
         connection.unregister("empty")
-
-
-def _previous_usage(
-    connection: duckdb.DuckDBPyConnection, previous: Vintage | None, absent: set[str]
-) -> None:
-    """Load the usage of the previous vintage, with the origins that it published, for `revisions`.
-
-    Sources in `absent` are left out: they are withheld, which is not a revision.
-
-    Raises VerificationError if the previous vintage has these tables and they cannot be read.
-    """
-    folder = previous.path / "tables" if previous else None
-    usage, labs = (
-        (folder / "usage_daily.parquet", folder / "share_by_lab_daily.parquet")
-        if folder
-        else (None, None)
-    )
-    connection.execute(
-        "create table raw.previous_usage_daily (source varchar, usage_date date, "
-        "model_permaslug varchar, tokens bigint, lab_id varchar, origin varchar, "
-        "dump_sha256 varchar, previous_vintage_id varchar)"
-    )
-    # A vintage of an older data interface may lack these tables; then nothing is compared.
-    if previous is None or not (usage and usage.exists() and labs and labs.exists()):
-        return
-    try:
-        connection.execute(
-            f"""
-            insert into raw.previous_usage_daily
-            select usage.source, usage.usage_date, usage.model_permaslug, usage.tokens,
-                usage.lab_id, coalesce(labs.origin, 'unidentified'), usage.dump_sha256, $1
-            from read_parquet({sql_text(usage)}) as usage
-            left join read_parquet({sql_text(labs)}) as labs
-                on usage.source = labs.source
-                and usage.usage_date = labs.period_start
-                and usage.lab_id = labs.lab_id
-                and labs.lens = 'author_hq'
-            where not list_contains($2, usage.source)
-            """,
-            [previous.vintage_id, sorted(absent)],
-        )
-    except duckdb.Error as error:
-        if (known := resource_problem(str(error))) is not None:
-            raise known from error
-        raise VerificationError(
-            f"{folder}: the tables of the latest vintage cannot be read: {error}. Restore the "
-            "vintage from a copy, or remove latest.json and run again to publish without revisions."
-        ) from error
 
 
 def _tables_with_tokens() -> dict[str, str]:
@@ -147,13 +98,11 @@ def _refuse_inexact_sums(connection: duckdb.DuckDBPyConnection, files: dict[str,
 def create_working_database(
     ingested: Iterable[Ingested],
     settings: Settings,
-    previous: Vintage | None,
     withheld: Sequence[Withheld] = (),
 ) -> Path:
     """Replace the working database by one that has only the schema `raw`; returns its path.
 
-    `previous` is the latest vintage, with which `revisions` compares, or None if nothing has been
-    published. The dumps of `withheld` are left out, and recorded for the candidate.
+    The dumps of `withheld` are left out, and recorded for the candidate.
 
     Raises TransformError if the tokens of all days are more than can be summed exactly.
     """
@@ -180,17 +129,16 @@ def create_working_database(
         connection.execute(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
-            "cast($3 as varchar) as previous_vintage_id, "
-            "cast($4 as integer) as fresh_price_days, cast($5 as varchar) as withheld",
+            "cast($3 as integer) as fresh_price_days, cast($4 as integer) as settled_after_hours, "
+            "cast($5 as varchar) as withheld",
             [
                 settings.registry_view,
                 settings.registry_as_of,
-                previous.vintage_id if previous else None,
                 limits().price_freshness.fresh_days,
+                limits().settled_day.hours_after_day,
                 json.dumps([w.model_dump() for w in withheld]),
             ],
         )
-        _previous_usage(connection, previous, absent_sources(withheld))
         load_configuration(connection)
         _view(
             connection,

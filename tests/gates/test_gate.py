@@ -40,7 +40,8 @@ SEVERITIES = {
             "TOP_LABS", "UNMAPPED_SHARE",
             "CLAIM_VERDICTS", "RULE_SET_BOUNDS", "RULE_SET_TOKENS",
             "GATEWAY_COMPARISON", "GATEWAY_DAY_SUM", "GATEWAY_SPEND", "GATEWAY_SUM",
-            "DAY_TOTAL", "MISSING_DAY", "NO_USAGE", "OTHER_ROWS_PER_DAY", "RESTATEMENT",
+            "DAY_TOTAL", "MISSING_DAY", "NO_USAGE", "OTHER_ROWS_PER_DAY", "REPEATED_DAY",
+            "RESTATEMENT",
             "ROWS_DROP", "ROWS_PER_DAY", "TAIL_MISSING",
             "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR", "PRICE_INDEX_CHAIN", "PRICE_OVERLAP",
             "PRICE_QUALITY_RATIOS",
@@ -207,6 +208,29 @@ def longer(rows: int) -> str:
         "select * from t union all select a.* replace ('x/m' || n as model_permaslug, "
         "cast(0 as bigint) as tokens) from (select * from t where usage_date = date '2026-01-20' "
         f"limit 1) as a, range({rows - len(builders.MODELS)}) r(n)"
+    )
+
+
+def repeated(rows: int, before: int = 1) -> str:
+    """A query by which one day of 20 rows has so many with the tokens of an earlier day."""
+    return (
+        "with earlier as (select model_permaslug, tokens as repeated_tokens, row_number() over "
+        f"(order by model_permaslug) as n from t where usage_date = date '{DAY}' - {before}) "
+        f"select t.* replace (case when usage_date = date '{DAY}' and n <= {rows} "
+        "then repeated_tokens else tokens end as tokens) from t "
+        "inner join earlier using (model_permaslug) union all select a.* replace "
+        "('x/m' || n as model_permaslug, n as tokens) from "
+        f"(select * from t where usage_date = date '{DAY}' limit 1) as a, range(1, 13) r(n)"
+    )
+
+
+def from_another_dump(minutes: int) -> str:
+    """A query by which one day comes from another dump, so many minutes newer than the others'."""
+    on = f"usage_date = date '{DAY}'"
+    return (
+        f"select * replace (if({on}, repeat('b', 64), dump_sha256) as dump_sha256, "
+        f"if({on}, read_after_minutes + {minutes}, read_after_minutes) as read_after_minutes) "
+        "from t"
     )
 
 
@@ -522,6 +546,15 @@ EDGES: list[tuple[str, str, Callable[[Any], str], Any, Any, str]] = [
     # The first day is compared with those after it, the last one with those before.
     ("DAY_TOTAL", USAGE, day_times("2026-01-01"), FACTOR * 1.001, FACTOR * 0.999, "2026-01-01"),
     ("DAY_TOTAL", USAGE, day_times("2026-02-11"), FACTOR * 1.001, FACTOR * 0.999, "2026-02-11"),
+    # Trailing sums of 7 days begin, a few hundred tokens, nothing but zeros.
+    ("DAY_TOTAL", USAGE, (FROM + f" '{DAY}' then tokens * {{}} " + TO).format, 7, 1, DAY),
+    ("DAY_TOTAL", USAGE, day_times(DAY), "0.0000002", 1, f"{DAY}: 260 tokens"),
+    ("DAY_TOTAL", USAGE, day_times("2026-02-11"), 0, 1, "2026-02-11: 0 tokens"),
+    ("MISSING_DAY", USAGE, from_another_dump, -1, 1,
+     f"{DAY}: no row of openrouter_rankings in dump"),
+    ("REPEATED_DAY", USAGE, repeated, 3, 2, f"{DAY}: 3 of 20 rows"),
+    ("REPEATED_DAY", USAGE, lambda before: repeated(8, before), LIMITS.repeated_day.days_before,
+     LIMITS.repeated_day.days_before + 1, "8 of 20 rows have exactly the tokens of 2026-01-13"),
     ("RESTATEMENT", USAGE, day_times(DAY), 1 + 1.001 * MOVED, 1 + 0.999 * MOVED, DAY),
     # The last of the settled days: the newest is 2026-02-11.
     ("RESTATEMENT", USAGE, day_times("2026-02-08"), 1 - 1.001 * MOVED, 1 - 0.999 * MOVED,
@@ -736,7 +769,9 @@ def test_every_limit_is_used_by_a_rule() -> None:
         if section not in ("known_missing_days", "accepted")
         for key in keys
     }
-    assert {name for r in rules() for name in r.header.limits} == names | {"known_missing_days"}
+    in_tables = {"settled_day.hours_after_day"}  # int_days reads it, and no rule judges it
+    used = {name for r in rules() for name in r.header.limits}
+    assert used | in_tables == names | {"known_missing_days"}
 
 
 def accept(monkeypatch: pytest.MonkeyPatch, rule: str, day: str) -> None:
@@ -937,8 +972,8 @@ def test_a_landed_dump_that_restates_a_settled_day_and_ends_early_is_refused_by_
 
 
 OF_SOURCES = [
-    "TOP_LABS", "UNMAPPED_SHARE", "DAY_TOTAL", "MISSING_DAY", "RESTATEMENT", "ROWS_DROP",
-    "TAIL_MISSING", "GATEWAY_DAY_SUM", "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR",
+    "TOP_LABS", "UNMAPPED_SHARE", "DAY_TOTAL", "MISSING_DAY", "REPEATED_DAY", "RESTATEMENT",
+    "ROWS_DROP", "TAIL_MISSING", "GATEWAY_DAY_SUM", "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR",
 ]  # fmt: skip
 
 

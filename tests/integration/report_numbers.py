@@ -315,13 +315,15 @@ TABLES = {
             bounds(sum(classified_token_share_low), sum(classified_token_share_high)) as "Between"
         from task_usage_by_origin where window_end = '2026-02-28' and lens = 'author_hq'
         group by use, origin order by use, sum(classified_token_share_low) desc, origin""",
-    "Rows of usage_daily that differ from the previous vintage.": """
-        select spaced(cause) as "Why", count(*)::varchar as "Rows",
-            min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
+    "The latest restatements:": """
+        select min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
+            num(min(read_after_minutes) / 60, 1) || ' hours' as "Read after the last day",
+            count(*)::varchar as "Rows",
             tok(sum(abs(tokens_after - tokens_before))) as "Tokens moved",
             pts(max(abs(origin_share_after - origin_share_before)))
                 as "Largest change of an origin’s day"
-        from revisions group by cause order by sum(abs(tokens_after - tokens_before)) desc""",
+        from revisions group by dump_sha256_after
+        order by max(usage_date) desc, min(usage_date) desc, dump_sha256_after limit 14""",
     "Months that differ, latest first;": """
         select star(mon(period_start), is_complete) as "Month", origin as "Origin",
             share(share_then, share_then, share_high_then) as "As known then",

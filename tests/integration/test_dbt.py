@@ -110,7 +110,7 @@ def test_every_column_of_a_seed_has_a_type(untouched: Settings, manifest: dict[s
 def test_seeds_are_read_from_a_folder_of_any_name(
     untouched: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dbt-duckdb's fast way escapes no quote in the path. A project of one seed parses quickly."""
+    """The path is text in SQL. A project of one seed parses quickly."""
     project = tmp_path / 'it\'s a "project" ä 数据'
     (project / "seeds").mkdir(parents=True)
     for name in ("dbt_project.yml", "profiles.yml", "seeds/change_pairs.csv"):

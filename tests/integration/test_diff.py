@@ -10,14 +10,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from orchestration import pipeline
 from orchestration.cli import app
 from orchestration.diff.usage import Side, compare
 from orchestration.errors import TokenshareError, VerificationError
 from orchestration.landing.store import land
-from orchestration.publication.candidate import build_candidate
-from orchestration.publication.manifest import seal_manifest, set_latest
-from orchestration.publication.vintage import latest_vintage, publish
+from orchestration.publication.vintage import latest_vintage
 from orchestration.settings import Settings
 from tests import builders
 from tests.conftest import GPT, LATER, NEWEST
@@ -44,18 +41,24 @@ def test_a_first_vintage_revises_nothing(small_base: Settings) -> None:
         assert connection.execute(f"select count(*) from '{file}'").fetchall() == [(0,)]
 
 
-def test_revisions_are_what_the_vintage_before_said_otherwise(restated_base: Settings) -> None:
+def test_revisions_are_what_a_dump_said_otherwise_than_the_one_before(
+    restated_base: Settings,
+) -> None:
     vintage = latest_vintage(restated_base)
     assert vintage is not None
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "select usage_date::varchar, model_permaslug, previous_vintage_id, "
-            "tokens_after - tokens_before, origin_before, origin_after, cause, "
+            "select usage_date::varchar, model_permaslug, tokens_after - tokens_before, origin, "
+            "dump_sha256_before, dump_sha256_after, "
             "share_after > share_before, origin_share_after > origin_share_before "
             f"from '{vintage.path / 'tables' / 'revisions.parquet'}'"
         ).fetchall()
-    before = vintage.manifest["previous_vintage"]
-    assert rows == [(NEWEST, GPT, before, 10_000_000, "US", "US", "other_dump", True, True)]
+    dumps = [
+        entry["sha256"]
+        for entry in sorted(vintage.manifest["inputs"], key=lambda entry: entry["as_of"])
+        if entry["source"] == "openrouter_rankings"
+    ]
+    assert rows == [(NEWEST, GPT, 10_000_000, "US", *dumps, True, True)]
 
 
 def test_diff_of_vintages_and_of_their_dumps_say_the_same(restated_base: Settings) -> None:
@@ -145,26 +148,3 @@ def test_a_vintage_that_was_changed_is_not_compared(restated: Settings) -> None:
     path.write_bytes(path.read_bytes() + b"x")
     result = CliRunner().invoke(app, ["diff", first, second, "--data-dir", str(restated.data_dir)])
     assert isinstance(result.exception, VerificationError)
-
-
-def test_a_candidate_compared_with_an_older_vintage_is_not_published(
-    small: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    """Its table `revisions` would leave out what changed in between."""
-    rows = builders.feed(builders.days("2026-01-01", 43))
-    land(drop("later.csv", builders.csv3(rows)), small, as_of=LATER)
-    records, _ = pipeline.land_waiting(small)
-    ingested = pipeline.ingest_all(records, small)
-    pipeline.transform(ingested, small)
-    candidate = build_candidate(ingested, small)
-    # Meanwhile the pointer names another vintage.
-    old = latest_vintage(small)
-    assert old is not None
-    other = small.vintages_dir / "20990101T000000Z-00000000"
-    old.path.rename(other)
-    del old.manifest["manifest_sha256"]
-    manifest = seal_manifest({**old.manifest, "vintage_id": other.name})
-    (other / "manifest.json").write_bytes(manifest)
-    set_latest(small.published_dir, json.loads(manifest))
-    with pytest.raises(TokenshareError, match="revisions are those since vintage"):
-        publish(candidate, small)

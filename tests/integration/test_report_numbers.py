@@ -209,14 +209,14 @@ FILLED = {
         (("code", "CN", 0.2), ("code", "US", 0.4), ("poems", "US", 0.123))
     )),
     "revisions": with_rows(*(
-        "'openrouter_rankings' as source, '2025-vintage' as previous_vintage_id, "
-        f"date '{day}' as usage_date, '{cause}' as cause, {before} as tokens_before, "
-        f"{after} as tokens_after, "
+        f"'openrouter_rankings' as source, repeat('{dump}', 64) as dump_sha256_after, "
+        f"date '{day}' as usage_date, {minutes} as read_after_minutes, "
+        f"{before} as tokens_before, {after} as tokens_after, "
         f"{share} as origin_share_before, 0.5 as origin_share_after"
-        for day, cause, before, after, share in (
-            ("2026-01-02", "new_dump", 5_000_000_000_000, 3_000_000_000_000, 0.4),
-            ("2026-01-09", "new_dump", 1_000_000_000, 4_000_000_000, 0.55),
-            ("2026-01-05", "new_registry", 7_000_000_000, 7_000_000_000, 0.47),
+        for day, dump, minutes, before, after, share in (
+            ("2026-01-02", "a", 12_965, 5_000_000_000_000, 3_000_000_000_000, 0.4),
+            ("2026-01-09", "a", 2_885, 1_000_000_000, 4_000_000_000, 0.55),
+            ("2026-01-05", "b", 1_445, 7_000_000_000, 7_100_000_000, 0.47),
         )
     )),
     "usage_daily": with_rows(*(
@@ -465,7 +465,7 @@ EDGES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
         [
             ("headline", "No ISO week of this source is complete, so there is no headline."),
             ("labs", "No week of this source is complete, so labs are not ranked."),
-            ("revisions", "Against vintage 2025-vintage:"),
+            ("revisions", "A dump restates a day if it states other tokens than the dump before"),
         ],
     ),
     "there is one origin only": (

@@ -90,6 +90,14 @@ MUTANTS: list[SqlMutant] = [
         "<= run_settings.fresh_price_days", "< run_settings.fresh_price_days",
     ),
     SqlMutant(
+        MODELS / "intermediate/int_days.sql",
+        ">= 60 * run_settings.settled_after_hours", "> 60 * run_settings.settled_after_hours",
+    ),
+    SqlMutant(
+        MODELS / "metrics/revisions.sql",
+        "coalesce(before.tokens, 0) as tokens_before", "before.tokens as tokens_before",
+    ),
+    SqlMutant(
         MODELS / "intermediate/int_attribution.sql",
         "coalesce(known_models.lab_id, known_authors.lab_id)",
         "coalesce(known_authors.lab_id, known_models.lab_id)",

@@ -7,6 +7,8 @@ import csv
 import functools
 import gzip
 import hashlib
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ def keys() -> dict[str, list[str]]:
         for contract in contracts
         for table in yaml.safe_load(contract.read_text(encoding="utf-8"))["schema"]
     }
+
+
+@functools.cache
+def as_of() -> datetime:
+    """When the shipped dump was made, to the minute."""
+    (sidecar,) = (PROJECT / "data" / "landing" / SOURCE).glob("*/sidecar.json")
+    stated = json.loads(sidecar.read_bytes())["as_of"]
+    return datetime.fromisoformat(stated).replace(second=0, microsecond=0)
 
 
 @functools.cache

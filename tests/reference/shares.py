@@ -5,6 +5,7 @@ share = share_low = K / T and share_high = (K + U) / T; on an unidentified row a
 """
 
 import itertools
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 import pandas as pd
@@ -130,6 +131,12 @@ def usage_daily() -> pd.DataFrame:
     for column in ("requests", "prompt_tokens", "completion_tokens", "cost_usd"):
         table[column] = None  # the rankings have none
     table["is_complete"] = True
+    table["read_after_minutes"] = [
+        (inputs.as_of() - datetime.fromisoformat(f"{day}T00:00:00Z")) // timedelta(minutes=1) - 1440
+        for day in table["day"]
+    ]
+    hours = inputs.configuration("gate")["settled_day"]["hours_after_day"]
+    table["is_settled"] = table["read_after_minutes"] >= 60 * hours
     table["usage_date"] = periods.starts(table["usage_date"], "daily")
     of_a_lens = [column for column in table if column.endswith(LENSES)]
     return table.drop(columns=["day", "revealed_as", "prompt", "completion", *of_a_lens])

@@ -29,7 +29,11 @@ dump_days as (
 -- a model that fell out of the top 50 twice, by name and inside `other`.
 newest as (
 
-    select *
+    select
+        *,
+        cast(
+            {{ minutes_between('cast(usage_date + 1 as timestamp)', 'as_of') }} as bigint
+        ) as read_after_minutes
     from dump_days
     qualify
         row_number() over (
@@ -44,7 +48,10 @@ select
     newest.usage_date,
     newest.dump_sha256,
     newest.as_of,
+    newest.read_after_minutes,
+    newest.read_after_minutes >= 60 * run_settings.settled_after_hours as is_settled,
     coalesce(quarantined.quarantined_rows, 0) as quarantined_rows,
     coalesce(quarantined.quarantined_rows, 0) = 0 as is_complete
 from newest
+cross join {{ source('raw', 'run_settings') }} as run_settings
 left join quarantined using (source, dump_sha256, usage_date)

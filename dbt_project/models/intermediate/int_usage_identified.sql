@@ -30,6 +30,8 @@ select
     attribution.identification,
     usage.tokens,
     days.is_complete,
+    days.is_settled,
+    days.read_after_minutes,
     usage.dump_sha256,
     attribution.lab_id,
     attribution.lab_name,

@@ -29,6 +29,8 @@ priced as (
         usage.identification,
         usage.license,
         usage.is_complete,
+        usage.is_settled,
+        usage.read_after_minutes,
         usage.dump_sha256,
         {% for columns in lenses().values() -%}
         {% for column in columns -%}
@@ -71,6 +73,8 @@ select
     priced.identification,
     priced.license,
     priced.is_complete,
+    priced.is_settled,
+    priced.read_after_minutes,
     priced.dump_sha256,
     {% for columns in lenses().values() -%}
     {% for column in columns -%}

@@ -1,141 +1,163 @@
--- What differs, row by row, from the vintage that was the latest one when this run began. Days that
--- it did not have are new, not revised.
-with before as (
+-- Every restatement by a source, row by row: what a dump says otherwise about a day than the dump
+-- before it that has the day. It follows from the dumps alone, whatever was published when.
+with usage as (
 
-    select * from {{ source('raw', 'previous_usage_daily') }}
+    select * from {{ ref('stg_usage') }}
 
 ),
 
-now as (
+attribution as (
+
+    select attribution.*
+    from {{ ref('int_attribution') }} as attribution
+    inner join {{ source('raw', 'run_settings') }} as run_settings
+        on attribution.registry_view = run_settings.registry_view
+
+),
+
+readings as (
 
     select
         source,
         usage_date,
-        model_permaslug,
-        max(lab_id) as lab_id,
-        coalesce(max(headquarters), 'unidentified') as origin,
-        max(dump_sha256) as dump_sha256,
-        cast(sum(tokens) as bigint) as tokens
-    from {{ ref('int_usage_identified') }}
-    group by all
-
-),
-
-days_before as (
-
-    select
-        source,
-        usage_date,
-        max(previous_vintage_id) as previous_vintage_id,
-        max(dump_sha256) as dump_sha256,
+        dump_sha256,
+        as_of,
+        pulled_at,
         sum(tokens) as total_tokens
-    from before
+    from usage
     group by all
 
 ),
 
-days_now as (
+-- A reading of a day and the one before it, in the order in which a newer dump wins.
+pairs as (
 
     select
         source,
         usage_date,
-        max(dump_sha256) as dump_sha256,
-        sum(tokens) as total_tokens
-    from now
-    group by all
+        dump_sha256 as dump_sha256_after,
+        total_tokens as total_after,
+        cast(
+            {{ minutes_between('cast(usage_date + 1 as timestamp)', 'as_of') }} as bigint
+        ) as read_after_minutes,
+        lag(dump_sha256) over (
+            partition by source, usage_date order by as_of, pulled_at, dump_sha256
+        ) as dump_sha256_before,
+        lag(total_tokens) over (
+            partition by source, usage_date order by as_of, pulled_at, dump_sha256
+        ) as total_before
+    from readings
+    qualify dump_sha256_before is not null
 
 ),
 
-origins_before as (
+before as (
 
     select
-        source,
-        usage_date,
-        origin,
-        sum(tokens) as tokens
-    from before
-    group by all
+        pairs.*,
+        usage.model_permaslug,
+        usage.base_slug,
+        usage.tokens
+    from pairs
+    inner join usage
+        on
+            pairs.source = usage.source
+            and pairs.usage_date = usage.usage_date
+            and pairs.dump_sha256_before = usage.dump_sha256
 
 ),
 
-origins_now as (
+after as (
 
     select
-        source,
-        usage_date,
-        origin,
-        sum(tokens) as tokens
-    from now
-    group by all
+        pairs.*,
+        usage.model_permaslug,
+        usage.base_slug,
+        usage.tokens
+    from pairs
+    inner join usage
+        on
+            pairs.source = usage.source
+            and pairs.usage_date = usage.usage_date
+            and pairs.dump_sha256_after = usage.dump_sha256
 
 ),
 
 compared as (
 
     select
-        coalesce(before.source, now.source) as source,
-        coalesce(before.usage_date, now.usage_date) as usage_date,
-        coalesce(before.model_permaslug, now.model_permaslug) as model_permaslug,
+        source,
+        usage_date,
+        dump_sha256_after,
+        model_permaslug,
+        coalesce(after.base_slug, before.base_slug) as base_slug,
         coalesce(before.tokens, 0) as tokens_before,
-        coalesce(now.tokens, 0) as tokens_after,
-        before.lab_id as lab_id_before,
-        now.lab_id as lab_id_after,
-        before.origin as origin_before,
-        now.origin as origin_after,
-        before.model_permaslug is not null and now.model_permaslug is not null
-        and (
-            before.lab_id is distinct from now.lab_id
-            or before.origin is distinct from now.origin
-        ) as is_reattributed
+        coalesce(after.tokens, 0) as tokens_after
     from before
-    full outer join now using (source, usage_date, model_permaslug)
+    full outer join after using (source, usage_date, dump_sha256_after, model_permaslug)
 
 ),
 
-changed as (
+restated as (
 
     select
-        *,
-        coalesce(origin_after, origin_before) as origin
+        source,
+        usage_date,
+        dump_sha256_after
     from compared
-    where tokens_before <> tokens_after or is_reattributed
+    where tokens_before <> tokens_after
+    group by all
+
+),
+
+attributed as (
+
+    select
+        compared.*,
+        attribution.lab_id,
+        coalesce(attribution.headquarters, 'unidentified') as origin
+    from compared
+    inner join restated using (source, usage_date, dump_sha256_after)
+    inner join attribution using (usage_date, base_slug)
+
+),
+
+origins as (
+
+    select
+        source,
+        usage_date,
+        dump_sha256_after,
+        origin,
+        sum(tokens_before) as tokens_before,
+        sum(tokens_after) as tokens_after
+    from attributed
+    group by all
 
 )
 
 select
-    changed.source,
-    changed.usage_date,
-    changed.model_permaslug,
-    days_before.previous_vintage_id,
-    changed.tokens_before,
-    changed.tokens_after,
+    attributed.source,
+    attributed.usage_date,
+    attributed.model_permaslug,
+    attributed.dump_sha256_after,
+    pairs.dump_sha256_before,
+    pairs.read_after_minutes,
+    attributed.tokens_before,
+    attributed.tokens_after,
     case
-        when changed.tokens_before > 0
+        when attributed.tokens_before > 0
             then {{ fraction(
-                'changed.tokens_after - changed.tokens_before', 'changed.tokens_before'
+                'attributed.tokens_after - attributed.tokens_before', 'attributed.tokens_before'
             ) }}
     end as relative_change,
-    {{ fraction('changed.tokens_before', 'days_before.total_tokens') }} as share_before,
-    {{ fraction('changed.tokens_after', 'days_now.total_tokens') }} as share_after,
-    changed.lab_id_before,
-    changed.lab_id_after,
-    changed.origin_before,
-    changed.origin_after,
-    {{ fraction('coalesce(origins_before.tokens, 0)', 'days_before.total_tokens') }}
-        as origin_share_before,
-    {{ fraction('coalesce(origins_now.tokens, 0)', 'days_now.total_tokens') }}
-        as origin_share_after,
-    days_before.dump_sha256 as dump_sha256_before,
-    days_now.dump_sha256 as dump_sha256_after,
-    case
-        when changed.tokens_before = changed.tokens_after then 'registry'
-        when days_before.dump_sha256 = days_now.dump_sha256
-            then case when changed.is_reattributed then 'code_and_registry' else 'code' end
-        when changed.is_reattributed then 'other_dump_and_registry'
-        else 'other_dump'
-    end as cause
-from changed
-inner join days_before using (source, usage_date)
-left join days_now using (source, usage_date)
-left join origins_before using (source, usage_date, origin)
-left join origins_now using (source, usage_date, origin)
+    {{ fraction('attributed.tokens_before', 'pairs.total_before') }} as share_before,
+    {{ fraction('attributed.tokens_after', 'pairs.total_after') }} as share_after,
+    attributed.lab_id,
+    attributed.origin,
+    {{ fraction('origins.tokens_before', 'pairs.total_before') }} as origin_share_before,
+    {{ fraction('origins.tokens_after', 'pairs.total_after') }} as origin_share_after
+from attributed
+inner join pairs using (source, usage_date, dump_sha256_after)
+inner join origins using (source, usage_date, dump_sha256_after, origin)
+where attributed.tokens_before <> attributed.tokens_after

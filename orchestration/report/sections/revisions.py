@@ -1,4 +1,4 @@
-"""What differs from the previous vintage, and between the two views of the registry."""
+"""What the source restated, and what differs between the two views of the registry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from orchestration.report.section import (
     starred,
     value,
 )
-from orchestration.words import month, points, spaced, tokens
+from orchestration.words import hours, month, points, tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ def section(context: Context) -> Revisions:
             restated, key=lambda r: (abs(_difference(r)), r["period_start"]), default=None
         ),
         table=Table(
-            "Rows of usage_daily that differ from the previous vintage.",
+            "The latest restatements: each row is a dump that restated days.",
             [
-                Column("Why", value("cause", spaced)),
-                Column("Rows", value("rows", "{:,}".format)),
                 Column("First day", value("first_day", str)),
                 Column("Last day", value("last_day", str)),
+                Column("Read after the last day", _read_after),
+                Column("Rows", value("rows", "{:,}".format)),
                 Column("Tokens moved", value("tokens", tokens)),
                 Column("Largest change of an origin’s day", value("largest_share_change", points)),
             ],
@@ -59,6 +59,10 @@ def section(context: Context) -> Revisions:
             restated,
         ),
     )
+
+
+def _read_after(row: Row) -> str:
+    return hours(row["read_after_minutes"])
 
 
 def _share_in(view: str) -> Cell:

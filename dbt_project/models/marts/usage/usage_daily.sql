@@ -45,5 +45,7 @@ select
     {{ usd('cast(tokens * low_e18 as decimal(38, 0))') }} as list_spend_low_usd,
     {{ usd('cast(tokens * high_e18 as decimal(38, 0))') }} as list_spend_high_usd,
     is_complete,
+    is_settled,
+    read_after_minutes,
     dump_sha256
 from priced

@@ -19,8 +19,7 @@
 --   {first_day} to {last_day}, dump {dump_sha256:.12}: {ratio:.3g} times the tokens of the same
 --   weekdays before; was it asked for with a filter (modality, context_bucket, category)?
 --
--- A day is new if the previous vintage does not have it, or had it with other tokens before it was
--- settled. Days in a row from one dump are one window: without a previous vintage, a step shows
+-- A day is new if the previous vintage does not have it, or had it with clearly other tokens. Days in a row from one dump are one window: without a previous vintage, a step shows
 -- where the dump changes.
 with days as (
     select source, usage_date, any_value(dump_sha256) as dump_sha256, sum(tokens) as total_tokens

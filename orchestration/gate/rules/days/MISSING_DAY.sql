@@ -1,15 +1,37 @@
 -- severity: blocker
 -- judges: source
 -- title: >-
---   no day is missing inside the window except those that the source never published or no longer
---   offers
+--   no day is missing inside the window, or inside the newest dump around it, except those that the
+--   source never published or no longer offers
 -- judged: explained
 -- one_of: [true]
 -- limits: [known_missing_days]
 -- accepts_days: true
 -- rows: needed
--- message: "{usage_date}: no row of {source}"
-with present as (select distinct source, usage_date from usage_daily),
+-- message: "{usage_date}: no row of {source} in {lacking}"
+--
+-- A dump that has days before and after a day lacks the day itself if the day comes from an older
+-- one: what was read before is not the newest word.
+with present as (
+    select source, usage_date, any_value(dump_sha256) as dump_sha256,
+        usage_date + to_minutes(any_value(read_after_minutes)) as as_of
+    from usage_daily group by source, usage_date
+),
+dumps as (
+    select source, dump_sha256, min(usage_date) as first_day, max(usage_date) as last_day,
+        max(as_of) as as_of
+    from present group by all
+),
+skipped as (
+    select present.source, present.usage_date,
+        'dump ' || max_by(dumps.dump_sha256, dumps.as_of)[:12] as dump
+    from present
+    inner join dumps
+        on present.source = dumps.source
+        and present.as_of < dumps.as_of
+        and present.usage_date between dumps.first_day and dumps.last_day
+    group by all
+),
 ends as (
     select source, min(usage_date) as first_day, max(usage_date) as last_day
     from present group by all
@@ -29,7 +51,9 @@ known as (
     select entry.key as source, unnest(entry.value) as usage_date from known_by_source
 )
 select calendar.source, calendar.usage_date,
-    present.usage_date is not null or known.usage_date is not null
+    coalesce(skipped.dump, 'any dump') as lacking,
+    (present.usage_date is not null and skipped.dump is null)
+    or known.usage_date is not null
     or exists (
         select 1 from gaps
         where gaps.source = calendar.source
@@ -37,4 +61,5 @@ select calendar.source, calendar.usage_date,
     ) as explained
 from calendar
 left join present using (source, usage_date)
+left join skipped using (source, usage_date)
 left join known using (source, usage_date);

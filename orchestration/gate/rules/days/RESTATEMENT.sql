@@ -1,18 +1,18 @@
 -- severity: blocker
 -- judges: source
 -- title: >-
---   days settled for {restatement.settled_after_days} days moved by at most
+--   days that are {restatement.judged_after_days} days older than the newest moved by at most
 --   {restatement.max_relative_change:.1%} since the previous vintage, model by model
 -- judged: relative_change
 -- max: limits.restatement.max_relative_change
--- limits: [restatement.settled_after_days, restatement.max_relative_change]
+-- limits: [restatement.judged_after_days, restatement.max_relative_change]
 -- accepts_days: true
 -- message: >-
 --   {usage_date}: {tokens_before:,} tokens in the previous vintage, {tokens_now:,} now
 --   ({relative_change:.3g} of them moved)
-with settled as (
+with judged as (
     select source, min(usage_date) as oldest_day,
-        max(usage_date) - cast(any_value(limits.restatement.settled_after_days) as integer)
+        max(usage_date) - cast(any_value(limits.restatement.judged_after_days) as integer)
             as newest_day
     from previous_usage_daily cross join limits
     group by source
@@ -26,7 +26,7 @@ compared as (
 select source, usage_date, sum(tokens_before) as tokens_before, sum(tokens_now) as tokens_now,
     sum(abs(tokens_now - tokens_before)) / nullif(sum(tokens_before), 0) as relative_change
 from compared
-inner join settled using (source)
+inner join judged using (source)
 where usage_date between oldest_day and newest_day
 group by all
 having sum(tokens_before) > 0;
