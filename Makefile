@@ -52,11 +52,14 @@ suite: $(STAMP) readers browser  ## Run the whole test suite alone
 test-fast: $(STAMP)  ## Run the unit and contract tests only, in seconds
 	$(BIN)/pytest tests/unit tests/contracts
 
-ui: $(STAMP)  ## Start the Dagster UI on localhost:3000, with its instance in data/dagster
+ui: $(STAMP)  ## Start the Dagster UI on localhost:3000 and what its links open, with its instance in data/dagster
 	@# Paths stay inside the shell: make's own functions split them at spaces.
 	@home="$${TOKENSHARE_DATA_DIR:-data}/dagster" && mkdir -p "$$home" && \
-	cp orchestration/dagster.yaml "$$home" && export DAGSTER_HOME="$$(realpath "$$home")" && \
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+	cat orchestration/dagster.yaml $${DAGSTER_PG_HOST:+orchestration/dagster-postgres.yaml} > "$$home/dagster.yaml" && \
+	export DAGSTER_HOME="$$(realpath "$$home")" VIRTUAL_ENV="$$PWD/$(VENV)" DAGSTER_PG_PORT="$${DAGSTER_PG_PORT:-5432}" && \
+	export TOKENSHARE_UI_URL="$${TOKENSHARE_UI_URL:-http://127.0.0.1:$${PORT:-3000}}" && \
+	{ $(BIN)/tokenshare serve & trap "kill $$! 2>/dev/null" EXIT; } && \
+	$(BIN)/dg dev --host 127.0.0.1 --port $${PORT:-3000}
 
 lint: $(STAMP)  ## Run ruff, sqlfluff and mypy in parallel
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint-python lint-sql lint-types

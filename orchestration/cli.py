@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +12,11 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from orchestration import __version__
+from orchestration.alerts import sent_on_failure
 from orchestration.cli_registry import registry_app
+from orchestration.cli_serve import serve
 from orchestration.errors import (
     RefusedDumpError,
-    SourceWithheldError,
     TokenshareError,
     VerificationError,
     safe_text,
@@ -37,7 +37,7 @@ from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
     from orchestration.diff.usage import Difference
-    from orchestration.publication.vintage import Vintage
+    from orchestration.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,6 +51,7 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
 
 
 class _Progress:
@@ -114,10 +115,16 @@ def run(
     A file in the inbox is landed once nobody has written to it for
     TOKENSHARE_INBOX_QUIET_SECONDS. The run waits that long for files that have just been written
     and names those that it leaves. If nothing is new, nothing is published.
+    A run that fails sends an alert to each receiver that TOKENSHARE_ALERT_… names.
     """
+    settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
+    with sent_on_failure("tokenshare run", settings):
+        _run(settings)
+
+
+def _run(settings: "Settings") -> None:
     from orchestration import pipeline
 
-    settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
     with _Progress() as progress:
         result = pipeline.run(settings, progress)
     for landed in result.inbox.landed:
@@ -130,16 +137,9 @@ def run(
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
-    refused = [message for _, message in result.inbox.refused]
-    _raise_if_withheld(vintage, refused)
-    if refused:
-        raise RefusedDumpError("\n".join(refused))
-
-
-def _raise_if_withheld(vintage: "Vintage", also: Sequence[str] = ()) -> None:
-    """Raise SourceWithheldError if the latest vintage lacks something that was landed."""
-    if vintage.withheld:
-        raise SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
+    pipeline.raise_if_left_out(
+        [w.describe() for w in vintage.withheld], [why for _, why in result.inbox.refused]
+    )
 
 
 def _print_landed(landed: object) -> None:
@@ -245,7 +245,7 @@ def publish(data_dir: DataDir = None) -> None:
         else f"nothing new: {vintage.why_not}"
     )
     output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
-    _raise_if_withheld(vintage)
+    pipeline.raise_if_left_out([w.describe() for w in vintage.withheld])
 
 
 @app.command(

@@ -4,9 +4,11 @@ import dagster as dg
 
 from orchestration.assets.landing import landed_dumps, raw_tables
 from orchestration.assets.models import build_models_asset, crossover
-from orchestration.assets.publication import candidate, vintage
+from orchestration.assets.publication import candidate, everything_published, vintage
 from orchestration.assets.registry import authors_have_rows
+from orchestration.automation.freshness import freshness, freshness_checks
 from orchestration.automation.nightly import inbox, nightly, publish_vintage
+from orchestration.automation.watch import alert, tidy, tidy_runs, vintages
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import ensure_manifest
@@ -28,11 +30,13 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             candidate,
             vintage,
         ],
-        asset_checks=[authors_have_rows],
-        jobs=[publish_vintage],
-        schedules=[nightly],
-        sensors=[inbox],
+        asset_checks=[authors_have_rows, everything_published, *freshness_checks],
+        jobs=[publish_vintage, tidy_runs],
+        schedules=[nightly, tidy],
+        sensors=[inbox, freshness, vintages, alert],
         resources={"installation": Installation(data_dir=data_dir)},
+        # Also for assets that are started one by one: a process per step would import for 40 s.
+        executor=dg.in_process_executor,
     )
 
 

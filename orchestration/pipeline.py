@@ -11,7 +11,9 @@ from filelock import FileLock, Timeout
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
+    RefusedDumpError,
     RunLockedError,
+    SourceWithheldError,
     TokenshareError,
     TransformError,
 )
@@ -262,6 +264,18 @@ def _run_on(
         if v.outcome == "warn"
     ]
     return RunResult(vintage, inbox, tuple(notices))
+
+
+def raise_if_left_out(withheld: Sequence[str], refused: Sequence[str] = ()) -> None:
+    """Fail a run after everything good is published: it left something out, and somebody must look.
+
+    Raises SourceWithheldError if a source is withheld, else RefusedDumpError if a file of the inbox
+    was refused. `withheld` and `refused` describe each of them.
+    """
+    if withheld:
+        raise SourceWithheldError("\n".join([*withheld, *refused]))
+    if refused:
+        raise RefusedDumpError("\n".join(refused))
 
 
 def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:

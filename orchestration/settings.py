@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +90,55 @@ class Settings(BaseSettings):
         "absolute, as social networks require for a preview picture.",
     )
 
+    serve_port: int = Field(
+        default=3001,
+        ge=1,
+        le=65535,
+        description="Port of this machine on which `tokenshare serve` serves `published/`.",
+    )
+    ui_url: HttpUrl = Field(
+        default=HttpUrl("http://127.0.0.1:3000"),
+        description="Address of Dagster's UI, for the link in an alert.",
+    )
+
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Where a failed run is posted to, as Slack's incoming webhooks expect it. The "
+        "address is a secret.",
+    )
+    alert_command: tuple[str, ...] = Field(
+        default=(),
+        description="Command that a failed run starts, as a JSON list of program and arguments; "
+        "the alert is its standard input.",
+    )
+    alert_email_host: str = Field(
+        default="", description="Mail server (SMTP) that takes the alert of a failed run."
+    )
+    alert_email_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
+    alert_email_from: str = Field(default="", description="Sender of the e-mail.")
+    alert_email_to: str = Field(
+        default="", validate_default=True, description="Receivers, separated by commas."
+    )
+    alert_email_user: str = Field(
+        default="", description="User at the mail server. If set, the connection uses STARTTLS."
+    )
+    alert_email_password: SecretStr | None = Field(
+        default=None, description="Password of that user."
+    )
+
+    keep_runs_days: int = Field(
+        default=90,
+        ge=1,
+        description="How long Dagster keeps finished runs with their logs and events.",
+    )
+
+    @field_validator("alert_email_to")
+    @classmethod
+    def _has_addresses(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("alert_email_host") and not (value and info.data.get("alert_email_from")):
+            raise ValueError("an e-mail needs alert_email_from and alert_email_to")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -102,6 +151,18 @@ class Settings(BaseSettings):
                 "set PYTHONUTF8=1, or use another folder"
             )
         return path
+
+    @property
+    def served_url(self) -> str:
+        """Where `published/` can be opened in a browser, without a slash at the end."""
+        return str(self.public_url or f"http://127.0.0.1:{self.serve_port}").rstrip("/")
+
+    def without_secrets(self, text: str) -> str:
+        """The text, with `***` in place of each secret setting that is in it."""
+        for value in self.__dict__.values():
+            if isinstance(value, SecretStr) and (secret := value.get_secret_value()):
+                text = text.replace(secret, "***")
+        return text
 
     @cached_property
     def landing_dir(self) -> Path:

@@ -8,6 +8,8 @@ import dagster as dg
 
 from orchestration.contracts.odcs import Table
 from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
+from orchestration.files import fingerprint
+from orchestration.settings import PROJECT_ROOT
 
 OWNERS = ["team:data-platform"]
 # One writer at a time, because only one process may open the working database.
@@ -15,6 +17,12 @@ WRITER_POOL = "warehouse_writer"
 # A full disk or a busy lock may be gone later. Other errors would only be repeated by a retry.
 _RETRIABLE = (ResourceError, RunLockedError)
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+
+
+def code_version(*places: str) -> str:
+    """The version of the code in these files and folders of the project. The UI marks an asset
+    whose newest state was made by another version."""
+    return fingerprint(tuple(PROJECT_ROOT / place for place in places), ("*.md",))[:12]
 
 
 @contextmanager

@@ -8,7 +8,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration import pipeline
-from orchestration.assets.common import OWNERS, RETRY, WRITER_POOL, errors_as_failures
+from orchestration.assets.common import (
+    OWNERS,
+    RETRY,
+    WRITER_POOL,
+    code_version,
+    errors_as_failures,
+)
 from orchestration.errors import safe_text
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -16,7 +22,8 @@ from orchestration.landing.store import read_records
 from orchestration.resources.installation import Installation
 from orchestration.sources import SOURCES
 
-# Other tables of the schema `raw`: the configuration, and the usage of the previous vintage.
+# Other tables of the schema `raw`: the configuration, and the usage of the previous vintage. No
+# dump is in them.
 _CONFIGURED = {
     "run_settings": "One row: how this run reads the registry, and how long a price is fresh.",
     "previous_usage_daily": "One row per source, UTC day and model of the previous vintage.",
@@ -29,8 +36,12 @@ _CONFIGURED = {
 }
 
 
+_LANDING = ("orchestration/landing", "orchestration/sources", "data_contracts/raw")
+
+
 @dg.asset(
     group_name="landing",
+    code_version=code_version(*_LANDING),
     kinds={"file"},
     owners=OWNERS,
     retry_policy=RETRY,
@@ -68,6 +79,7 @@ def landed_dumps(installation: Installation) -> Iterator[dg.MaterializeResult[No
                 "| source | as of | rows | bytes | sha256 |\n|---|---|---|---|---|\n" + rows
             ),
             "left_in_inbox": "\n".join(inbox.notices) or "none",
+            "refused": [safe_text(message, 2000) for _, message in inbox.refused],
             "notices": "\n".join(notices) or "none",
         },
         check_results=[
@@ -91,11 +103,17 @@ def _tokens(items: list[Ingested]) -> int:
     specs=[
         dg.AssetSpec(
             ["raw", name],
-            deps=["landed_dumps"],
-            group_name="raw",
-            kinds={"parquet", "duckdb"},
+            deps=[] if name in _CONFIGURED else ["landed_dumps"],
+            group_name="configuration" if name in _CONFIGURED else "raw",
+            kinds={"duckdb"} if name in _CONFIGURED else {"parquet", "duckdb"},
             owners=OWNERS,
             description=description,
+            code_version=code_version(
+                *_LANDING,
+                "orchestration/ingestion",
+                "orchestration/transformation",
+                "configuration",
+            ),
         )
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),

@@ -13,10 +13,12 @@ from orchestration.assets.common import (
     OWNERS,
     RETRY,
     WRITER_POOL,
+    code_version,
     column_schema,
     errors_as_failures,
     markdown_table,
 )
+from orchestration.assets.figures import newest_day
 from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.contracts.odcs import Table, published_by_model, tables
 from orchestration.errors import TransformError
@@ -36,6 +38,8 @@ _PREVIEWED = {
     "share_by_price_band": "monthly",
 }
 _PREVIEW_ROWS = 12
+# Days with rows there are only those on which something happened.
+_SOME_DAYS = {"revisions", "quarantine"}
 
 
 def _published(dbt_resource_props: Mapping[str, Any]) -> list[Table]:
@@ -112,12 +116,24 @@ def _metadata(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> 
     metadata: dict[str, Any] = {"dagster/row_count": rows}
     if tokens is not None:
         metadata["tokens"] = str(tokens)  # as text, because the UI rounds integers above 2^53
+    if name in with_days():
+        metadata |= newest_day(connection, name, "marts.")
     if grain := _PREVIEWED.get(name):
         preview = dg.MetadataValue.md(_preview(connection, table, grain))
         metadata["newest_complete_period"] = preview
     if name in CHANGES:
         metadata["newest_changes"] = dg.MetadataValue.md(newest_changes(connection, CHANGES[name]))
     return metadata
+
+
+def with_days() -> list[str]:
+    """The published models that have rows for every day of usage, or for every period of it."""
+    days = {"usage_date", "period_start"}
+    return [
+        model
+        for model, published in published_by_model().items()
+        if days & {field.name for field in published[0].fields} and model not in _SOME_DAYS
+    ]
 
 
 def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
@@ -159,6 +175,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
 
 @dg.asset(
     group_name="metrics",
+    code_version=code_version("orchestration/metrics"),
     kinds={"python", "duckdb"},
     owners=OWNERS,
     deps=["int_crossover_points", "int_crossover_series"],

@@ -1,7 +1,6 @@
 """Candidate and vintage. The gate runs in the step of the vintage; its rules are asset checks."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -10,22 +9,21 @@ from orchestration.assets.common import (
     OWNERS,
     RETRY,
     WRITER_POOL,
+    code_version,
     errors_as_failures,
     markdown_table,
     markdown_text,
 )
+from orchestration.assets.figures import figures_of
 from orchestration.contracts.odcs import published_by_model, tables
 from orchestration.errors import GateRefusedError, safe_text
-from orchestration.files import format_time
-from orchestration.gate.run import RuleResult, rule_titles
+from orchestration.gate.run import RuleResult, blocking_rules, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import read_records
 from orchestration.publication.candidate import newest_candidate
 from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
-
-# The source publishes once a day, about 01:46 UTC. A late dump is missing for less than two days.
-_STALE_AFTER = timedelta(days=2)
+from orchestration.settings import Settings
 
 
 @dg.asset(
@@ -35,6 +33,7 @@ _STALE_AFTER = timedelta(days=2)
     deps=list(published_by_model()),
     retry_policy=RETRY,
     pool=WRITER_POOL,
+    code_version=code_version("orchestration/publication", "data_contracts/published"),
     description="Every published table, in a folder of its own, for the gate to check.",
     check_specs=[
         dg.AssetCheckSpec(
@@ -68,7 +67,7 @@ def _check_name(rule: str) -> str:
     return f"gate_{rule.lower()}"
 
 
-def _results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
+def check_results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
     return [
         dg.AssetCheckResult(
             check_name=_check_name(v.rule),
@@ -90,21 +89,28 @@ def _results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
+def vintage_metadata(
+    made: Vintage, settings: Settings
+) -> dict[str, dg.MetadataValue | str | bool | float | int]:
+    """What the UI shows of a vintage: its numbers, then links, then the shares, newest first."""
+    newest_first = sorted(made.manifest["headline"], key=lambda h: h["period_start"], reverse=True)
     shares = markdown_table(
         ["week of", "origin", "as known", "share", "at least", "at most"],
         [
             [h["period_start"], h["origin"], h["registry_view"]]
             + [f"{h[k]:.2%}" for k in ("share", "share_low", "share_high")]
-            for h in made.manifest["headline"]
+            for h in newest_first
         ],
     )
+    url = f"{settings.served_url}/vintages/{made.vintage_id}"
     return {
+        **figures_of(made),
         "vintage_id": made.vintage_id,
         "published_by_this_run": made.is_new,
+        "withheld": [one.describe() for one in made.withheld],
         "vintage": dg.MetadataValue.path(str(made.path)),
-        "report": dg.MetadataValue.url(made.report.as_uri()),
-        "gate": dg.MetadataValue.url((made.path / "gate" / "index.html").as_uri()),
+        "report": dg.MetadataValue.url(f"{url}/report/index.html"),
+        "gate": dg.MetadataValue.url(f"{url}/gate/index.html"),
         "manifest_sha256": made.manifest["manifest_sha256"],
         "shares": dg.MetadataValue.md(shares),
         "citation": "\n".join(made.manifest["citations"]),
@@ -118,20 +124,23 @@ def _metadata(made: Vintage) -> dict[str, dg.MetadataValue | str | bool]:
     deps=[candidate],
     retry_policy=RETRY,
     pool=WRITER_POOL,
+    code_version=code_version(
+        "orchestration/gate", "orchestration/publication", "orchestration/report", "configuration"
+    ),
     description=(
         "The newest immutable vintage: gate, report, manifest, one rename, `latest.json`. "
         "Publishes nothing if dumps and code are those of the latest vintage."
     ),
     check_specs=[
-        dg.AssetCheckSpec(_check_name(rule), asset="vintage", description=title)
+        dg.AssetCheckSpec(
+            _check_name(rule),
+            asset="vintage",
+            description=title,
+            blocking=rule in blocking_rules(),
+        )
         for rule, title in rule_titles().items()
     ]
     + [
-        dg.AssetCheckSpec(
-            "source_is_fresh",
-            asset="vintage",
-            description="The newest dump was made less than two days ago.",
-        ),
         dg.AssetCheckSpec(
             "no_source_withheld",
             asset="vintage",
@@ -150,17 +159,10 @@ def vintage(
             )
     except dg.Failure as failure:
         if isinstance(failure.__cause__, GateRefusedError):
-            yield from _results(failure.__cause__.results)
+            yield from check_results(failure.__cause__.results)
         raise
-    yield dg.MaterializeResult(metadata=_metadata(made))
-    yield from _results(made.gate_results)
-    newest = max(datetime.fromisoformat(i["as_of"]) for i in made.manifest["inputs"])
-    yield dg.AssetCheckResult(
-        check_name="source_is_fresh",
-        passed=datetime.now(UTC) - newest < _STALE_AFTER,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"newest_as_of": format_time(newest)},
-    )
+    yield dg.MaterializeResult(metadata=vintage_metadata(made, settings))
+    yield from check_results(made.gate_results)
     for one in made.withheld:
         context.log.warning(one.describe())
     yield dg.AssetCheckResult(
@@ -169,3 +171,41 @@ def vintage(
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={safe_text(one.source): markdown_text(one.describe()) for one in made.withheld},
     )
+
+
+_EVERYTHING = "everything_published"
+
+
+@dg.multi_asset_check(
+    name=_EVERYTHING,
+    specs=[
+        dg.AssetCheckSpec(
+            _EVERYTHING,
+            asset="vintage",
+            blocking=True,
+            description="This run left nothing out: no file of the inbox was refused, no source "
+            "withheld. It comes last, so that a run that leaves something out publishes the rest "
+            "and fails.",
+        )
+    ],
+)
+def everything_published(
+    context: dg.AssetCheckExecutionContext,
+) -> Iterator[dg.AssetCheckResult]:
+    refused = _said_in_this_run(context, "landed_dumps", "refused")
+    withheld = _said_in_this_run(context, "vintage", "withheld")
+    yield dg.AssetCheckResult(
+        passed=not refused and not withheld,
+        metadata={"refused": refused, "withheld": withheld},
+    )
+    with errors_as_failures():
+        pipeline.raise_if_left_out(withheld, refused)
+
+
+def _said_in_this_run(context: dg.AssetCheckExecutionContext, asset: str, name: str) -> list[str]:
+    """A list in the metadata of an asset, if this run has made the asset."""
+    found = context.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+    if not found or found[0].run_id != context.run.run_id:
+        return []
+    made = found[0].asset_materialization
+    return [str(text) for text in made.metadata[name].value] if made else []

@@ -112,6 +112,11 @@ def rule_titles() -> dict[str, str]:
     return {**_TERM_TITLES, **{r.code: r.title for r in rules()}}
 
 
+def blocking_rules() -> set[str]:
+    """The codes of the rules that stop a publication; the others warn."""
+    return {*_TERM_TITLES, *(r.code for r in rules() if r.severity == "blocker")}
+
+
 def contract_terms(table: Table) -> Iterator[_Term]:
     """The conditions that the contract sets for the values of one table.
 

@@ -119,7 +119,8 @@ def test_lineage_leads_from_the_dump_to_the_vintage(definitions: dg.Definitions)
 
 def test_writers_share_one_pool_and_the_gate_is_all_checks(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("publish_vintage")
-    assert {node.definition.pool for node in job.nodes} == {WRITER_POOL}
+    without = {node.name for node in job.nodes if node.definition.pool != WRITER_POOL}
+    assert {name.split("_check")[0] for name in without} == {"everything_published", "freshness"}
     checks = {k.name for k in definitions.resolve_asset_graph().asset_check_keys}
     assert {f"gate_{rule.lower()}" for rule in rule_titles()} <= checks
 
@@ -200,7 +201,9 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     put_two_catalogues_and_a_provider_list(small.inbox_dir)
     before = small.latest_path.read_bytes()
     result = run_job(definitions, small, instance)
-    assert result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert failure.step_key == "everything_published"
+    assert "page.json" in str(failure.step_failure_data.user_failure_data.description)
     assert hashed.count(str(small.landing_dir / landed_before.path)) == 1
     assert small.latest_path.read_bytes() != before
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
@@ -332,7 +335,8 @@ def test_a_source_that_cannot_be_published_is_withheld_and_said(
     small.inbox_dir.mkdir()
     builders.write(small.inbox_dir, name, content)
     result = run_job(definitions, small, in_memory)
-    assert result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert failure.step_key == "everything_published"
     failed = {c.check_name: c for c in result.get_asset_check_evaluations() if not c.passed}
     said = failed["no_source_withheld"].metadata["openrouter_models"].value
     assert rule in str(said)

@@ -1,0 +1,172 @@
+"""What watches runs: the alert of a failed one, vintages made outside Dagster, and old runs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import duckdb
+
+from orchestration.alerts import Alert, advice, send
+from orchestration.assets.figures import newest_day
+from orchestration.assets.models import with_days
+from orchestration.assets.publication import check_results, vintage_metadata
+from orchestration.automation.freshness import freshness_checks
+from orchestration.contracts.odcs import published_by_model
+from orchestration.errors import TokenshareError, safe_text
+from orchestration.publication.manifest import read_manifest, vintage_time
+from orchestration.publication.vintage import Vintage
+from orchestration.resources.installation import Installation
+from orchestration.tables import open_tables
+
+# A new instance shows so many of the newest vintages that were made before.
+_MOST_VINTAGES = 60
+
+
+def alert_of_run(
+    run: dg.DagsterRun, message: str, failures: list[dg.DagsterEvent], ui_url: str
+) -> Alert:
+    """The alert of a failed run, from its first failed step or, without one, from `message`."""
+    started_by = next(
+        (
+            f"{kind} {run.tags[tag]}"
+            for kind, tag in (
+                ("schedule", "dagster/schedule_name"),
+                ("sensor", "dagster/sensor_name"),
+            )
+            if tag in run.tags
+        ),
+        "UI",
+    )
+    failed, why, exit_code = "run", message, None
+    if failures:
+        data = failures[0].step_failure_data
+        failed = f"step {failures[0].step_key}"
+        if data.user_failure_data:
+            why = data.user_failure_data.description or ""
+            found = data.user_failure_data.metadata.get("exit_code")
+            exit_code = int(str(found.value)) if found else None
+        elif data.error:
+            why = (data.error.cause or data.error).message
+    return Alert(
+        f"{run.job_name} {run.run_id[:8]} ({started_by})",
+        failed,
+        why,
+        advice(exit_code),
+        f"{ui_url.rstrip('/')}/runs/{run.run_id}",
+    )
+
+
+@dg.run_failure_sensor(
+    name="alert",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends an alert for every failed run to the receivers that TOKENSHARE_ALERT_… set.",
+)
+def alert(context: dg.RunFailureSensorContext, installation: Installation) -> None:
+    settings = installation.settings()
+    found = alert_of_run(
+        context.dagster_run,
+        context.failure_event.message or "",
+        list(context.get_step_failure_events()),
+        str(settings.ui_url),
+    )
+    for problem in send(found, settings):
+        context.log.error(problem)
+
+
+def _events(
+    made: Vintage, installation: Installation
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """What a run of Dagster would have reported of a vintage and of its tables."""
+    metadata = vintage_metadata(made, installation.settings())
+    yield dg.AssetMaterialization(
+        "vintage", description="Made outside Dagster, by `tokenshare run`.", metadata=metadata
+    )
+    for result in check_results(made.gate_results):
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("vintage"),
+            check_name=str(result.check_name),
+            passed=result.passed,
+            severity=result.severity,
+            metadata=result.metadata,
+        )
+    rows = {entry["path"]: entry["rows"] for entry in made.manifest["outputs"]}
+    with open_tables(made.path / "tables") as connection:
+        for model in with_days():
+            tables = [f"tables/{table.name}.parquet" for table in published_by_model()[model]]
+            yield dg.AssetMaterialization(
+                model,
+                metadata={
+                    "dagster/row_count": sum(rows.get(path) or 0 for path in tables),
+                    "vintage_id": made.vintage_id,
+                    **newest_day(connection, model),
+                },
+            )
+
+
+@dg.sensor(
+    name="vintages",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    asset_selection=dg.AssetSelection.checks(*freshness_checks),
+    description="Shows vintages that `tokenshare run` published, as if a run of Dagster had.",
+)
+def vintages(
+    context: dg.SensorEvaluationContext, installation: Installation
+) -> dg.SensorResult | dg.SkipReason:
+    instance = context.instance
+    running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    if instance.get_run_records(running, limit=1):
+        return dg.SkipReason("a run is in progress, which will show its own vintage")
+    shown = {
+        str(found.asset_materialization.metadata["vintage_id"].value)
+        for found in instance.fetch_materializations(dg.AssetKey("vintage"), limit=1000).records
+        if found.asset_materialization
+    }
+    folders = [p for p in installation.settings().vintages_dir.glob("*") if vintage_time(p.name)]
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+    for folder in sorted(folders)[-_MOST_VINTAGES:]:
+        if folder.name in shown:
+            continue
+        try:
+            events += _events(Vintage(folder.name, folder, read_manifest(folder)), installation)
+        except (TokenshareError, duckdb.Error) as error:
+            # An older version may have made it, or somebody has damaged it; `verify` tells.
+            context.log.warning(f"{folder.name} is not shown: {safe_text(error)}")
+    if not events:
+        return dg.SkipReason("every vintage is shown")
+    keys = [key for checks in freshness_checks for key in checks.check_keys]
+    return dg.SensorResult(asset_events=events, run_requests=[dg.RunRequest(asset_check_keys=keys)])
+
+
+@dg.op(description="Deletes finished runs that are older than TOKENSHARE_KEEP_RUNS_DAYS.")
+def delete_runs(context: dg.OpExecutionContext, installation: Installation) -> None:
+    kept_since = datetime.now(UTC) - timedelta(days=installation.settings().keep_runs_days)
+    finished = [
+        dg.DagsterRunStatus.SUCCESS,
+        dg.DagsterRunStatus.FAILURE,
+        dg.DagsterRunStatus.CANCELED,
+    ]
+    old = dg.RunsFilter(statuses=finished, created_before=kept_since)
+    records = context.instance.get_run_records(old)
+    for record in records:
+        context.instance.delete_run(record.dagster_run.run_id)
+    context.log.info(f"deleted {len(records)} run(s) from before {kept_since:%Y-%m-%d %H:%M} UTC")
+
+
+@dg.job(
+    description="Deletes old runs with their logs. Vintages and dumps are not touched.",
+    executor_def=dg.in_process_executor,
+)
+def tidy_runs() -> None:
+    delete_runs()
+
+
+tidy = dg.ScheduleDefinition(
+    name="tidy",
+    job=tidy_runs,
+    cron_schedule="15 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Deletes old runs every day.",
+)
