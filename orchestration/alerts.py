@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from orchestration.errors import as_user_error, safe_text
+from orchestration.run_log import without_secrets
 from orchestration.settings import Settings
 
 _TIMEOUT_SECONDS = 20
@@ -96,7 +97,7 @@ def _post(alert: Alert, text: str, settings: Settings) -> None:
 
 def _mail(alert: Alert, text: str, settings: Settings) -> None:
     message = EmailMessage()
-    message["Subject"] = settings.without_secrets(alert.subject)
+    message["Subject"] = without_secrets(alert.subject, settings)
     message["From"] = settings.alert_email_from
     message["To"] = settings.alert_email_to
     message.set_content(text)
@@ -136,7 +137,7 @@ def send(alert: Alert, settings: Settings) -> list[str]:
         ("e-mail", settings.alert_email_host, _mail),
         ("command", settings.alert_command, _command),
     ]
-    text = settings.without_secrets(alert.text())
+    text = without_secrets(alert.text(), settings)
     problems = []
     for name, is_set, deliver in receivers:
         if not is_set:
@@ -144,7 +145,7 @@ def send(alert: Alert, settings: Settings) -> list[str]:
         try:
             deliver(alert, text, settings)
         except Exception as error:
-            why = settings.without_secrets(f"{type(error).__name__}: {error}")
+            why = without_secrets(f"{type(error).__name__}: {error}", settings)
             problems.append(f"the alert was not sent by {name}: {safe_text(why)}")
     return problems
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,7 +127,7 @@ def _run(settings: "Settings") -> None:
     from orchestration import pipeline
 
     with _Progress() as progress:
-        result = pipeline.run(settings, progress)
+        result = pipeline.run(settings, progress, entrance="command_line")
     for landed in result.inbox.landed:
         _print_landed(landed)
     for notice in result.notices:
@@ -137,9 +138,8 @@ def _run(settings: "Settings") -> None:
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
     output.print(f"report: {vintage.report}", soft_wrap=True)
-    pipeline.raise_if_left_out(
-        [w.describe() for w in vintage.withheld], [why for _, why in result.inbox.refused]
-    )
+    if result.problem:
+        raise result.problem
 
 
 def _print_landed(landed: object) -> None:
@@ -180,7 +180,9 @@ class _HelpWithSources(TyperCommand):
     epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
     "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
     "tokenshare land models.json --source openrouter_models · "
-    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z" + _EXIT_CODES,
+    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z · "
+    "tokenshare land rankings.json --as-of 2026-08-21T00:05Z --correct --reason 'clock was wrong'"
+    + _EXIT_CODES,
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
@@ -199,6 +201,18 @@ def land(
             "2026-08-22T00-05-21Z.csv.gz."
         ),
     ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct",
+            help="Put right the time of a dump that is landed already, whatever stated it; needs "
+            "--as-of and --reason. The file may be the landed one itself.",
+        ),
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why it is corrected; the dump's sidecar keeps it, and the old time."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Store raw dumps by content hash, with their provenance. Landing a dump again does nothing.
@@ -208,6 +222,7 @@ def land(
     keyless export (2026-10-08.manifest.json) beside its CSV: it states when the snapshot was made,
     and its hash and row count are checked.
     """
+    from orchestration import pipeline
     from orchestration.landing.inbox import wait_for_writers
     from orchestration.landing.manifest import SUFFIX
     from orchestration.landing.store import land as land_one
@@ -218,15 +233,21 @@ def land(
         flag = parse_time(as_of, "--as-of") if as_of else None
     except RefusedDumpError as error:
         raise typer.BadParameter(str(error)) from error
+    if correct and not (flag and reason and reason.strip()):
+        raise typer.BadParameter("--correct needs --as-of and --reason")
+    if reason and not correct:
+        raise typer.BadParameter("--reason is that of --correct")
     dumps = [f for f in files if not f.name.endswith(SUFFIX)]
     refused = []
-    # A manifest among the files is read with its dump; on its own it is refused.
-    for file in dumps or files:
-        try:
-            wait_for_writers(file, settings)
-            _print_landed(land_one(file, settings, source, flag))
-        except RefusedDumpError as error:
-            refused.append(str(error))
+    # A run that is at work reads the sidecars more than once.
+    with pipeline.writer_lock(settings) if correct else nullcontext():
+        # A manifest among the files is read with its dump; on its own it is refused.
+        for file in dumps or files:
+            try:
+                wait_for_writers(file, settings)
+                _print_landed(land_one(file, settings, source, flag, correction=reason))
+            except RefusedDumpError as error:
+                refused.append(str(error))
     if refused:
         raise RefusedDumpError("\n".join(refused))
 
@@ -238,14 +259,15 @@ def publish(data_dir: DataDir = None) -> None:
 
     settings = _settings(data_dir)
     with _Progress() as progress:
-        vintage = pipeline.publish_newest(settings, progress)
+        vintage = pipeline.publish_newest(settings, progress, entrance="command_line")
     outcome = (
         f"published vintage {vintage.vintage_id}"
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
     output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
-    pipeline.raise_if_left_out([w.describe() for w in vintage.withheld])
+    if problem := pipeline.withheld_error(vintage):
+        raise problem
 
 
 @app.command(

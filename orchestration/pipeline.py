@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
+from orchestration import run_log
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
@@ -61,6 +62,27 @@ class RunResult:
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
+
+    @property
+    def problem(self) -> TokenshareError | None:
+        """What is wrong although the run went through, as the error that the command line shows: a
+        source is withheld, or a file of the inbox was refused."""
+        return left_out_error(self.vintage, [message for _, message in self.inbox.refused])
+
+
+def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheldError | None:
+    """The error that says what a vintage lacks of what was landed, or None if it lacks nothing."""
+    if not vintage.withheld:
+        return None
+    return SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
+
+
+def left_out_error(vintage: Vintage, refused: Sequence[str]) -> TokenshareError | None:
+    """The error with which a run ends, after everything good is published, if a source is withheld
+    or a file was refused. `refused` describes each of these."""
+    if vintage.withheld:
+        return withheld_error(vintage, refused)
+    return RefusedDumpError("\n".join(refused)) if refused else None
 
 
 @contextmanager
@@ -216,12 +238,30 @@ def publish_or_withhold(
     return publish_or_withhold(candidate, settings, progress)
 
 
-def run(settings: Settings, progress: Progress = lambda _: None) -> RunResult:
-    """Run the whole graph: land, ingest, transform, candidate, gate, publish.
+def run(
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    *,
+    entrance: run_log.Entrance = "program",
+) -> RunResult:
+    """Run the whole graph: land, ingest, transform, candidate, gate, publish. The run log keeps
+    what became of it.
 
     If the same code made the latest vintage from the same dumps, nothing is published, and
     `why_not` of the returned vintage states the reason.
     """
+    with run_log.recorded(settings, "run", entrance) as ending:
+        result = _run(settings, progress)
+        _record(ending, result.vintage, result.problem)
+        return result
+
+
+def _record(ending: run_log.Ending, vintage: Vintage, problem: TokenshareError | None) -> None:
+    ending.outcome = "published" if vintage.is_new else "nothing_new"
+    ending.vintage_id, ending.problem = vintage.vintage_id, problem
+
+
+def _run(settings: Settings, progress: Progress) -> RunResult:
     with writer_lock(settings):
         notices = tidy_up(settings)
         progress("landing")
@@ -266,23 +306,19 @@ def _run_on(
     return RunResult(vintage, inbox, tuple(notices))
 
 
-def raise_if_left_out(withheld: Sequence[str], refused: Sequence[str] = ()) -> None:
-    """Fail a run after everything good is published: it left something out, and somebody must look.
-
-    Raises SourceWithheldError if a source is withheld, else RefusedDumpError if a file of the inbox
-    was refused. `withheld` and `refused` describe each of them.
-    """
-    if withheld:
-        raise SourceWithheldError("\n".join([*withheld, *refused]))
-    if refused:
-        raise RefusedDumpError("\n".join(refused))
-
-
-def publish_newest(settings: Settings, progress: Progress = lambda _: None) -> Vintage:
-    """Gate and publish the newest candidate, for example after a threshold has changed."""
-    with writer_lock(settings):
+def publish_newest(
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    *,
+    entrance: run_log.Entrance = "program",
+) -> Vintage:
+    """Gate and publish the newest candidate, for example after a threshold has changed. The run log
+    keeps what became of it."""
+    with run_log.recorded(settings, "publish", entrance) as ending, writer_lock(settings):
         candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
-        return publish_or_withhold(candidate, settings, progress)
+        vintage = publish_or_withhold(candidate, settings, progress)
+        _record(ending, vintage, withheld_error(vintage))
+        return vintage
 
 
 def diff_dumps(

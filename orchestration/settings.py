@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     """Settings of one installation.
 
     Everything that a run writes is below `data_dir`: `landing/` (dumps, never deleted),
-    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused) and
-    `published/`.
+    `warehouse/` (derived, may be deleted), `candidates/` (not yet published, or refused),
+    `published/` and `runs/` (the outcome of every run).
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     )
     keep_refused_candidates: int = Field(
         default=5, ge=1, description="Refused candidates kept for inspection."
+    )
+    keep_runs: int = Field(
+        default=1000, ge=1, description="Runs of which `data/runs/` keeps the outcome."
     )
 
     shipped_history: bool = Field(
@@ -157,13 +160,6 @@ class Settings(BaseSettings):
         """Where `published/` can be opened in a browser, without a slash at the end."""
         return str(self.public_url or f"http://127.0.0.1:{self.serve_port}").rstrip("/")
 
-    def without_secrets(self, text: str) -> str:
-        """The text, with `***` in place of each secret setting that is in it."""
-        for value in self.__dict__.values():
-            if isinstance(value, SecretStr) and (secret := value.get_secret_value()):
-                text = text.replace(secret, "***")
-        return text
-
     @cached_property
     def landing_dir(self) -> Path:
         return self.data_dir / "landing"
@@ -187,6 +183,10 @@ class Settings(BaseSettings):
     @cached_property
     def candidates_dir(self) -> Path:
         return self.data_dir / "candidates"
+
+    @cached_property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
 
     @cached_property
     def published_dir(self) -> Path:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from orchestration import run_log
 from orchestration.errors import TokenshareError, as_user_error, safe_text
 from orchestration.files import to_json
 from orchestration.settings import Settings
@@ -86,6 +87,7 @@ def exit_on_interrupt() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         what = "interrupted" if number == signal.SIGINT else "terminated (SIGTERM)"
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
+        run_log.end_interrupted(128 + number)
         with suppress(Exception):
             sys.stdout.flush()
         with suppress(OSError):

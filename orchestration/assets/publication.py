@@ -190,7 +190,7 @@ _EVERYTHING = "everything_published"
     ],
 )
 def everything_published(
-    context: dg.AssetCheckExecutionContext,
+    context: dg.AssetCheckExecutionContext, installation: Installation
 ) -> Iterator[dg.AssetCheckResult]:
     refused = _said_in_this_run(context, "landed_dumps", "refused")
     withheld = _said_in_this_run(context, "vintage", "withheld")

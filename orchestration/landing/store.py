@@ -2,7 +2,8 @@
 
 `landing/<source>/<sha256>/dump.<ext>` and `sidecar.json` appear together, by one rename. The dump
 never changes. The sidecar contains its own hash (its seal). It is replaced only if a better origin
-than before states when the dump was made; the earlier `as_of` stays in its `history`.
+than before states when the dump was made, or if a person corrects that time; the earlier `as_of`
+stays in its `history`.
 """
 
 import json
@@ -48,19 +49,24 @@ _TIME_IN_NAME = re.compile(
     r"(?:\.[a-z]+)+"
 )
 
-AsOfOrigin = Literal["meta", "manifest", "flag", "file_name", "file_date", "landing_time"]
-# The most reliable origin first. `file_date` is a file name with a day but no time.
+AsOfOrigin = Literal[
+    "correction", "meta", "manifest", "flag", "file_name", "file_date", "landing_time"
+]
+# The most reliable origin first. `correction` is a person who knows that the others are wrong;
+# `file_date` is a file name with a day but no time.
 _BEST_FIRST: tuple[AsOfOrigin, ...] = get_args(AsOfOrigin)
 
 
 class EarlierAsOf(BaseModel):
-    """An `as_of` that a sidecar stated before a better one was known."""
+    """An `as_of` that a sidecar stated before a better one was known. `reason` is that of the
+    person who corrected it, or empty."""
 
     model_config = ConfigDict(frozen=True)
 
     as_of: AwareDatetime
     as_of_origin: AsOfOrigin
     replaced_at: AwareDatetime
+    reason: str = ""
 
 
 class DumpRecord(BaseModel):
@@ -146,15 +152,17 @@ def _decide_as_of(
     in_manifest: datetime | None,
     flag: datetime | None,
     now: datetime,
+    is_correction: bool,
 ) -> tuple[datetime, AsOfOrigin]:
     """`as_of` and its origin: the most reliable one that is known, in the order of `AsOfOrigin`.
 
-    Raises RefusedDumpError if `flag` contradicts the dump or its manifest, or if the time is in
-    the future.
+    Raises RefusedDumpError if `flag` contradicts the dump or its manifest and is not a correction,
+    or if the time is in the future.
     """
     in_name = time_in_name(path.name)
     only_a_day = _is_only_a_day(path.name)
     said: dict[AsOfOrigin, datetime | None] = {
+        "correction": flag if is_correction else None,
         "meta": in_meta,
         "manifest": in_manifest,
         "flag": flag,
@@ -166,7 +174,8 @@ def _decide_as_of(
     if flag is not None and flag != as_of:
         raise RefusedDumpError(
             f"{name}: --as-of is {format_time(flag)}, but its own {origin} states "
-            f"{format_time(as_of)}; leave --as-of out, or find out which one is wrong"
+            f"{format_time(as_of)}; leave --as-of out, or find out which one is wrong: once the "
+            "dump is landed, --correct puts its as_of right"
         )
     if as_of > now + _CLOCK_TOLERANCE:
         raise RefusedDumpError(
@@ -201,7 +210,12 @@ class _ReadDump:
 
 
 def _parse_and_check(
-    path: Path, dump: Dump, source_name: str | None, flag: datetime | None, now: datetime
+    path: Path,
+    dump: Dump,
+    source_name: str | None,
+    flag: datetime | None,
+    now: datetime,
+    is_correction: bool,
 ) -> _ReadDump:
     source = find_source(dump, source_name)
     parsed = parse(dump, source)
@@ -211,7 +225,7 @@ def _parse_and_check(
     if found:
         check_manifest(*found, dump, parsed)
     retrieved_at = found[1].retrieved_at if found else None
-    as_of, origin = _decide_as_of(path, parsed.as_of, retrieved_at, flag, now)
+    as_of, origin = _decide_as_of(path, parsed.as_of, retrieved_at, flag, now, is_correction)
     good, bad = split_rows(parsed, source.table, as_of)
     if good.num_rows == 0:
         first = bad.slice(0, 1).to_pylist()[0]
@@ -224,7 +238,12 @@ def _parse_and_check(
 
 
 def _read(
-    path: Path, settings: Settings, source_name: str | None, flag: datetime | None, now: datetime
+    path: Path,
+    settings: Settings,
+    source_name: str | None,
+    flag: datetime | None,
+    now: datetime,
+    is_correction: bool,
 ) -> _ReadDump:
     """Read a file and check its rows.
 
@@ -237,7 +256,7 @@ def _read(
         )
     dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
     try:
-        return _parse_and_check(path, dump, source_name, flag, now)
+        return _parse_and_check(path, dump, source_name, flag, now, is_correction)
     except (RefusedDumpError, OSError, duckdb.IOException):
         # A full disk is not an error of the file.
         raise
@@ -264,23 +283,32 @@ def land(
     source_name: str | None = None,
     as_of: datetime | None = None,
     now: datetime | None = None,
+    correction: str | None = None,
 ) -> Landed:
     """Store one file in the landing zone.
 
     Landing the same bytes again changes nothing, unless a better origin than before states when
     they were made: then the sidecar gets the new `as_of` and keeps the old one in its history.
+    `correction` is the reason of a person who knows that the `as_of` of a landed dump is wrong:
+    then `as_of` replaces it, whatever stated it, and stays until the next correction.
 
     Raises RefusedDumpError if the file is not a dump of its source, if none of its rows is valid,
-    or if `as_of` contradicts the dump or its manifest. Raises CorruptLandingError if this dump was
-    landed before and has changed since.
+    if `as_of` contradicts the dump or its manifest without being a correction, or if there is
+    nothing landed to correct. Raises CorruptLandingError if this dump was landed before and has
+    changed since.
     """
     now = now or datetime.now(UTC)
-    read = _read(path, settings, source_name, as_of, now)
+    read = _read(path, settings, source_name, as_of, now, correction is not None)
     sha256 = sha256_bytes(read.dump.content)
     final = settings.landing_dir / read.source.name / sha256
     _refuse_second_source(settings, read.source.name, sha256, read.dump.name)
     if final.exists():
-        return _land_again(final, read, settings, now)
+        return _land_again(final, read, settings, now, correction or "")
+    if correction is not None:
+        raise RefusedDumpError(
+            f"{read.dump.name}: is not landed, so there is nothing to correct; land it without "
+            "--correct"
+        )
     notices = []
     if read.origin == "landing_time":
         notices.append(
@@ -329,11 +357,14 @@ def _citation(read: _ReadDump) -> str:
     return read.source.citation.format(as_of=as_of)
 
 
-def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime) -> Landed:
+def _land_again(
+    final: Path, read: _ReadDump, settings: Settings, now: datetime, reason: str
+) -> Landed:
     """Land bytes that are landed already; an `as_of` from a better origin replaces the earlier one.
 
-    If both are flags, the second corrects the first. If both have any other origin in common, the
-    first stays, so that `as_of` does not change each time a file is landed under another name.
+    If both are flags or corrections, the second replaces the first. If both have any other origin
+    in common, the first stays, so that `as_of` does not change each time a file is landed under
+    another name.
     """
     record = read_record(final)
     check_content(settings, record)
@@ -345,10 +376,14 @@ def _land_again(final: Path, read: _ReadDump, settings: Settings, now: datetime)
         raise RefusedDumpError(
             f"{read.dump.name}: --as-of is {format_time(read.as_of)}, but it was landed before "
             f"with as_of {format_time(record.as_of)} from its {record.as_of_origin}, which is more "
-            "reliable; leave --as-of out"
+            "reliable; leave --as-of out, or put it right with --correct"
         )
-    if rank < before or (read.origin == "flag" and rank == before and record.as_of != read.as_of):
-        earlier = EarlierAsOf(as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now)
+    is_other = record.as_of != read.as_of
+    by_person = read.origin in ("correction", "flag")
+    if (rank < before and (is_other or not reason)) or (rank == before and by_person and is_other):
+        earlier = EarlierAsOf(
+            as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now, reason=reason
+        )
         better = record.model_copy(
             update={
                 "as_of": read.as_of,

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
+from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.terminal import output, print_json, use_utf8
@@ -137,6 +138,26 @@ def test_fields_that_were_not_believed_are_counted_beside_the_rows(
     assert "1 rows, 0 quarantined, 1 field(s) of good rows quarantined, sha256" in said
 
 
+def test_a_wrong_time_is_put_right_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    path = builders.write(tmp_path, "d.json", builders.api_json(builders.feed(["2026-02-01"])))
+    right = ("--as-of", "2026-02-28T01:46Z")
+    assert call(monkeypatch, "land", path, *right, "--correct") == 2
+    assert "--correct needs --as-of and --reason" in capsys.readouterr().err
+    assert call(monkeypatch, "land", path, "--reason", "x") == 2
+    assert call(monkeypatch, "land", path) == 0
+    assert call(monkeypatch, "land", path, *right) == 3
+    capsys.readouterr()
+    assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "a wrong clock") == 0
+    said = capsys.readouterr()
+    assert "landed before, as_of updated" in said.out
+    assert "was landed before with as_of 2026-03-01T01:46:00Z (from meta); it is now" in said.err
+    monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
+    with writer_lock(Settings()):
+        assert call(monkeypatch, "land", path, *right, "--correct", "--reason", "x") == 7
+
+
 def test_one_refused_dump_does_not_keep_the_others_from_landing(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
@@ -230,13 +251,14 @@ def test_verify_of_what_is_no_vintage_exits_6(
 def test_a_second_run_while_the_lock_is_held_exits_7(
     monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
-    """By every command that writes; nothing is written."""
+    """By every command that writes; nothing is written but that it was tried."""
     monkeypatch.setenv("TOKENSHARE_LOCK_TIMEOUT_SECONDS", "0")
     with writer_lock(Settings()):
         for command in ("run", "publish"):
             assert call(monkeypatch, command) == 7
             assert "another run has held the writer's lock for 0 s" in capsys.readouterr().err
-    assert [p.name for p in (tmp_path / "data").iterdir()] == [".writer.lock"]
+    assert {p.name for p in (tmp_path / "data").iterdir()} == {".writer.lock", "runs"}
+    assert [r.exit_code for r in read_runs(Settings())] == [7, 7]
 
 
 def test_a_run_with_a_refused_inbox_file_exits_3_after_all_else_is_done(

@@ -36,8 +36,8 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "pipeline", "alerts", "serving", "terminal",
-    "cli_registry", "cli_serve", "cli",
+    "transformation", "metrics", "registry", "diff", "run_log", "pipeline", "alerts", "serving",
+    "terminal", "cli_registry", "cli_serve", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
@@ -241,5 +241,6 @@ def test_one_variable_moves_everything_that_a_run_writes(
     places = [
         settings.landing_dir, settings.inbox_dir, settings.warehouse_dir, settings.database_path,
         settings.dbt_target_dir, settings.candidates_dir, settings.published_dir,
+        settings.runs_dir,
     ]  # fmt: skip
     assert all(p.is_relative_to(tmp_path / "elsewhere") for p in places)

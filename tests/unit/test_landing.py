@@ -32,6 +32,7 @@ from orchestration.landing.store import (
     seal_unsealed,
     time_in_name,
 )
+from orchestration.publication.candidate import inputs_fingerprint
 from orchestration.settings import (
     PROJECT_ROOT,
     SHIPPED_DUMPS,
@@ -372,6 +373,39 @@ def test_a_second_flag_corrects_the_first(settings: Settings, drop: Drop) -> Non
     land(path, settings, as_of=FLAG, now=NOW)
     assert land(path, settings, as_of=builders.AS_OF, now=NOW).record.as_of == builders.AS_OF
     assert [r.as_of for r in list_dumps(settings)] == [builders.AS_OF]
+
+
+def test_a_correction_replaces_what_the_manifest_states_and_leaves_a_trace(
+    settings: Settings, drop: Drop
+) -> None:
+    path = drop("2026-09-08.csv", EXPORT)
+    drop("2026-09-08.manifest.json", MANIFEST)
+    with pytest.raises(RefusedDumpError, match="is not landed, so there is nothing to correct"):
+        land(path, settings, as_of=FLAG, now=NOW, correction="the clock was wrong")
+    first = land(path, settings, now=NOW)
+    with pytest.raises(RefusedDumpError, match="its own manifest states"):
+        land(path, settings, as_of=FLAG, now=NOW)
+    # The landed copy will do: who corrects it may not have the file any more.
+    copy = settings.landing_dir / first.record.path
+    second = land(copy, settings, as_of=FLAG, now=NOW, correction="the clock was wrong")
+    assert (second.is_new, second.is_redated) == (False, True)
+    (record,) = list_dumps(settings)
+    assert (record.as_of, record.as_of_origin) == (FLAG, "correction")
+    assert record.original_name == "2026-09-08.csv"
+    (earlier,) = record.history
+    assert (earlier.as_of, earlier.as_of_origin) == (IN_MANIFEST, "manifest")
+    assert (earlier.replaced_at, earlier.reason) == (NOW, "the clock was wrong")
+    assert inputs_fingerprint([record], settings) != inputs_fingerprint([first.record], settings)
+    # Nothing else than another correction moves it again.
+    assert land(path, settings, now=NOW).record == record
+    assert not land(copy, settings, as_of=FLAG, now=NOW, correction="again").is_redated
+    with pytest.raises(RefusedDumpError, match="from its correction, which is more reliable"):
+        land(copy, settings, as_of=builders.AS_OF, now=NOW)
+    land(copy, settings, as_of=builders.AS_OF, now=NOW, correction="that was wrong too")
+    (record,) = list_dumps(settings)
+    assert [e.reason for e in record.history] == ["the clock was wrong", "that was wrong too"]
+    with pytest.raises(RefusedDumpError, match="is in the future"):
+        land(copy, settings, as_of=NOW + timedelta(days=1), now=NOW, correction="typo")
 
 
 def test_rows_are_judged_anew_by_a_better_date(settings: Settings, drop: Drop) -> None:
