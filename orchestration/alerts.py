@@ -36,6 +36,8 @@ _ADVICE = {
     9: "Mend the rows of the registry that the message names.",
     10: "A vintage is published without the source. Look at the rules that it broke; the next run "
     "tries again.",
+    11: "What is landed is published. Look at what the server answered; the next night pulls what "
+    "is missing.",
 }  # fmt: skip
 _BUG = "This is not a failure that tokenshare knows. Look at the log of the run."
 

@@ -1,7 +1,6 @@
 """`tokenshare`: the pipeline from a terminal. Calls the same functions as the Dagster assets."""
 
 import sys
-import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typer.core import TyperCommand
 
 from orchestration import __version__
 from orchestration.alerts import sent_on_failure
+from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
 from orchestration.cli_registry import registry_app
 from orchestration.cli_serve import serve
 from orchestration.errors import (
@@ -22,15 +22,17 @@ from orchestration.errors import (
     VerificationError,
     safe_text,
 )
-from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
     DataDir,
+    ShownProgress,
+    SourceUrl,
     console,
     exit_on_interrupt,
     output,
     print_failure,
     print_json,
+    print_landed,
     set_piped_table_width,
     use_utf8,
 )
@@ -52,44 +54,15 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(registry_app, name="registry")
+app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
+app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
 app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
-
-
-class _Progress:
-    """Prints a line per step with the time that it took, and a spinner if there is a terminal."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._step: str | None = None
-        self._status = console.status("starting")
-
-    def __call__(self, step: str) -> None:
-        self._finish()
-        self._step, self._since = step, time.monotonic()
-        self._status.update(f"{step} …")
-
-    def __enter__(self) -> "_Progress":
-        self._status.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if error[0] is None:
-            self._finish()
-        self._status.__exit__(None, None, None)
-
-    def _finish(self) -> None:
-        if self._step:
-            console.print(f"  {self._step}: {time.monotonic() - self._since:.1f} s", style="dim")
-            self._step = None
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
 
 
 @app.command(
     epilog="Examples: tokenshare run · tokenshare run --registry-view now · "
-    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march" + _EXIT_CODES
+    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march · tokenshare run --pull"
+    + _EXIT_CODES
 )
 def run(
     registry_view: Annotated[
@@ -107,6 +80,10 @@ def run(
             show_default="TOKENSHARE_REGISTRY_AS_OF or no limit",
         ),
     ] = None,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Land first what is new on the network.")
+    ] = False,
+    source_url: SourceUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Land, ingest, build, gate and publish: the whole graph.
@@ -118,18 +95,23 @@ def run(
     and names those that it leaves. If nothing is new, nothing is published.
     A run that fails sends an alert to each receiver that TOKENSHARE_ALERT_… names.
     """
-    settings = _settings(data_dir, registry_view=registry_view, registry_as_of=registry_as_of)
+    settings = _settings(
+        data_dir,
+        registry_view=registry_view,
+        registry_as_of=registry_as_of,
+        source_url=source_url,
+    )
     with sent_on_failure("tokenshare run", settings):
-        _run(settings)
+        _run(settings, pull or source_url is not None)
 
 
-def _run(settings: "Settings") -> None:
+def _run(settings: "Settings", pull: bool) -> None:
     from orchestration import pipeline
 
-    with _Progress() as progress:
-        result = pipeline.run(settings, progress, entrance="command_line")
-    for landed in result.inbox.landed:
-        _print_landed(landed)
+    with ShownProgress() as progress:
+        result = pipeline.run(settings, progress, pull=pull, entrance="command_line")
+    for landed in (*(result.pulled.landed if result.pulled else ()), *result.inbox.landed):
+        print_landed(landed)
     for notice in result.notices:
         console.print("[yellow]note[/]", Text(notice))
     vintage = result.vintage
@@ -140,26 +122,6 @@ def _run(settings: "Settings") -> None:
     output.print(f"report: {vintage.report}", soft_wrap=True)
     if result.problem:
         raise result.problem
-
-
-def _print_landed(landed: object) -> None:
-    from orchestration.landing.store import Landed
-
-    assert isinstance(landed, Landed)
-    record = landed.record
-    fields = landed.quarantined_fields
-    known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
-    what = "landed" if landed.is_new else known
-    output.print(
-        f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
-        f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
-        f"{landed.quarantined_rows} quarantined, "
-        + (f"{fields} field(s) of good rows quarantined, " if fields else "")
-        + f"sha256 {record.sha256[:12]}…",
-        soft_wrap=True,
-    )
-    for notice in landed.notices:
-        console.print("[yellow]note[/]", Text(notice))
 
 
 class _HelpWithSources(TyperCommand):
@@ -245,7 +207,7 @@ def land(
         for file in dumps or files:
             try:
                 wait_for_writers(file, settings)
-                _print_landed(land_one(file, settings, source, flag, correction=reason))
+                print_landed(land_one(file, settings, source, flag, correction=reason))
             except RefusedDumpError as error:
                 refused.append(str(error))
     if refused:
@@ -258,7 +220,7 @@ def publish(data_dir: DataDir = None) -> None:
     from orchestration import pipeline
 
     settings = _settings(data_dir)
-    with _Progress() as progress:
+    with ShownProgress() as progress:
         vintage = pipeline.publish_newest(settings, progress, entrance="command_line")
     outcome = (
         f"published vintage {vintage.vintage_id}"
@@ -374,7 +336,7 @@ def diff(
     if dumps:
         from orchestration import pipeline
 
-        with _Progress() as progress:
+        with ShownProgress() as progress:
             found = pipeline.diff_dumps(before, after, settings, progress)
     else:
         from orchestration.diff.usage import compare_vintages

@@ -97,6 +97,13 @@ class RegistryFindingsError(TokenshareError):
     exit_code = 9
 
 
+class PullError(TokenshareError):
+    """The rankings could not be pulled, or not all of what was new. What was landed before is as it
+    was."""
+
+    exit_code = 11
+
+
 def resource_problem(text: str) -> ResourceError | None:
     """A ResourceError if the text of an error says that the machine is the cause, else None.
 

@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
@@ -46,6 +47,8 @@ from orchestration.publication.vintage import (
     published_already,
 )
 from orchestration.publication.withheld import withhold, withhold_new
+from orchestration.pulling.pull import PullResult, pull_day
+from orchestration.pulling.pull import pull as pull_new
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.transformation.dbt import build
@@ -57,17 +60,23 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run. `notices` are to be shown to the user."""
+    """The result of a run. `notices` are to be shown to the user. `pulled` is None if the run did
+    not pull."""
 
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
+    pulled: PullResult | None = None
 
     @property
     def problem(self) -> TokenshareError | None:
         """What is wrong although the run went through, as the error that the command line shows: a
-        source is withheld, or a file of the inbox was refused."""
-        return left_out_error(self.vintage, [message for _, message in self.inbox.refused])
+        source is withheld, a file of the inbox was refused, or the rankings were not pulled."""
+        return left_out_error(
+            self.vintage,
+            [message for _, message in self.inbox.refused],
+            self.pulled.failure if self.pulled else "",
+        )
 
 
 def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheldError | None:
@@ -77,12 +86,16 @@ def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheld
     return SourceWithheldError("\n".join([*(w.describe() for w in vintage.withheld), *also]))
 
 
-def left_out_error(vintage: Vintage, refused: Sequence[str]) -> TokenshareError | None:
-    """The error with which a run ends, after everything good is published, if a source is withheld
-    or a file was refused. `refused` describes each of these."""
+def left_out_error(
+    vintage: Vintage, refused: Sequence[str], pull_failure: str = ""
+) -> TokenshareError | None:
+    """The error with which a run ends, after everything good is published, if a source is withheld,
+    a file was refused (`refused` describes each), or the rankings could not be pulled."""
+    not_pulled = PullResult(failure=pull_failure).error()
+    also = [*refused, *([str(not_pulled)] if not_pulled else [])]
     if vintage.withheld:
-        return withheld_error(vintage, refused)
-    return RefusedDumpError("\n".join(refused)) if refused else None
+        return withheld_error(vintage, also)
+    return RefusedDumpError("\n".join(also)) if refused else not_pulled
 
 
 @contextmanager
@@ -113,7 +126,10 @@ def tidy_up(settings: Settings) -> list[str]:
             settings.vintages_dir,
             settings.published_dir,
             settings.data_dir,
+            settings.pulls_dir,
+            settings.landing_dir,
             *(settings.landing_dir / name for name in SOURCES),
+            *settings.archive_dir.glob("*"),
         ]
     )
     for folder in settings.candidates_dir.glob("*"):
@@ -238,20 +254,35 @@ def publish_or_withhold(
     return publish_or_withhold(candidate, settings, progress)
 
 
+def pull(
+    settings: Settings, progress: Progress = lambda _: None, day: date | None = None
+) -> PullResult:
+    """Land what is new on the network, or the rankings of one UTC day, under the writer's lock.
+
+    Raises what `pulling.pull.pull` raises, and RunLockedError.
+    """
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        pulled = pull_new(settings, progress) if day is None else pull_day(settings, day, progress)
+        return replace(pulled, notices=(*notices, *pulled.notices))
+
+
 def run(
     settings: Settings,
     progress: Progress = lambda _: None,
+    pull: bool = False,
     *,
     entrance: run_log.Entrance = "program",
 ) -> RunResult:
-    """Run the whole graph: land, ingest, transform, candidate, gate, publish. The run log keeps
-    what became of it.
+    """Run the whole graph: land, ingest, transform, candidate, gate, publish. With `pull`, land
+    first what is new on the network. The run log keeps what became of it.
 
     If the same code made the latest vintage from the same dumps, nothing is published, and
-    `why_not` of the returned vintage states the reason.
+    `why_not` of the returned vintage states the reason. If the rankings cannot be pulled, the run
+    goes on with what is landed; `pulled` of the result states the failure.
     """
     with run_log.recorded(settings, "run", entrance) as ending:
-        result = _run(settings, progress)
+        result = _run(settings, progress, pull)
         _record(ending, result.vintage, result.problem)
         return result
 
@@ -261,14 +292,21 @@ def _record(ending: run_log.Ending, vintage: Vintage, problem: TokenshareError |
     ending.vintage_id, ending.problem = vintage.vintage_id, problem
 
 
-def _run(settings: Settings, progress: Progress) -> RunResult:
+def _run(settings: Settings, progress: Progress, pull: bool) -> RunResult:
     with writer_lock(settings):
         notices = tidy_up(settings)
+        pulled = pull_new(settings, progress) if pull else None
+        if pulled is not None:
+            notices += pulled.notices
+            notices += [f"the rankings could not all be pulled: {pulled.failure}"] * bool(
+                pulled.failure
+            )
         progress("landing")
         records, inbox = land_waiting(settings, progress)
         notices += inbox.notices
         try:
-            return _run_on(records, inbox, notices, settings, progress)
+            result = _run_on(records, inbox, notices, settings, progress)
+            return replace(result, pulled=pulled)
         except TokenshareError as error:
             # What was done before the failure is still worth reporting.
             for notice in notices:

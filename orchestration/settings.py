@@ -6,7 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +48,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TOKENSHARE_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="TOKENSHARE_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(
@@ -86,6 +97,39 @@ class Settings(BaseSettings):
         description="Largest JSON document, decompressed; it is loaded into memory as objects.",
     )
     max_dump_rows: int = Field(default=2_000_000, ge=1, description="Most rows of one dump.")
+
+    source_url: HttpUrl | None = Field(
+        default=None,
+        description="A server to pull from instead of openrouter.ai and vercel.com, with the same "
+        "paths.",
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("TOKENSHARE_OPENROUTER_API_KEY", "openrouter_api_key"),
+        description="Key of OpenRouter's API, or OPENROUTER_API_KEY. Without one, the keyless "
+        "exports are pulled.",
+    )
+    calls_per_night: int = Field(
+        default=100, ge=1, description="Most answers that one pull asks for, the rankings first."
+    )
+    restated_days: int = Field(
+        default=35,
+        ge=1,
+        le=366,
+        description="With a key, the last days that each pull asks for again, because figures are "
+        "restated.",
+    )
+    pull_retries: int = Field(
+        default=4, ge=0, description="How often a pull asks again after a failure that may pass."
+    )
+    pull_max_wait_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Longest wait before a pull asks again, also if the server asks for more.",
+    )
+    pull_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="Longest time for one answer, from connecting to its end."
+    )
 
     public_url: HttpUrl | None = Field(
         default=None,
@@ -142,6 +186,21 @@ class Settings(BaseSettings):
             raise ValueError("an e-mail needs alert_email_from and alert_email_to")
         return value
 
+    @field_validator("source_url")
+    @classmethod
+    def _plain_address(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value and (value.username or value.password or value.query or value.fragment):
+            raise ValueError("expected an address without user, password, query and fragment")
+        return value
+
+    @field_validator("openrouter_api_key")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""
+        if not all("!" <= c <= "~" for c in key):
+            raise ValueError("expected a key of printable ASCII characters, without spaces")
+        return SecretStr(key) if key else None
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -167,6 +226,16 @@ class Settings(BaseSettings):
     @cached_property
     def inbox_dir(self) -> Path:
         return self.data_dir / "inbox"
+
+    @cached_property
+    def archive_dir(self) -> Path:
+        """Answers that no mart reads (see `landing/archive.py`)."""
+        return self.landing_dir / "archive"
+
+    @cached_property
+    def pulls_dir(self) -> Path:
+        """What pulls remember from one night to the next."""
+        return self.data_dir / "pulls"
 
     @cached_property
     def warehouse_dir(self) -> Path:

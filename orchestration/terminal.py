@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,14 +25,15 @@ from rich.text import Text
 
 from orchestration import run_log
 from orchestration.errors import TokenshareError, as_user_error, safe_text
-from orchestration.files import to_json
+from orchestration.files import format_time, to_json
 from orchestration.settings import Settings
 
 EXIT_CODES = """
 Exit codes: 0 done (also if there was nothing new) · 1 other failure · 2 wrong usage ·
 3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
 7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-10 published, but a source is withheld · 130 interrupted (Ctrl-C) · 143 terminated.
+10 published, but a source is withheld ·
+11 the rankings could not be pulled · 130 interrupted (Ctrl-C) · 143 terminated.
 """
 
 # A message may quote a file; nobody reads longer lines.
@@ -49,6 +51,47 @@ DataDir = Annotated[
         show_default="TOKENSHARE_DATA_DIR or data/",
     ),
 ]
+
+SourceUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--source-url",
+        help="Pull from this server, which has the paths of openrouter.ai and vercel.com.",
+        show_default="TOKENSHARE_SOURCE_URL or the real ones",
+    ),
+]
+
+
+class ShownProgress:
+    """Prints a line per step with the time that it took, and a spinner if there is a terminal."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._step: str | None = None
+        self._status = console.status("starting")
+
+    def __call__(self, step: str) -> None:
+        self._finish()
+        self._step, self._since = step, time.monotonic()
+        self._status.update(f"{step} …")
+
+    def __enter__(self) -> "ShownProgress":
+        self._status.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self._finish()
+        self._status.__exit__(None, None, None)
+
+    def _finish(self) -> None:
+        if self._step:
+            console.print(f"  {self._step}: {time.monotonic() - self._since:.1f} s", style="dim")
+            self._step = None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
 
 
 def use_utf8() -> None:
@@ -69,6 +112,26 @@ def set_piped_table_width() -> None:
     """Make piped tables 120 columns wide: at 80, which rich assumes, every slug would wrap."""
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")
+
+
+def print_landed(landed: object) -> None:
+    from orchestration.landing.store import Landed
+
+    assert isinstance(landed, Landed)
+    record = landed.record
+    fields = landed.quarantined_fields
+    known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
+    what = "landed" if landed.is_new else known
+    output.print(
+        f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
+        f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
+        f"{landed.quarantined_rows} quarantined, "
+        + (f"{fields} field(s) of good rows quarantined, " if fields else "")
+        + f"sha256 {record.sha256[:12]}…",
+        soft_wrap=True,
+    )
+    for notice in landed.notices:
+        console.print("[yellow]note[/]", Text(notice))
 
 
 def print_json(document: Any) -> None:
@@ -149,6 +212,8 @@ def settings_of(data_dir: Path | None, **given: object) -> Settings:
         return Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
         problems = "; ".join(
-            f"TOKENSHARE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+            f"TOKENSHARE_{'_'.join(map(str, e['loc'])).upper().removeprefix('TOKENSHARE_')}: "
+            f"{e['msg']}"
+            for e in error.errors(include_input=False)
         )
         raise TokenshareError(f"the settings are wrong: {problems}") from error

@@ -59,14 +59,21 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises RefusedDumpError that names the first wrong field.
     """
-    content = Dump.read(path, _LIMITS).content
+    return parse_manifest(Dump.read(path, _LIMITS).content, safe_text(path.name))
+
+
+def parse_manifest(content: bytes, name: str) -> Manifest:
+    """Read the bytes of a manifest; `name` is for messages.
+
+    Raises RefusedDumpError that names the first wrong field.
+    """
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = safe_text(".".join(map(str, first["loc"]))) or "the document"
         raise RefusedDumpError(
-            f"{safe_text(path.name)}: {field}: {safe_text(first['msg'])}; expected a manifest of "
+            f"{name}: {field}: {safe_text(first['msg'])}; expected a manifest of "
             "the keyless export of rankings-daily"
         ) from error
 

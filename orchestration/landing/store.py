@@ -284,8 +284,10 @@ def land(
     as_of: datetime | None = None,
     now: datetime | None = None,
     correction: str | None = None,
+    url: str | None = None,
 ) -> Landed:
-    """Store one file in the landing zone.
+    """Store one file in the landing zone. `url` is the address that it came from, if it is known
+    better than by its source.
 
     Landing the same bytes again changes nothing, unless a better origin than before states when
     they were made: then the sidecar gets the new `as_of` and keeps the old one in its history.
@@ -332,7 +334,7 @@ def land(
         rows=len(read.parsed.rows),
         file="dump." + read.parsed.layout.split("/")[0] + (".gz" if read.dump.is_gzip else ""),
         original_name=read.dump.name,
-        url=read.source.url,
+        url=url or read.source.url,
         # A file name with only a day does not state when the file was pulled.
         pulled_at=now if _is_only_a_day(path.name) else time_in_name(path.name) or now,
         as_of=read.as_of,

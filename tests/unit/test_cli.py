@@ -53,7 +53,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "claims", "diff", "land", "publish", "registry", "run", "show", "verify", "version",
+        "archive", "claims", "diff", "land", "publish", "pull", "registry", "run", "show", "verify",
+        "version",
     ]  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def test_help_shows_an_example_and_the_exit_codes() -> None:
         text = " ".join(result.output.split())
         assert result.exit_code == 0, command
         assert f"tokenshare {command}" in text.split("Example", 1)[1]
-        assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(11)), command
+        assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(12)), command
 
 
 def test_help_says_the_defaults_that_are_not_values() -> None:

@@ -1,0 +1,105 @@
+"""`tokenshare pull` and `tokenshare archive`: landing what is new on the network, and listing what
+was archived for later."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from orchestration.errors import TokenshareError
+from orchestration.files import format_time
+from orchestration.terminal import (
+    EXIT_CODES,
+    DataDir,
+    ShownProgress,
+    SourceUrl,
+    console,
+    output,
+    print_json,
+    print_landed,
+    settings_of,
+)
+
+PULL_EXAMPLES = (
+    "Examples: tokenshare pull · tokenshare pull --day 2026-10-08 · "
+    "tokenshare pull --source-url http://127.0.0.1:8642" + EXIT_CODES
+)
+ARCHIVE_EXAMPLES = (
+    "Examples: tokenshare archive · tokenshare archive --json | jq '.[].path'" + EXIT_CODES
+)
+
+
+def pull_command(
+    day: Annotated[
+        str | None,
+        typer.Option(help="Land only the rankings of this complete UTC day (YYYY-MM-DD)."),
+    ] = None,
+    source_url: SourceUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Land what is new on the network; `tokenshare run` publishes it.
+
+    The rankings come first: without a key the dated snapshots of the keyless export, back to the
+    last day that is landed; with TOKENSHARE_OPENROUTER_API_KEY (or OPENROUTER_API_KEY) windows of
+    the API. Then everything that has no history at its source is landed or archived, until
+    TOKENSHARE_CALLS_PER_NIGHT calls are used. docs/nights.md says what, and in which order.
+    """
+    from orchestration import pipeline
+
+    settings = settings_of(data_dir, source_url=source_url)
+    with ShownProgress() as progress:
+        result = pipeline.pull(settings, progress, _complete_day(day))
+    for landed in result.landed:
+        print_landed(landed)
+    for name, count in result.archived:
+        output.print(f"{name}: {count} new answer(s) archived")
+    for notice in result.notices:
+        console.print("[yellow]note[/]", Text(notice))
+    output.print(
+        f"{len(result.landed)} dump(s) landed with {result.calls} calls in {progress.seconds:.1f} s"
+    )
+    result.raise_for_failure()
+
+
+def _complete_day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--day: {error}") from error
+    if day >= (today := datetime.now(UTC).date()):
+        raise TokenshareError(f"--day: {day} is not over; it is {today}")
+    return day
+
+
+def archive(
+    as_json: Annotated[bool, typer.Option("--json", help="Print every sidecar as JSON.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the archived answers: what has no history at its source and no mart reads yet.
+
+    They are in landing/archive/<name>/<sha256>/, each with a sidecar that lists every pull.
+    """
+    from orchestration.landing.archive import list_archived
+
+    found = list(list_archived(settings_of(data_dir)))
+    if as_json:
+        print_json([{"path": f"landing/{a.path}", **a.sidecar()} for a in found])
+        return
+    table = Table(title=f"Archived answers: {len(found)}")
+    for column, justify in (
+        ("name", "left"), ("answers", "right"), ("pulls", "right"), ("bytes", "right"),
+        ("first", "left"), ("last", "left"),
+    ):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
+    for name in sorted({a.name for a in found}):
+        own = [a for a in found if a.name == name]
+        times = sorted(pull.pulled_at for a in own for pull in a.pulls)
+        table.add_row(
+            name, f"{len(own)}", f"{len(times)}", f"{sum(a.bytes for a in own):,}",
+            format_time(times[0]), format_time(times[-1]),
+        )  # fmt: skip
+    output.print(table)
