@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from orchestration import __version__
+from orchestration import __version__, cli_demo
 from orchestration.alerts import sent_on_failure
 from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
 from orchestration.cli_registry import registry_app
@@ -57,6 +57,8 @@ app.add_typer(registry_app, name="registry")
 app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
 app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
 app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
+app.add_typer(cli_demo.simulate_app, name="simulate")
+app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
 
 
 @app.command(

@@ -105,8 +105,9 @@ class Inputs:
         self.write(seed, [column[0] for column in connection.description or ()], rows)
 
 
-def parse_arguments(description: str | None) -> Inputs:
-    """Parse the command line and return the inputs; `description` is the script's docstring."""
+def parse_arguments(description: str | None, output: Path = SEEDS) -> Inputs:
+    """Parse the command line and return the inputs; `description` is the script's docstring, and
+    `output` the folder that the script writes to unless the command line names another."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -118,7 +119,7 @@ def parse_arguments(description: str | None) -> Inputs:
         "contents, with the origin and license of each",
     )
     parser.add_argument(
-        "--output", type=Path, default=SEEDS, metavar="FOLDER", help="folder to write the seeds to"
+        "--output", type=Path, default=output, metavar="FOLDER", help="folder to write to"
     )
     parser.add_argument(
         "--unchecked",

@@ -17,8 +17,12 @@ import pytest
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 
 SEEDS = DBT_PROJECT_DIR / "seeds"
+RESTATEMENTS = PROJECT_ROOT / "orchestration" / "demo" / "restatements.csv"
 DATA = PROJECT_ROOT.parent / "shared" / "data"
-TOOLS = ("derive_prices", "derive_other_prices", "derive_quality", "derive_second_opinions")
+TOOLS = (
+    "derive_prices", "derive_other_prices", "derive_quality", "derive_second_opinions",
+    "derive_restatements",
+)  # fmt: skip
 USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b/renamed-1"]
 Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
 
@@ -340,13 +344,15 @@ def test_every_tool_says_how_it_is_run() -> None:
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real data in ../shared/data")
-def test_the_tools_derive_the_committed_seeds(tmp_path: Path) -> None:
+def test_the_tools_derive_the_committed_tables(tmp_path: Path) -> None:
     for name in TOOLS:
         script(name, DATA, tmp_path)
     derived = sorted(p.name for p in tmp_path.iterdir())
     assert derived == [
         "price_override_seed.csv", "price_seed.csv", "price_seed_other.csv",
-        "price_source_readings.csv", "quality_seed.csv", "second_opinions.csv",
+        "price_source_readings.csv", "quality_seed.csv", "restatements.csv",
+        "second_opinions.csv",
     ]  # fmt: skip
     for name in derived:
-        assert (tmp_path / name).read_bytes() == (SEEDS / name).read_bytes(), name
+        committed = RESTATEMENTS if name == RESTATEMENTS.name else SEEDS / name
+        assert (tmp_path / name).read_bytes() == committed.read_bytes(), name

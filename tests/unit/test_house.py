@@ -36,8 +36,8 @@ def offenders(breaks: Callable[[Path], object]) -> list[str]:
 ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "configuration", "landing", "ingestion", "claims", "gate", "report", "publication",
-    "transformation", "metrics", "registry", "diff", "run_log", "pulling", "pipeline", "alerts",
-    "serving", "terminal", "cli_registry", "cli_pull", "cli_serve", "cli",
+    "transformation", "metrics", "registry", "diff", "run_log", "pulling", "pipeline", "demo",
+    "alerts", "serving", "terminal", "cli_registry", "cli_pull", "cli_serve", "cli_demo", "cli",
     "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
