@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from orchestration import run_log
 from orchestration.contracts.odcs import Table
 from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
 from orchestration.files import fingerprint
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, Settings
 
 OWNERS = ["team:data-platform"]
 # One writer at a time, because only one process may open the working database.
@@ -23,6 +24,16 @@ def code_version(*places: str) -> str:
     """The version of the code in these files and folders of the project. The UI marks an asset
     whose newest state was made by another version."""
     return fingerprint(tuple(PROJECT_ROOT / place for place in places), ("*.md",))[:12]
+
+
+def record_run(run: dg.DagsterRun, settings: Settings, what: str = "run") -> None:
+    """Enter a run into the run log, which knows the runs of every entrance."""
+    entrance: run_log.Entrance = "ui"
+    if "dagster/schedule_name" in run.tags:
+        entrance = "schedule"
+    elif "dagster/sensor_name" in run.tags:
+        entrance = "sensor"
+    run_log.begin(settings, what, entrance, run.run_id)
 
 
 @contextmanager
