@@ -180,9 +180,9 @@ def vintages(
     return dg.SensorResult(asset_events=events, run_requests=[dg.RunRequest(asset_check_keys=keys)])
 
 
-@dg.op(description="Deletes finished runs that are older than TOKENSHARE_KEEP_RUNS_DAYS.")
+@dg.op(description="Deletes finished runs that are older than TOKENSHARE_KEEP_DAGSTER_DAYS.")
 def delete_runs(context: dg.OpExecutionContext, installation: Installation) -> None:
-    kept_since = datetime.now(UTC) - timedelta(days=installation.settings().keep_runs_days)
+    kept_since = datetime.now(UTC) - timedelta(days=installation.settings().keep_dagster_days)
     finished = [
         dg.DagsterRunStatus.SUCCESS,
         dg.DagsterRunStatus.FAILURE,
