@@ -12,7 +12,6 @@ from pydantic import Field
 from orchestration import pipeline
 from orchestration.assets.common import (
     OWNERS,
-    RETRY,
     WRITER_POOL,
     code_version,
     errors_as_failures,
@@ -60,7 +59,6 @@ DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat())
     # One run asks for all days of a backfill, one after the other.
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     description=(
         "The rankings of one UTC day of usage, as pulled from the source. The nightly run pulls "
@@ -137,7 +135,6 @@ class Landing(dg.Config):
     owners=OWNERS,
     code_version=code_version(*_PULLING),
     deps=[pulled_days],
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     description=(
         "Raw dumps by content hash, with provenance. Lands the shipped history of each source of "
@@ -249,7 +246,6 @@ def _tokens(items: list[Ingested]) -> int:
             description="No row and no field of a row is in quarantine.",
         ),
     ],
-    retry_policy=RETRY,
     pool=WRITER_POOL,
 )  # fmt: skip
 def raw_tables(

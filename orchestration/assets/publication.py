@@ -8,7 +8,6 @@ import dagster as dg
 from orchestration import pipeline, run_log
 from orchestration.assets.common import (
     OWNERS,
-    RETRY,
     WRITER_POOL,
     code_version,
     errors_as_failures,
@@ -32,7 +31,6 @@ from orchestration.settings import Settings
     kinds={"parquet", "duckdb"},
     owners=OWNERS,
     deps=list(published_by_model()),
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     code_version=code_version("orchestration/publication", "data_contracts/published"),
     description="Every published table, in a folder of its own, for the gate to check.",
@@ -122,7 +120,6 @@ def vintage_metadata(
     kinds={"greatexpectations", "parquet"},
     owners=OWNERS,
     deps=[candidate],
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     code_version=code_version(
         "orchestration/gate", "orchestration/publication", "orchestration/report", "configuration"

@@ -3,11 +3,12 @@
 import dagster as dg
 
 
+@dg.op
+def step() -> None: ...
+
+
 @dg.job(executor_def=dg.in_process_executor)
 def nothing() -> None:
-    @dg.op
-    def step() -> None: ...
-
     step()
 
 

