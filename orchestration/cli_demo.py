@@ -14,7 +14,9 @@ from orchestration.settings import Settings
 from orchestration.terminal import EXIT_CODES, console, output
 
 simulate_app = typer.Typer(
-    no_args_is_help=True, help="Make simulated dumps; their names and README say that they are."
+    no_args_is_help=True,
+    help="Make simulated dumps; their names and README say that they are.",
+    epilog="Example: tokenshare simulate pulls nights" + EXIT_CODES,
 )
 
 SERVE_EXAMPLES = (
@@ -199,6 +201,7 @@ def pulls(
     feed = Feed(history, seed, fault, _day(fault_from, "--from"))  # type: ignore[arg-type]  # checked by Feed
     written = write_pulls(feed, folder, last, nights, days, layout)  # type: ignore[arg-type]  # checked above
     output.print(
-        f"{folder}: {len(written)} simulated pulls, {written[0].name} to {written[-1].name}",
+        f"{written[0].parent}: {len(written)} simulated pulls, {written[0].name} to "
+        f"{written[-1].name}",
         soft_wrap=True,
     )

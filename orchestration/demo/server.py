@@ -57,6 +57,7 @@ _EXPORT_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow
 _STALE_ALIAS_ANSWERS = 2
 _DATED_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(csv|json|manifest\.json)")
 _LATEST_FILE = re.compile(r"latest\.(csv|json|manifest\.json)")
+_REQUESTS_KEPT = 1000
 # Parameters that may be shown in the log of requests; others could be secrets.
 _SHOWN = ("start_date", "end_date", "dataset", "modality", "from", "to", "window", "limit")
 
@@ -73,7 +74,7 @@ class _RefusedError(Exception):
 @dataclass
 class Demo:
     """A server's state. `today` is the day of the newest snapshot; tests step it from night to
-    night. `requests` lists what was asked and the status of the answer, without headers.
+    night. `requests` lists the last 1,000 requests with the status of the answer, without headers.
 
     With `publishes_after`, the snapshot of `today` appears only after so many requests for
     exports, so that a pull sees two states.
@@ -157,6 +158,7 @@ class Demo:
         shown = "&".join(f"{k}={v}" for k, v in request.query_params.items() if k in _SHOWN)
         line = f"{request.method} {request.url.path}{'?' + shown if shown else ''} {status}"
         self.requests.append(line)
+        del self.requests[:-_REQUESTS_KEPT]
         if self.on_request:
             self.on_request(line)
 

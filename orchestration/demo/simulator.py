@@ -92,8 +92,8 @@ def _short(rows: Rows, found: Restatement, draw: random.Random) -> dict[str, int
     most = {slug: tokens[slug] * found.largest_change_ppb // _BILLION for slug in picked}
     weights = {s: tokens[s] * 100 // (n * isqrt(n * 10_000)) for n, s in enumerate(picked, start=1)}
     whole = sum(weights.values()) or 1
-    short = {slug: min(total * w // whole, most[slug]) for slug, w in weights.items()}
-    for slug in picked:  # what is above the largest goes to the others
+    short = {slug: total * weight // whole for slug, weight in weights.items()}
+    for slug in picked:  # cut to the largest; what is cut off goes to those after it
         left = total - sum(short.values())
         short[slug] += min(left, most[slug] - short[slug])
     return short
@@ -214,7 +214,8 @@ def pull_time(night: date, seed: int = 0) -> datetime:
 README = """# Simulated pulls, not OpenRouter's answers
 
 `tokenshare simulate pulls` made them: {nights} nights, {first} to {last}, seed {seed}, {fault}.
-Each file is what a pull at the time in its name could have returned: the {days} days before it.
+Each file in `pulls` is what a pull at the time in its name could have returned: the {days} days
+before it.
 
 Up to {history_last} the figures are OpenRouter's, with early readings and restatements drawn from
 a measurement of real pulls. Later days are made up. `simulated` in each name says so, and landing
@@ -233,7 +234,8 @@ def write_pulls(
     days: int = 30,
     layout: Layout = "csv",
 ) -> list[Path]:
-    """Write one dump for each of `nights` nights, the last of which is `until`, and a README.
+    """Write a README into a folder, and below `pulls` one dump for each of `nights` nights, the
+    last of which is `until`. Returns the paths of the dumps.
 
     Each dump has the `days` days before its night. The folder may exist if it is empty.
 
@@ -247,12 +249,13 @@ def write_pulls(
             f"the first of {nights} nights until {until} is {first}, and the history begins on "
             f"{feed.history.first}; ask for fewer nights, or for a later --until"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    dumps = folder / "pulls"  # nothing else is in it, so that all of it can be replayed
+    dumps.mkdir(parents=True, exist_ok=True)
     written = []
     for number in range(nights):
         night = first + timedelta(days=number)
         at = pull_time(night, feed.seed)
-        path = folder / f"{at:%Y-%m-%dT%H-%M-%SZ}.simulated.{layout}.gz"
+        path = dumps / f"{at:%Y-%m-%dT%H-%M-%SZ}.simulated.{layout}.gz"
         window = (night - timedelta(days=days), night - timedelta(days=1))
         content = (
             csv_answer(feed, *window, at) if layout == "csv" else api_answer(feed, *window, at)

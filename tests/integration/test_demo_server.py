@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -378,8 +378,12 @@ def test_landed_answers_are_served_as_they_are(tmp_path: Path) -> None:
     assert all(n == "Other" or n.startswith("Simulated ") for n in names)
 
 
-def test_the_command_prints_what_to_try_hides_the_key_and_ends_on_ctrl_c() -> None:
-    command = [sys.executable, "-m", "orchestration.cli", "demo-server", "--port", "0", "--log"]
+def test_the_command_prints_what_to_try_steps_hides_the_key_and_ends_on_ctrl_c() -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    command = [
+        sys.executable, "-m", "orchestration.cli", "demo-server", "--port", "0", "--log",
+        "--today", f"{yesterday}", "--seconds-per-night", "0.2",
+    ]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -390,6 +394,8 @@ def test_the_command_prints_what_to_try_hides_the_key_and_ends_on_ctrl_c() -> No
         address = said[0].split()[0]
         assert f"tokenshare run --source-url {address}\n" in said[2]
         assert "days after 2026-08-31 are made up" in said[0]
+        stepped = f"the newest snapshot is now of {yesterday + timedelta(days=1)}\n"
+        assert process.stdout.readline() == stepped
         with httpx.Client(base_url=address, trust_env=False) as client:
             asked = {"start_date": "2026-08-01", "end_date": "2026-08-01", "key": "sk-or-hidden"}
             assert len(client.get(KEYED, params=asked, headers=KEY).json()["data"]) == 51

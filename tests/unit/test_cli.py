@@ -53,8 +53,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "archive", "claims", "diff", "land", "publish", "pull", "registry", "run", "show", "verify",
-        "version",
+        "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "registry", "run",
+        "serve", "show", "simulate", "verify", "version",
     ]  # fmt: skip
 
 

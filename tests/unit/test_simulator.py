@@ -33,6 +33,13 @@ def history() -> History:
     )
 
 
+@pytest.fixture(scope="module")
+def shipped() -> History:
+    """The shipped history from 2026 on, 50 models and `other` a day."""
+    found = read_history()
+    return History({d: r for d, r in found.days.items() if d.year == 2026}, found.as_of)
+
+
 def read(feed: Feed, day: date, age: int, hour: int = 0) -> dict[str, int]:
     """The figures of a day in the pull of some nights later."""
     at = pull_time(day + timedelta(days=age), feed.seed).replace(hour=hour)
@@ -44,28 +51,30 @@ def total(rows: dict[str, int] | Rows) -> int:
 
 
 def test_early_readings_run_short_as_measured_and_older_days_never_change(
-    history: History,
+    shipped: History,
 ) -> None:
-    feed, shortages, second = Feed(history, seed=5), [], 0
-    for day, settled in history.days.items():
+    feed, usual, unusual, second = Feed(shipped, seed=5), [], [], 0
+    for day, settled in shipped.days.items():
         first = read(feed, day, 1)
         assert first.keys() == dict(settled).keys()
-        assert all(first[slug] <= tokens for slug, tokens in settled)
-        assert first[OTHER] < dict(settled)[OTHER]
-        shortages.append((total(settled) - total(first)) * BILLION // total(settled))
+        shortages = {s: (tokens - first[s]) * BILLION // tokens for s, tokens in settled}
+        assert shortages[OTHER] > 0
+        assert 30 <= sum(first[s] < tokens for s, tokens in settled) <= 51
+        of_day = (total(settled) - total(first)) * BILLION // total(settled)
+        (usual if of_day < 1_000_000 else unusual).append(of_day)
+        # The most that one row was short: 0.34 %, and 5.85 % in the one unusual night.
+        most = 3_450_000 if of_day < 1_000_000 else 62_500_000
+        assert 0 <= min(shortages.values()) <= max(shortages.values()) < most
         second += read(feed, day, 2) != dict(settled)
         assert read(feed, day, 3) == read(feed, day, 40) == dict(settled)
         assert read(feed, day, 1, hour=5) == dict(settled)
         assert read(feed, day, 0) == {}
-    # The measured ones: 7,646 to 217,238 parts per billion, and 23,531,908 once in 40.
-    usual = [s for s in shortages if s < 1_000_000]
-    assert len(usual) > 0.9 * len(shortages) > 0
-    assert min(usual) > 7_000
-    assert max(usual) < 225_000
-    assert 10_000 < sorted(usual)[len(usual) // 2] < 22_000
-    assert 1 <= len(shortages) - len(usual) <= 25
-    assert max(shortages) < 24_000_000
-    assert 1 <= second <= 25
+    # The measured nights: 7,646 to 217,238 parts per billion, and 23,531,908 once in 40.
+    assert (min(usual) > 7_000, max(usual) < 225_000) == (True, True)
+    assert 12_000 < sorted(usual)[len(usual) // 2] < 20_000
+    assert 1 <= len(unusual) <= 15
+    assert all(23_000_000 < ppb < 25_000_000 for ppb in unusual)
+    assert 1 <= second <= 15
 
 
 def test_the_same_seed_makes_the_same_bytes(history: History, tmp_path: Path) -> None:
@@ -80,20 +89,25 @@ def test_the_same_seed_makes_the_same_bytes(history: History, tmp_path: Path) ->
     assert not set(first.values()) & set(other.values())
 
 
-def test_a_day_after_the_history_is_like_its_weekday_and_not_the_same(history: History) -> None:
-    feed = Feed(history, seed=1)
-    for ahead in (1, 7, 28, 29, 300):
-        day = LAST + timedelta(days=ahead)
-        models = [
-            LAST - timedelta(days=back) for back in range(28)
-            if (day - LAST + timedelta(days=back)).days % 28 == 0
-        ]  # fmt: skip
-        (model,) = models
-        made_up, like = dict(feed.settled(day)), dict(history.days[model])
-        assert day.weekday() == model.weekday()
-        assert made_up != like and made_up.keys() == like.keys()
-        assert all(abs(made_up[s] / tokens - 1) <= 0.02 for s, tokens in like.items())
-    assert feed.settled(date(2025, 6, 15)) == ()
+@pytest.mark.parametrize(
+    ("ahead", "back"), [(1, 27), (2, 26), (7, 21), (28, 0), (29, 27), (300, 8)]
+)
+def test_a_day_after_the_history_is_like_its_weekday_and_not_the_same(
+    shipped: History, ahead: int, back: int
+) -> None:
+    day, model = shipped.last + timedelta(days=ahead), shipped.last - timedelta(days=back)
+    made_up, like = dict(Feed(shipped, seed=1).settled(day)), dict(shipped.days[model])
+    assert day.weekday() == model.weekday()
+    assert made_up != like
+    assert made_up.keys() == like.keys()
+    assert all(abs(made_up[slug] / tokens - 1) <= 0.0201 for slug, tokens in like.items())
+
+
+def test_a_day_that_was_never_published_stays_missing(history: History) -> None:
+    assert Feed(history).settled(date(2025, 6, 15)) == ()
+    at = datetime(2025, 6, 18, tzinfo=UTC)
+    window = Feed(history).window(date(2025, 6, 14), date(2025, 6, 16), at)
+    assert [day.day for day, _ in window] == [14, 16]
 
 
 @pytest.mark.parametrize("fault", FEED_FAULTS)
@@ -159,10 +173,11 @@ def test_the_command_simulates_from_the_shipped_history(tmp_path: Path, settings
     folder = tmp_path / "nights"
     code, said = run(str(folder), "--nights", "2", "--layout", "json", "--days", "3")
     assert (code, "2 simulated pulls" in said) == (0, True)
-    names = sorted(p.name for p in folder.iterdir())
-    assert [n[:10] for n in names] == ["2026-08-31", "2026-09-01", "README.md"]
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "pulls"]
+    names = sorted(p.name for p in (folder / "pulls").iterdir())
+    assert [n[:10] for n in names] == ["2026-08-31", "2026-09-01"]
     assert names[1].endswith(".simulated.json.gz")
-    found = land(folder / names[1], settings)
+    found = land(folder / "pulls" / names[1], settings)
     assert (found.record.as_of_origin, found.good_rows) == ("meta", 3 * 51)
     code, said = run(str(folder))
     assert code != 0 and "is not empty; expected a new or empty folder" in said
