@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from orchestration.assets.landing import landed_dumps, raw_tables
+from orchestration.assets.landing import landed_dumps, pulled_days, raw_tables
 from orchestration.assets.models import build_models_asset, crossover
 from orchestration.assets.publication import candidate, everything_published, vintage
 from orchestration.assets.registry import authors_have_rows
 from orchestration.automation.freshness import freshness, freshness_checks
-from orchestration.automation.nightly import inbox, nightly, publish_vintage
-from orchestration.automation.watch import alert, tidy, tidy_runs, vintages
+from orchestration.automation.nightly import inbox, nightly, publish_vintage, pull_days
+from orchestration.automation.watch import alert, canceled, done, tidy, tidy_runs, vintages
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import ensure_manifest
@@ -23,6 +23,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     data_dir = str(settings.data_dir) if settings else ""
     return dg.Definitions(
         assets=[
+            pulled_days,
             landed_dumps,
             raw_tables,
             build_models_asset(manifest),
@@ -31,9 +32,9 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             vintage,
         ],
         asset_checks=[authors_have_rows, everything_published, *freshness_checks],
-        jobs=[publish_vintage, tidy_runs],
+        jobs=[publish_vintage, pull_days, tidy_runs],
         schedules=[nightly, tidy],
-        sensors=[inbox, freshness, vintages, alert],
+        sensors=[inbox, freshness, vintages, alert, canceled, done],
         resources={"installation": Installation(data_dir=data_dir)},
         # Also for assets that are started one by one: a process per step would import for 40 s.
         executor=dg.in_process_executor,

@@ -189,7 +189,7 @@ class Settings(BaseSettings):
         default=None, description="Password of that user."
     )
 
-    keep_runs_days: int = Field(
+    keep_dagster_days: int = Field(
         default=90,
         ge=1,
         description="How long Dagster keeps finished runs with their logs and events.",

@@ -6,17 +6,18 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from orchestration import run_log
 from orchestration.contracts.odcs import Table
 from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
 from orchestration.files import fingerprint
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, Settings
 
 OWNERS = ["team:data-platform"]
 # One writer at a time, because only one process may open the working database.
 WRITER_POOL = "warehouse_writer"
 # A full disk or a busy lock may be gone later. Other errors would only be repeated by a retry.
 _RETRIABLE = (ResourceError, RunLockedError)
-RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+_MOST_RETRIES, _FIRST_DELAY_SECONDS = 2, 30
 
 
 def code_version(*places: str) -> str:
@@ -25,19 +26,38 @@ def code_version(*places: str) -> str:
     return fingerprint(tuple(PROJECT_ROOT / place for place in places), ("*.md",))[:12]
 
 
+def record_run(run: dg.DagsterRun, settings: Settings, what: str = "run") -> None:
+    """Enter a run into the run log, which knows the runs of every entrance."""
+    entrance: run_log.Entrance = "ui"
+    if "dagster/schedule_name" in run.tags:
+        entrance = "schedule"
+    elif "dagster/sensor_name" in run.tags:
+        entrance = "sensor"
+    run_log.begin(settings, what, entrance, run.run_id)
+
+
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
     """Turn expected errors into Dagster Failures with their message. Only errors that may be gone
-    later are retried."""
+    later are retried.
+
+    An asset must not have a RetryPolicy: with one, Dagster retries a step that somebody cancels,
+    and the canceled run goes on.
+    """
     try:
         yield
     except Exception as raised:
         if (error := as_user_error(raised)) is None:
             raise
+        tried = dg.OpExecutionContext.get().retry_number
+        if isinstance(error, _RETRIABLE) and tried < _MOST_RETRIES:
+            raise dg.RetryRequested(
+                max_retries=_MOST_RETRIES, seconds_to_wait=_FIRST_DELAY_SECONDS * 2**tried
+            ) from error
         raise dg.Failure(
             description="\n".join(safe_text(line, 2000) for line in str(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
-            allow_retries=isinstance(error, _RETRIABLE),
+            allow_retries=False,
         ) from error
 
 

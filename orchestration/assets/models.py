@@ -11,7 +11,6 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from orchestration import pipeline
 from orchestration.assets.common import (
     OWNERS,
-    RETRY,
     WRITER_POOL,
     code_version,
     column_schema,
@@ -144,7 +143,6 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
         name="dbt_models",
         dagster_dbt_translator=Translator(),
         exclude="resource_type:unit_test",
-        retry_policy=RETRY,
         pool=WRITER_POOL,
     )
     def dbt_models(
@@ -179,7 +177,6 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
     kinds={"python", "duckdb"},
     owners=OWNERS,
     deps=["int_crossover_points", "int_crossover_series"],
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     description=tables("published")["crossover"].description,
     metadata=column_schema(tables("published")["crossover"]),

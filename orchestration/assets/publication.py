@@ -1,13 +1,13 @@
 """Candidate and vintage. The gate runs in the step of the vintage; its rules are asset checks."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
-from orchestration import pipeline
+from orchestration import pipeline, run_log
 from orchestration.assets.common import (
     OWNERS,
-    RETRY,
     WRITER_POOL,
     code_version,
     errors_as_failures,
@@ -21,7 +21,7 @@ from orchestration.gate.run import RuleResult, blocking_rules, rule_titles
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import read_records
 from orchestration.publication.candidate import newest_candidate
-from orchestration.publication.vintage import Vintage
+from orchestration.publication.vintage import Vintage, latest_vintage
 from orchestration.resources.installation import Installation
 from orchestration.settings import Settings
 
@@ -31,7 +31,6 @@ from orchestration.settings import Settings
     kinds={"parquet", "duckdb"},
     owners=OWNERS,
     deps=list(published_by_model()),
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     code_version=code_version("orchestration/publication", "data_contracts/published"),
     description="Every published table, in a folder of its own, for the gate to check.",
@@ -107,7 +106,6 @@ def vintage_metadata(
         **figures_of(made),
         "vintage_id": made.vintage_id,
         "published_by_this_run": made.is_new,
-        "withheld": [one.describe() for one in made.withheld],
         "vintage": dg.MetadataValue.path(str(made.path)),
         "report": dg.MetadataValue.url(f"{url}/report/index.html"),
         "gate": dg.MetadataValue.url(f"{url}/gate/index.html"),
@@ -122,7 +120,6 @@ def vintage_metadata(
     kinds={"greatexpectations", "parquet"},
     owners=OWNERS,
     deps=[candidate],
-    retry_policy=RETRY,
     pool=WRITER_POOL,
     code_version=code_version(
         "orchestration/gate", "orchestration/publication", "orchestration/report", "configuration"
@@ -183,29 +180,48 @@ _EVERYTHING = "everything_published"
             _EVERYTHING,
             asset="vintage",
             blocking=True,
-            description="This run left nothing out: no file of the inbox was refused, no source "
-            "withheld. It comes last, so that a run that leaves something out publishes the rest "
-            "and fails.",
+            description="This run left nothing out: no file of the inbox was refused, no source is "
+            "withheld, and the rankings were pulled if they were to be. It is asked last: a run "
+            "that leaves something out publishes the rest and then fails.",
         )
     ],
 )
 def everything_published(
     context: dg.AssetCheckExecutionContext, installation: Installation
 ) -> Iterator[dg.AssetCheckResult]:
-    refused = _said_in_this_run(context, "landed_dumps", "refused")
-    withheld = _said_in_this_run(context, "vintage", "withheld")
-    yield dg.AssetCheckResult(
-        passed=not refused and not withheld,
-        metadata={"refused": refused, "withheld": withheld},
-    )
+    settings = installation.settings()
+    landed = _said_in_this_run(context, "landed_dumps")
+    made = _said_in_this_run(context, "vintage")
     with errors_as_failures():
-        pipeline.raise_if_left_out(withheld, refused)
+        vintage = latest_vintage(settings) if made else None
+    refused = [str(text) for text in landed.get("refused", [])]
+    problem = (
+        pipeline.left_out_error(vintage, refused, landed.get("pull_failure", ""))
+        if vintage
+        else None
+    )
+    if vintage:
+        run_log.end(
+            settings,
+            context.run.run_id,
+            "published" if made["published_by_this_run"] else "nothing_new",
+            exit_code=problem.exit_code if problem else 0,
+            error=str(problem or ""),
+            vintage_id=vintage.vintage_id,
+        )
+    left_out = dg.MetadataValue.md(
+        "\n".join(f"- {markdown_text(line)}" for line in str(problem or "nothing").splitlines())
+    )
+    yield dg.AssetCheckResult(passed=problem is None, metadata={"left_out": left_out})
+    with errors_as_failures():
+        if problem:
+            raise problem
 
 
-def _said_in_this_run(context: dg.AssetCheckExecutionContext, asset: str, name: str) -> list[str]:
-    """A list in the metadata of an asset, if this run has made the asset."""
+def _said_in_this_run(context: dg.AssetCheckExecutionContext, asset: str) -> dict[str, Any]:
+    """The metadata of an asset by name, if this run has made the asset, else nothing."""
     found = context.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
-    if not found or found[0].run_id != context.run.run_id:
-        return []
-    made = found[0].asset_materialization
-    return [str(text) for text in made.metadata[name].value] if made else []
+    made = found[0].asset_materialization if found else None
+    if made is None or found[0].run_id != context.run.run_id:
+        return {}
+    return {name: value.value for name, value in made.metadata.items()}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import duckdb
 
+from orchestration import run_log
 from orchestration.alerts import Alert, advice, send
 from orchestration.assets.figures import newest_day
 from orchestration.assets.models import with_days
@@ -20,12 +21,14 @@ from orchestration.tables import open_tables
 
 # A new instance shows so many of the newest vintages that were made before.
 _MOST_VINTAGES = 60
+_INTERRUPTED = 130
 
 
 def alert_of_run(
     run: dg.DagsterRun, message: str, failures: list[dg.DagsterEvent], ui_url: str
-) -> Alert:
-    """The alert of a failed run, from its first failed step or, without one, from `message`."""
+) -> tuple[Alert, int | None]:
+    """The alert of a failed run and the exit code of its error, from the first step that failed or,
+    if none did, from `message`."""
     started_by = next(
         (
             f"{kind} {run.tags[tag]}"
@@ -47,13 +50,14 @@ def alert_of_run(
             exit_code = int(str(found.value)) if found else None
         elif data.error:
             why = (data.error.cause or data.error).message
-    return Alert(
+    alert = Alert(
         f"{run.job_name} {run.run_id[:8]} ({started_by})",
         failed,
         why,
         advice(exit_code),
         f"{ui_url.rstrip('/')}/runs/{run.run_id}",
     )
+    return alert, exit_code
 
 
 @dg.run_failure_sensor(
@@ -64,14 +68,51 @@ def alert_of_run(
 )
 def alert(context: dg.RunFailureSensorContext, installation: Installation) -> None:
     settings = installation.settings()
-    found = alert_of_run(
+    failures = list(context.get_step_failure_events())
+    found, exit_code = alert_of_run(
         context.dagster_run,
         context.failure_event.message or "",
-        list(context.get_step_failure_events()),
+        failures,
         str(settings.ui_url),
     )
+    # The last check has recorded what was published, and why the run failed all the same.
+    if not any(event.step_key == "everything_published" for event in failures):
+        run_log.end(
+            settings,
+            context.dagster_run.run_id,
+            "failed",
+            exit_code=exit_code or TokenshareError.exit_code,
+            error=found.why,
+        )
     for problem in send(found, settings):
         context.log.error(problem)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    name="canceled",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Enters a canceled run into the run log. Nobody gets an alert.",
+)
+def canceled(context: dg.RunStatusSensorContext, installation: Installation) -> None:
+    run_log.end(
+        installation.settings(), context.dagster_run.run_id, "canceled", exit_code=_INTERRUPTED
+    )
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="done",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Enters the end of a run into the run log, if the run did not publish.",
+)
+def done(context: dg.RunStatusSensorContext, installation: Installation) -> None:
+    settings = installation.settings()
+    run_id = context.dagster_run.run_id
+    if any(run.run_id == run_id and run.ended is None for run in run_log.read_runs(settings)):
+        run_log.end(settings, run_id, "done")
 
 
 def _events(
@@ -139,9 +180,9 @@ def vintages(
     return dg.SensorResult(asset_events=events, run_requests=[dg.RunRequest(asset_check_keys=keys)])
 
 
-@dg.op(description="Deletes finished runs that are older than TOKENSHARE_KEEP_RUNS_DAYS.")
+@dg.op(description="Deletes finished runs that are older than TOKENSHARE_KEEP_DAGSTER_DAYS.")
 def delete_runs(context: dg.OpExecutionContext, installation: Installation) -> None:
-    kept_since = datetime.now(UTC) - timedelta(days=installation.settings().keep_runs_days)
+    kept_since = datetime.now(UTC) - timedelta(days=installation.settings().keep_dagster_days)
     finished = [
         dg.DagsterRunStatus.SUCCESS,
         dg.DagsterRunStatus.FAILURE,

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -14,9 +15,9 @@ from orchestration.settings import Settings
 from tests import builders
 
 
-@pytest.fixture
-def site(settings: Settings) -> Iterator[str]:
-    """The address of a server of the installation `settings`."""
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """The address of a server of an installation."""
     config = uvicorn.Config(build_site(settings), log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
@@ -25,6 +26,12 @@ def site(settings: Settings) -> Iterator[str]:
         time.sleep(0.01)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[str]:
+    with served(settings) as address:
+        yield address
 
 
 def test_pages_are_served_and_the_rest_of_the_data_folder_is_not(
@@ -47,10 +54,8 @@ def test_pages_are_served_and_the_rest_of_the_data_folder_is_not(
 
 
 def test_the_root_leads_to_the_newest_report(small_base: Settings) -> None:
-    from starlette.testclient import TestClient
-
-    client = TestClient(build_site(small_base))
-    answer = client.get("/")
+    with served(small_base) as address:
+        answer = httpx.get(f"{address}/", follow_redirects=True)
     assert answer.status_code == 200
     assert "<title>" in answer.text
-    assert str(answer.url).endswith("/report/index.html")
+    assert answer.url.path.endswith("/report/index.html")
