@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench replay mutants lock setup readers browser chaos postgres clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench replay mutants lock setup readers browser chaos test-postgres clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -99,7 +99,7 @@ replay: $(STAMP)  ## Run every real or simulated nightly pull as its own night, 
 chaos: $(STAMP)  ## Kill the run twenty times at random moments
 	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py
 
-postgres: $(STAMP)  ## Run Dagster on a real PostgreSQL, with its services as separate processes
+test-postgres: $(STAMP)  ## Run Dagster on a real PostgreSQL, with its services as separate processes
 	$(BIN)/pytest -m postgres tests/integration/test_postgres_instance.py
 
 mutants: $(STAMP) $(MUTANTS)/.installed  ## Check that tests fail for small mistakes in the code; ONLY=orchestration/landing for one room, SAMPLE=40 for so many

@@ -1,5 +1,5 @@
 """Dagster's instance in a real PostgreSQL, with webserver, daemon and code server as processes of
-their own. `make postgres` runs this: it takes a minute, because a schedule must become due."""
+their own. `make test-postgres` runs this: it takes a minute, because a schedule must become due."""
 
 import os
 import select
