@@ -54,7 +54,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat())
     owners=OWNERS,
     code_version=code_version(*_PULLING),
     partitions_def=DAYS,
-    # One run asks for all days of a backfill, one after the other.
+    # One run asks for all days that are chosen in the UI, one after the other.
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
     pool=WRITER_POOL,
