@@ -51,7 +51,7 @@ from orchestration.publication.retention import Pruned, prune, roll_back, set_pi
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
-    intact_latest,
+    latest_vintage,
     publish,
     published_already,
 )
@@ -161,7 +161,7 @@ def land_waiting(
 
 def _known_dumps(settings: Settings) -> set[str]:
     """Hashes of the dumps that the latest vintage was made from."""
-    latest = intact_latest(settings)
+    latest = latest_vintage(settings)
     return {entry["sha256"] for entry in latest.manifest["inputs"]} if latest else set()
 
 

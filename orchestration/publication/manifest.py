@@ -163,10 +163,13 @@ def _problems(shape: type[_Shape], document: dict[str, Any]) -> str:
     return ""
 
 
+def _sealed(content: dict[str, Any]) -> bytes:
+    return to_json({**content, _SEAL: sha256_bytes(to_json(content))})
+
+
 def seal_manifest(document: dict[str, Any]) -> bytes:
     """The bytes of a manifest with its own hash in it (the hash of the document without it)."""
-    content = json.loads(to_json(document))
-    return to_json({**content, _SEAL: sha256_bytes(to_json(content))})
+    return _sealed(json.loads(to_json(document)))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -181,7 +184,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         document = read_json(path)
         unsealed = {k: v for k, v in document.items() if k != _SEAL}
-        sealed = seal_manifest(unsealed) == path.read_bytes()
+        sealed = _sealed(unsealed) == path.read_bytes()
     except (OSError, ValueError, RecursionError) as error:
         raise VerificationError(f"{path}: missing or not readable: {safe_text(error)}") from error
     if not sealed:
