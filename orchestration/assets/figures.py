@@ -39,8 +39,10 @@ select
     coalesce((select share from identified where identification = 'tail'), 0) as tail
 """
 LAST_UPDATED = "dagster/last_updated_timestamp"
-# Published models whose days are those of another source than the usage.
-_OWN_DAYS = {"gateway_shares_daily"}
+# Published models that are of another source than the rankings, and the table with its days.
+_DAYS_OF = dict.fromkeys(
+    ["gateway_shares_daily", "gateway_comparison", "gateway_spend_by_lab"], "gateway_shares_daily"
+)
 
 
 def end_of(day: date) -> dg.TimestampMetadataValue:
@@ -56,8 +58,8 @@ def newest_day(
     `schema`, with its dot, is where the tables are.
     """
     sql = (
-        f"select max(usage_date) from {schema}{model}"
-        if model in _OWN_DAYS
+        f"select max(usage_date) from {schema}{_DAYS_OF[model]}"
+        if model in _DAYS_OF
         else f"select max(usage_date) from {schema}usage_daily where source = '{PRIMARY_SOURCE}' "
         "and is_complete"
     )

@@ -399,11 +399,11 @@ def test_counts_that_cannot_be_added_up_name_their_dump_and_day(
     bad = land(drop("huge.csv", builders.csv3(huge[:8])), settings, as_of=builders.AS_OF).record
     land(drop("feed.csv", builders.csv3(ROWS[8:])), settings, as_of=builders.AS_OF)
     with pytest.raises(TransformError) as raised:
-        create_working_database(ingest_all(list_dumps(settings), settings), settings, None)
+        create_working_database(ingest_all(list_dumps(settings), settings), settings)
     day_total = 2**63 - 1 + sum(int(n) for *_, n in ROWS[:7])
     assert f"dump {bad.sha256[:12]} ({bad.path}), {DAY}: {day_total:,} tokens" in str(raised.value)
     land(drop("mended.json", builders.api_json(ROWS, "2026-03-02T01:46:00Z")), settings)
-    create_working_database(ingest_all(list_dumps(settings), settings), settings, None)
+    create_working_database(ingest_all(list_dumps(settings), settings), settings)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,6 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "registry", "run",
         "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "registry",
         "replay", "run", "serve", "show", "simulate", "status", "verify", "version", "vintages",
     ]  # fmt: skip
