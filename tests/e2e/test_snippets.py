@@ -2,7 +2,9 @@
 
 An HTML comment above a block says what to expect: `<!-- rows: 168 -->` above SQL, `<!-- weekly: 405
 rows -->` above Python (a name of the snippet), `<!-- today: 2026-11-25 -->` above a transcript that
-holds the day on which it was made. A block in another language, or with another command, fails
+holds the day on which it was made, `<!-- as root -->` above commands that set up a server: of these
+it is only checked that what they name exists, and `<!-- backup -->` and `<!-- restore -->` above
+commands that run here in other folders. A block in another language, or with another command, fails
 until this file knows how to run it.
 """
 
@@ -54,8 +56,8 @@ def test_this_file_knows_how_to_run_every_block() -> None:
     for block in blocks():
         language, text, said = block.values
         assert text.strip(), block.id
-        # A diagram is drawn by the reader's browser; nothing of it runs.
-        assert language in ("sql", "python", "console", "sh", "mermaid"), block.id
+        # A diagram is drawn by the reader's browser, and a text is what somebody got; nothing runs.
+        assert language in ("sql", "python", "console", "sh", "mermaid", "text"), block.id
         if language in ("sql", "python"):
             says_how_many = re.fullmatch(r"rows: \d+|\w+: \d+ rows", said)
             assert says_how_many, f"{block.id}: say how many rows it gives"
@@ -152,6 +154,11 @@ def test_shell_commands_do_what_stands_beside_them(
 ) -> None:
     monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
+    if said in ("backup", "restore"):
+        return  # see test_a_backup_is_restored
+    if said == "as root":
+        names_what_exists(text)
+        return
     for line in lines_of(text):
         program, *arguments = shlex.split(line, comments=True)
         if program == "make":
@@ -174,8 +181,62 @@ def test_shell_commands_do_what_stands_beside_them(
             help_of(*arguments)
         elif program == "curl":
             fetched_without_network(line, tmp_path)
+        elif program == ".venv/bin/dagster":
+            options = {a for a in arguments if a.startswith("-")}
+            command = [a for a in arguments[:2] if not a.startswith("-")]
+            shown = subprocess.run(
+                [sys.executable, "-m", "dagster", *command, "--help"],
+                capture_output=True, encoding="utf-8", check=True,
+            ).stdout  # fmt: skip
+            assert options <= set(re.findall(r"(?<![\w-])--?[\w-]+", shown)), line
         else:
             raise AssertionError(f"nobody knows how to test {line!r}")
+
+
+def names_what_exists(text: str) -> None:
+    """The shell can read the block, and what it names of the project is there: files, targets of
+    make, units of systemd, services of Compose, commands."""
+    subprocess.run(["sh", "-n"], input=text, encoding="utf-8", check=True)
+    units = {p.name for p in (PROJECT_ROOT / "deploy" / "systemd").iterdir()}
+    compose = (PROJECT_ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")
+    for path in re.findall(r"/opt/tokenshare/(deploy[\w./-]*)", text):
+        assert (PROJECT_ROOT / path).exists(), path
+    for target in re.findall(r"make -C /opt/tokenshare (\w+)", text):
+        subprocess.run(
+            ["make", "--dry-run", target], cwd=PROJECT_ROOT, check=True, capture_output=True
+        )
+    for unit in re.findall(r"(?<=[\s/])tokenshare-[a-z]+(?:\.timer)?", text):
+        assert unit in units or f"{unit}.service" in units, unit
+    for service in re.findall(r"docker compose exec (\w+)", text):
+        assert f"\n  {service}:\n" in compose, service
+    for command in re.findall(r"(?:bin/|daemon )tokenshare ((?:[a-z]+ ?)+)$", text, re.MULTILINE):
+        help_of(*command.split())
+
+
+def test_a_backup_is_restored(
+    shipped: Shipped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of the runbook, as they are but for their folders: from the data of the shipped
+    run into an archive, from there into an empty folder, and a run there finds nothing new."""
+    here = {b.values[2]: b.values[1] for b in blocks("sh")}
+    restored = tmp_path / "restored"
+    folders = {
+        "backup": {"/var/lib/tokenshare/data": shipped[0].data_dir, "/backup": tmp_path},
+        "restore": {"/var/lib/tokenshare/data": restored, "/backup": tmp_path},
+    }
+    program = str(Path(sys.executable).with_name("tokenshare"))
+    said = []
+    for step, replaced in folders.items():
+        script = here[step].replace("/opt/tokenshare/.venv/bin/tokenshare", program)
+        for name, folder in replaced.items():
+            script = script.replace(name, str(folder))
+        lines = [line for line in script.splitlines() if not line.startswith("chown")]
+        done = subprocess.run(
+            ["sh", "-c", "\n".join(lines)], capture_output=True, encoding="utf-8", check=False
+        )
+        said.append(done.stdout + done.stderr)
+    assert f"verified vintage {shipped[1].vintage_id}" in said[1], said
+    assert "nothing new: no dump and no code has changed" in said[1]
 
 
 def help_of(*arguments: str) -> None:

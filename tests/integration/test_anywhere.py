@@ -119,16 +119,17 @@ def make(clone: Path, *arguments: str, **environment: str) -> str:
 def test_make_ui_keeps_its_instance_where_the_data_are(
     clone: Path, tmp_path: Path, data: str | None
 ) -> None:
-    """The recipe as it is, with a Dagster that only says how it was started."""
-    dagster = tmp_path / "bin" / "dagster"
-    dagster.parent.mkdir()
-    dagster.write_text('#!/bin/sh\necho "home=$DAGSTER_HOME arguments=$*"\n', encoding="utf-8")
-    dagster.chmod(0o755)
+    """The recipe as it is, with a Dagster that only says how it was started, and nothing served."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, does in (("dg", 'echo "home=$DAGSTER_HOME arguments=$*"'), ("tokenshare", "true")):
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (tools / name).chmod(0o755)
     where = tmp_path / NAME if data == "absolute" else clone / (data or "data")
     given = {"TOKENSHARE_DATA_DIR": str(where) if data == "absolute" else data} if data else {}
     beside = set(clone.parent.iterdir())
-    said = make(clone, "ui", f"BIN={dagster.parent}", PORT="3999", **given)
-    assert f"home={where}/dagster arguments=dev -w workspace.yaml -h 127.0.0.1 -p 3999" in said
+    said = make(clone, "ui", f"BIN={tools}", PORT="3999", **given)
+    assert f"home={where}/dagster arguments=dev --host 127.0.0.1 --port 3999" in said
     assert (where / "dagster" / "dagster.yaml").exists()
     assert set(clone.parent.iterdir()) == beside
 

@@ -66,7 +66,7 @@ def compose_tool() -> list[str] | None:
 
 
 def test_the_compose_file_is_accepted_and_asks_for_the_password() -> None:
-    """By the schema that the owners of Compose publish, and by Compose itself if it is installed."""
+    """By the schema that the owners of Compose publish, and by Compose if it is installed."""
     judged = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec",
          DEPLOY / "compose.yaml"],
