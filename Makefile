@@ -93,8 +93,8 @@ format: $(STAMP)  ## Format Python and SQL
 bench: $(STAMP)  ## Measure runs, also with 400 dumps landed, and their ratio to the bare SQL
 	@$(BIN)/python -m tests.bench
 
-chaos: $(STAMP)  ## Kill the run twenty times at random moments
-	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py
+chaos: $(STAMP)  ## Kill runs, pulls, prunes, rollbacks and corrections 100 times, then break the machine; KILLS=20 for so many
+	KILLS=$(or $(KILLS),100) $(BIN)/python -m tests.chaos
 
 mutants: $(STAMP) $(MUTANTS)/.installed  ## Check that tests fail for small mistakes in the code; ONLY=orchestration/landing for one room, SAMPLE=40 for so many
 	$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(ONLY)
