@@ -96,8 +96,8 @@ bench: $(STAMP)  ## Measure runs, also with 400 dumps landed, and their ratio to
 replay: $(STAMP)  ## Run every real or simulated nightly pull as its own night, and compare the last vintage with a fresh run; DIR for other pulls
 	@$(BIN)/python -m tests.replay $(DIR)
 
-chaos: $(STAMP)  ## Kill the run twenty times at random moments
-	TOKENSHARE_KILLS=20 $(BIN)/pytest -m chaos tests/integration/test_kill.py
+chaos: $(STAMP)  ## Kill runs, pulls, prunes, rollbacks and corrections 100 times, then break the machine; KILLS=20 for so many
+	KILLS=$(or $(KILLS),100) $(BIN)/python -m tests.chaos
 
 test-postgres: $(STAMP)  ## Run Dagster on a real PostgreSQL, with its services as separate processes
 	$(BIN)/pytest -m postgres tests/integration/test_postgres_instance.py

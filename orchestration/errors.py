@@ -3,6 +3,7 @@
 The functions here make text from outside safe to show in a message.
 """
 
+import errno
 import re
 import reprlib
 import sys
@@ -12,6 +13,21 @@ from typing import Any
 _RESOURCE_ERRORS = re.compile(
     r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
 )
+
+
+_FULL = "Make room and run again; what is published is as it was."
+_NOT_WRITABLE = (
+    "Whoever runs this must be able to write there: check the owner of the folder, and whether the "
+    "disk is mounted read-only. What is published is as it was."
+)
+_WHAT_TO_DO = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EPERM: _NOT_WRITABLE,
+    errno.EROFS: _NOT_WRITABLE,
+}
 
 
 def safe_text(text: object, limit: int = 200) -> str:
@@ -115,7 +131,10 @@ def resource_problem(text: str) -> ResourceError | None:
             "that process and run again. To read tables, open the tokenshare.duckdb of a vintage. "
             f"DuckDB reports: {text}"
         )
-    return ResourceError(f"DuckDB: {text}") if _RESOURCE_ERRORS.search(text) else None
+    if not _RESOURCE_ERRORS.search(text):
+        return None
+    is_full = re.search("No space left|File too large", text)
+    return ResourceError(f"DuckDB: {text.strip()}" + (f" {_FULL}" if is_full else ""))
 
 
 def as_user_error(error: BaseException) -> TokenshareError | None:
@@ -127,7 +146,8 @@ def as_user_error(error: BaseException) -> TokenshareError | None:
     if isinstance(error, TokenshareError):
         return error
     if isinstance(error, OSError):
-        return ResourceError(str(error))
+        advice = _WHAT_TO_DO.get(error.errno or 0, "")
+        return ResourceError(f"{error}" + (f". {advice}" if advice else ""))
     if isinstance(error, MemoryError):
         return ResourceError(f"the memory is full: {error}")
     # duckdb is not imported for this: if it is not loaded, it did not raise the error.

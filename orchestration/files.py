@@ -47,6 +47,17 @@ def fingerprint(paths: tuple[Path, ...], without: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name this file or folder in an OSError that names none, as those of a full disk do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def fsync(path: Path) -> None:
     """Flush a file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -60,7 +71,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` in one step; readers see the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{BUILDING_PREFIX}{os.getpid()}-{path.name}")
-    with temporary.open("wb") as stream:
+    with naming(temporary), temporary.open("wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         stream.write(content)
         stream.flush()

@@ -22,7 +22,7 @@ from orchestration.errors import (
     VerificationError,
     resource_problem,
 )
-from orchestration.files import BUILDING_PREFIX, remove_leftovers
+from orchestration.files import BUILDING_PREFIX, naming, remove_leftovers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
 from orchestration.landing.store import (
@@ -46,8 +46,14 @@ from orchestration.publication.candidate import (
     newest_candidate,
     with_current_inputs,
 )
-from orchestration.publication.manifest import Withheld
-from orchestration.publication.retention import Pruned, prune, roll_back, set_pin
+from orchestration.publication.manifest import Withheld, without_repair_advice
+from orchestration.publication.retention import (
+    Pruned,
+    prune,
+    repair_latest,
+    roll_back,
+    set_pin,
+)
 from orchestration.publication.vintage import (
     Vintage,
     finish_interrupted,
@@ -111,13 +117,15 @@ def left_out_error(
 def writer_lock(settings: Settings) -> Iterator[None]:
     """Hold the lock of the only writer. The system frees it even if the holder is killed.
 
-    Raises RunLockedError if another run does not finish within `lock_timeout_seconds`.
+    Raises RunLockedError if another run does not finish within `lock_timeout_seconds`. An OSError
+    that names no file gets the name of the data folder.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     path = settings.data_dir / ".writer.lock"
     try:
-        with FileLock(path, timeout=settings.lock_timeout_seconds):
-            yield
+        with naming(settings.data_dir):
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            with FileLock(path, timeout=settings.lock_timeout_seconds):
+                yield
     except Timeout as error:
         raise RunLockedError(
             f"{path}: another run has held the writer's lock for "
@@ -127,8 +135,12 @@ def writer_lock(settings: Settings) -> Iterator[None]:
 
 
 def tidy_up(settings: Settings) -> list[str]:
-    """Remove what killed runs left incomplete, and finish a publication that lacks only its last
-    step. Returns notices for the user."""
+    """Remove what killed runs left incomplete, finish a publication that lacks only its last step,
+    and go back from a damaged vintage to a whole one. Returns notices for the user.
+
+    If no whole vintage is left, a notice says so, and pulling and landing may go on; nothing can be
+    published then.
+    """
     remove_leftovers(
         [
             settings.candidates_dir,
@@ -139,12 +151,17 @@ def tidy_up(settings: Settings) -> list[str]:
             settings.landing_dir,
             *(settings.landing_dir / name for name in SOURCES),
             *settings.archive_dir.glob("*"),
+            *settings.warehouse_dir.glob("raw/*/*"),
         ]
     )
     for folder in settings.candidates_dir.glob("*"):
         if not folder.name.startswith(BUILDING_PREFIX) and not (folder / CANDIDATE_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-    return finish_interrupted(settings) + seal_unsealed(settings)
+    try:
+        notices = repair_latest(settings) + finish_interrupted(settings)
+    except VerificationError as error:
+        notices = [f"nothing can be published: {without_repair_advice(error)}"]
+    return notices + seal_unsealed(settings)
 
 
 def land_waiting(

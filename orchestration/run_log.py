@@ -18,14 +18,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, ValidationError
 
 from orchestration.errors import TokenshareError, as_user_error, safe_text
-from orchestration.files import append_line, format_time
+from orchestration.files import append_line, format_time, naming
 from orchestration.settings import Settings
 
 # `program` is code that calls the functions of `pipeline` itself.
@@ -133,7 +133,8 @@ def begin(
             "started": format_time(started or datetime.now(UTC)),
         }
         try:
-            append_line(_held[path], first)
+            with naming(path):
+                append_line(_held[path], first)
         except OSError:
             os.close(_held.pop(path))
             path.unlink(missing_ok=True)
@@ -175,7 +176,8 @@ def end(
     try:
         if descriptor is None:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-        append_line(descriptor, last)
+        with naming(path):
+            append_line(descriptor, last)
     except FileNotFoundError:
         return
     finally:
@@ -289,9 +291,15 @@ def _read(path: Path) -> Run | None:
 
 def read_runs(settings: Settings) -> list[Run]:
     """All recorded runs, the newest last: in the order of their ends, those without an end by
-    their start."""
+    their start. Those of the future, when the clock was wrong, come first."""
     found = [_read(path) for path in settings.runs_dir.glob(f"*{_SUFFIX}")]
-    return sorted((run for run in found if run), key=lambda run: run.ended or run.started)
+    present = datetime.now(UTC) + timedelta(hours=1)
+
+    def when(run: Run) -> tuple[bool, datetime]:
+        moment = run.ended or run.started
+        return moment <= present, moment
+
+    return sorted((run for run in found if run), key=when)
 
 
 def _prune(settings: Settings) -> None:

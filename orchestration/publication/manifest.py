@@ -260,6 +260,13 @@ def with_repair_advice(error: VerificationError) -> VerificationError:
     return VerificationError(f"the latest vintage is damaged. {_REPAIR}\n{error}")
 
 
+def without_repair_advice(error: VerificationError) -> str:
+    """What is damaged, in the words of an error about the latest vintage, without the advice."""
+    return (
+        str(error).replace(f"the latest vintage is damaged. {_REPAIR}\n", "").replace(_REPAIR, "")
+    )
+
+
 def _damaged(path: Path, problem: str) -> VerificationError:
     return VerificationError(f"{path}: {problem}. {_REPAIR}")
 

@@ -15,16 +15,26 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from orchestration.errors import TokenshareError, VerificationError, safe_text
-from orchestration.files import append_line, delete_folder, format_time, fsync
+from orchestration.files import (
+    append_line,
+    delete_folder,
+    format_time,
+    fsync,
+    read_json,
+    sha256_bytes,
+)
 from orchestration.publication.manifest import (
+    LATEST_NAME,
     read_latest,
     read_manifest,
     set_latest,
     single_match,
     vintage_time,
+    without_repair_advice,
 )
 from orchestration.publication.verify import verify
-from orchestration.settings import Settings
+from orchestration.publication.vintage import intact_latest
+from orchestration.settings import PRIMARY_SOURCE, Settings
 
 HISTORY_NAME = "history.jsonl"
 # One vintage a week is kept for this long, and one a month for ever.
@@ -145,7 +155,8 @@ def plan(
 ) -> list[Kept]:
     """Every vintage, newest first, with all reasons to keep it.
 
-    Kept are: the latest one; what is newer than it (somebody went back, and a run on the same
+    Ages are counted to now, or to the newest time in the rankings if that is earlier. Kept are: the
+    latest one; what is newer than it (somebody went back, and a run on the same
     inputs must find it); pinned ones; those younger than `keep_vintages_days`; the newest of each
     ISO week for a year; the newest of each month.
 
@@ -160,6 +171,8 @@ def plan(
             raise
         latest = None
     latest_id = latest[1]["vintage_id"] if latest else ""
+    if latest:
+        now = min(now, _newest_time(latest[1], now))
     pinned = pins(settings)
     seen: set[str] = set()
     kept = []
@@ -183,6 +196,20 @@ def plan(
         seen |= {week, month}
         kept.append(Kept(path.name, path, tuple(text for text, holds in why if holds)))
     return kept
+
+
+def _newest_time(manifest: dict[str, Any], otherwise: datetime) -> datetime:
+    """The newest time that a dump of the rankings states of itself, or that its file name states.
+
+    A clock that is wrong by years must not make every vintage look old.
+    """
+    stated = [
+        datetime.fromisoformat(entry["as_of"])
+        for entry in manifest["inputs"]
+        if entry.get("source") == PRIMARY_SOURCE
+        and entry.get("as_of_origin") in ("meta", "manifest", "file_name")
+    ]
+    return max((t if t.tzinfo else t.replace(tzinfo=UTC) for t in stated), default=otherwise)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -286,6 +313,73 @@ def roll_back(
     )
     set_latest(settings.published_dir, manifest)
     return folder.name, before
+
+
+def repair_latest(settings: Settings) -> list[str]:
+    """If `latest.json` or the vintage that it names is not what was published, go back to the
+    newest whole vintage that it can have named; returns notices for the user.
+
+    The log keeps what was wrong. A damaged vintage stays where it is. The caller must hold the
+    writer's lock.
+
+    Raises VerificationError, which tells how to repair it, if no whole vintage is left to compare
+    new numbers with, or if the machine cannot read what is there.
+    """
+    try:
+        intact_latest(settings)
+        return []
+    except VerificationError as error:
+        if _is_of_the_machine(error):
+            raise
+        what = safe_text(without_repair_advice(error), 600)
+        for name in _may_be_latest(settings):
+            try:
+                roll_back(name, f"by itself, to the newest whole vintage: {what}", settings)
+            except TokenshareError:  # damaged as well, or the one that is the latest already
+                continue
+            return [f"latest.json names {name} now, the newest whole vintage: {what}"]
+        raise
+
+
+def _is_of_the_machine(error: BaseException | None) -> bool:
+    """Is an error of the system, such as one of the disk or of permissions, its cause?"""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None
+
+
+def _may_be_latest(settings: Settings) -> Iterator[str]:
+    """The vintages that a damaged `latest.json` can have named, the newest first.
+
+    If somebody went back to a vintage, those that are newer than it do not count.
+    """
+    try:
+        pointer = read_json(settings.published_dir / LATEST_NAME)
+    except ValueError:
+        pointer = {}
+    there_are = own_vintages(settings)
+    rollbacks = [e for e in read_history(settings) if e.action == "rollback"]
+    gone_back = rollbacks[-1].vintages[0] if rollbacks else ""
+    named = str(pointer.get("vintage_id"))
+    if vintage_time(named) is None:
+        newer = any(_made(path) > rollbacks[-1].at for path in there_are) if rollbacks else True
+        newest = "~" if newer else gone_back  # "~" sorts after every id
+    else:
+        is_here = (settings.vintages_dir / named).exists()
+        newest = named if is_here or named == gone_back else "~"
+    for path in there_are:
+        if path.name < newest or (path.name == newest and not _is_another(path, pointer)):
+            yield path.name
+
+
+def _is_another(folder: Path, pointer: dict[str, Any]) -> bool:
+    """Does the vintage in this folder have another manifest than the pointer states?"""
+    try:
+        stated = str(pointer.get("manifest_sha256"))
+        is_hash = len(stated) == len(sha256_bytes(b""))
+        return is_hash and stated != read_manifest(folder)["manifest_sha256"]
+    except VerificationError:
+        return True
 
 
 def _reason(text: str) -> str:

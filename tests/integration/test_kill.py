@@ -1,37 +1,54 @@
-"""Kill or interrupt the run: what is published stays whole and the next run needs no help.
+"""Kill or interrupt what writes: what is published stays whole and the next run needs no help.
 
-The suite kills between the stages; `make chaos` kills at random moments, TOKENSHARE_KILLS times.
+The suite kills a run between its stages and the other commands before any of their writes;
+`make chaos` (tests/chaos.py) kills all of them at random moments.
 """
 
+import itertools
 import multiprocessing
 import os
-import random
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.landing.store import land
+from orchestration import pipeline
+from orchestration.landing.archive import list_archived
+from orchestration.landing.store import land, list_dumps, read_records
+from orchestration.publication.manifest import seal_manifest
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import latest_vintage
 from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from tests import builders
+from tests.integration.test_pull import history, land_days, night, no_key, snapshots
+from tests.integration.test_write_order import (
+    CHANGES,
+    NEW,
+    WRITING,
+    before,
+    candidate_of,
+    installation,
+    parts,
+    published,
+)
 
-KILLS = int(os.environ.get("TOKENSHARE_KILLS", "0"))
-SEED = int(os.environ.get("TOKENSHARE_SEED", str(time.time_ns() % 10_000)))
+__all__ = ["before", "history", "installation", "no_key", "parts"]
+CORRECTED = datetime(2026, 3, 31, tzinfo=UTC)
 # A server that has imported everything, so that a kill hits the run and not its imports, and has
-# parsed the dbt project, which is half of a small run; `make chaos` kills into the parsing as well.
+# parsed the dbt project, which is half of a small run.
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
     [
         "orchestration.pipeline", "dbt.cli.main", "dbt.adapters.duckdb", "great_expectations",
-        "arch.bootstrap", "scipy.signal", "vl_convert",
-        *(["tests.integration.parsed"] if not KILLS else []),
+        "arch.bootstrap", "scipy.signal", "vl_convert", "tests.integration.parsed",
+        "tests.integration.test_kill",
     ]
 )  # fmt: skip
 
@@ -45,7 +62,6 @@ STAGES = (
 
 def go_until(settings: Settings, stage: str) -> None:
     """A run up to this stage; to the last one from the candidate that the run before has left."""
-    from orchestration import pipeline
 
     def die(step: str) -> None:
         if step.startswith(stage):
@@ -57,8 +73,6 @@ def go_until(settings: Settings, stage: str) -> None:
 
 
 def run_once(settings: Settings) -> None:
-    from orchestration import pipeline
-
     pipeline.run(settings)
 
 
@@ -75,8 +89,6 @@ def run_by_terminal(settings: Settings, said: Path) -> None:
 
 def run_by_function(settings: Settings, said: Path) -> None:
     """The same as a program or an asset calls it."""
-    from orchestration import pipeline
-
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         pipeline.run(settings, lambda step: said.write_text(step, encoding="utf-8"))
@@ -125,42 +137,113 @@ def test_a_run_that_is_killed_between_two_stages_changes_nothing_and_the_next_on
     assert not [p for p in small.data_dir.rglob(".building-*") if "dbt" not in p.parts]
 
 
-@pytest.mark.chaos
-def test_killed_runs_leave_a_verified_vintage_and_nothing_to_repair(
-    small: Settings, drop: Callable[[str, bytes], Path]
+def until_write(settings: Settings, command: Callable[[Settings], object], number: int) -> None:
+    """Run a command, and kill it just before its change `number` of the data folder, from 0 on."""
+    changes = itertools.count()
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            paths = arguments[:1] if arguments[2] & WRITING else ()
+        else:
+            paths = arguments[: CHANGES[event][1]] if event in CHANGES else ()
+        below = [
+            path
+            for path in paths
+            if isinstance(path, str | bytes | os.PathLike)
+            and Path(os.fsdecode(path)).is_relative_to(settings.data_dir)
+        ]
+        if below and next(changes) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hear)
+    command(settings)
+
+
+def go_back(settings: Settings) -> None:
+    latest = latest_vintage(settings)
+    assert latest is not None
+    pipeline.roll_back_to(latest.manifest["previous_vintage"], "wrong counts", settings)
+
+
+def correct(settings: Settings) -> None:
+    (record,) = read_records(settings)
+    with pipeline.writer_lock(settings):
+        land(settings.landing_dir / record.path, settings, as_of=CORRECTED, correction="the clock")
+
+
+def killed(settings: Settings, command: Callable[[Settings], object], number: int) -> bool:
+    """Was the command killed, or did it end before its change `number`?"""
+    process = start(settings, until_write, command, number)
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+@pytest.mark.parametrize("command", [pipeline.prune_vintages, go_back])
+def test_a_prune_or_rollback_that_is_killed_before_any_of_its_writes_loses_nothing(
+    command: Callable[[Settings], object], parts: Path, installation: Settings, tmp_path: Path
 ) -> None:
-    chance = random.Random(SEED)
+    old = latest_vintage(installation)
+    assert old is not None
+    new = published(candidate_of(parts, installation, NEW), installation)
+    aged = [f"2024010{day}T000000Z-00000000" for day in (1, 2)]  # of one week: one may go
+    for name in aged:
+        shutil.copytree(new.path, installation.vintages_dir / name)
+        stated = {**new.manifest, "vintage_id": name}
+        del stated["manifest_sha256"]
+        (installation.vintages_dir / name / "manifest.json").write_bytes(seal_manifest(stated))
+    for number in range(0, 100, 2):
+        settings = Settings(data_dir=tmp_path / str(number))
+        shutil.copytree(installation.data_dir, settings.data_dir)
+        is_killed = killed(settings, command, number)
+        there = {p.name for p in settings.vintages_dir.glob("2*")}
+        assert {old.vintage_id, new.vintage_id, aged[1]} <= there, number
+        for name in there:
+            verify(settings.vintages_dir / name, deep=False)
+        named = latest_vintage(settings)
+        assert named is not None
+        notices = pipeline.tidy_up(settings)
+        assert not [n for n in notices if "now" in n], "nothing was to repair"
+        assert latest_vintage(settings) == named
+        assert not list(settings.data_dir.rglob(".building-*"))
+        if not is_killed:
+            break
+        shutil.rmtree(settings.data_dir)
+    assert number > 3
+    if command is go_back:
+        assert named.vintage_id == old.vintage_id
+    else:
+        assert there == {old.vintage_id, new.vintage_id, aged[1]}
 
-    land_a_day_more(small, drop, 1)
-    started = time.monotonic()
-    whole = start(small)
-    whole.join()
-    assert whole.exitcode == 0
-    seconds = time.monotonic() - started
 
-    for n in range(2, KILLS + 2):
-        land_a_day_more(small, drop, n)
-        before = latest_vintage(small)
-        assert before is not None
-        process = start(small)
-        moment = chance.uniform(0, seconds)
-        process.join(timeout=moment)
-        process.kill()
-        process.join()
-        said = f"seed {SEED}, kill {n - 1} after {moment:.3f} s of {seconds:.3f} s"
-        named = latest_vintage(small)
-        assert named is not None, said
-        verify(named.path)
+def test_a_correction_that_is_killed_before_any_of_its_writes_is_made_or_not(
+    settings: Settings, drop: Callable[[str, bytes], Path]
+) -> None:
+    land_a_day_more(settings, drop, 1)
+    for number in range(100):
+        is_killed = killed(settings, correct, number)
+        (record,) = list_dumps(settings)
+        assert (record.as_of == CORRECTED) == bool(record.history), number
+        pipeline.tidy_up(settings)
+        assert not list(settings.data_dir.rglob(".building-*"))
+        if not is_killed:
+            break
+    assert number > 1
+    assert [entry.reason for entry in record.history] == ["the clock"]
 
-        recovered = start(small)
-        recovered.join()
-        assert recovered.exitcode == 0, said
-        after = latest_vintage(small)
-        assert after is not None
-        assert after.vintage_id > before.vintage_id, said
-        verify(after.path)
-        leftovers = [p for p in small.data_dir.rglob(".building-*") if "dbt" not in p.parts]
-        assert not leftovers, said
+
+def test_a_pull_that_is_killed_goes_on_where_it_was(history: Settings, tmp_path: Path) -> None:
+    """Each pull meets what the one before has left. No dump and no answer is there by halves."""
+    with night(history, tmp_path, calls_per_night=9) as (_, settings):
+        land_days(settings, "2025-12-01", 31, tmp_path)
+        kills = 0
+        while killed(settings, pipeline.pull, 2 + 7 * kills):
+            kills += 1
+            list_dumps(settings)
+            list(list_archived(settings))
+        assert kills > 2
+        assert set(snapshots(settings)) == {"2026-01-02.csv", "2026-02-01.csv", "2026-03-03.csv"}
+        assert not list(settings.data_dir.rglob(".building-*"))
 
 
 @pytest.mark.parametrize(

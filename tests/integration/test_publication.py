@@ -728,17 +728,29 @@ def test_a_marker_that_proves_nothing_moves_nothing(
     ],
     ids=lambda v: str(v)[:40],
 )  # fmt: skip
-def test_a_pointer_that_is_not_right_stops_every_reader_with_its_repair(
+def test_a_pointer_that_is_not_right_stops_readers_with_its_repair_and_a_run_repairs_it(
     small: Settings, pointer: bytes | dict[str, Any]
 ) -> None:
-    right = json.loads(small.latest_path.read_text(encoding="utf-8"))
+    before = small.latest_path.read_bytes()
+    right = json.loads(before)
     wrong = pointer if isinstance(pointer, bytes) else to_json({**right, **pointer})
     small.latest_path.write_bytes(wrong)
-    for read in (latest_vintage, pipeline.run):
-        with pytest.raises(VerificationError, match=r"latest\.json: .*remove latest\.json") as said:
-            read(small)
-        assert len(str(said.value)) < 1500
+    with pytest.raises(VerificationError, match=r"latest\.json: .*remove latest\.json") as said:
+        latest_vintage(small)
+    assert len(str(said.value)) < 1500
     assert small.latest_path.read_bytes() == wrong
+    (notice,) = pipeline.tidy_up(small)
+    assert "latest.json: " in notice
+    assert len(notice) < 1000
+    if pointer == {"manifest_sha256": "0" * 64}:  # or was the vintage replaced?
+        assert notice.startswith("nothing can be published")
+        assert small.latest_path.read_bytes() == wrong
+    else:
+        assert notice.startswith(f"latest.json names {right['vintage_id']} now")
+        assert small.latest_path.read_bytes() == before
+        (entry,) = read_history(small)
+        assert (entry.action, entry.vintages) == ("rollback", (right["vintage_id"],))
+        assert entry.reason.startswith("by itself, to the newest whole vintage: ")
 
 
 def test_a_pointer_that_is_a_link_to_nowhere_or_leads_to_another_vintage_stops_the_run(

@@ -4,11 +4,13 @@ Candidates are those tables of a real one that `verify` asks for, published with
 without a report.
 """
 
+import errno
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import duckdb
 import pytest
 
 from orchestration import pipeline
-from orchestration.errors import GateRefusedError
+from orchestration.cli_status import read_status
+from orchestration.errors import GateRefusedError, VerificationError
 from orchestration.files import to_json
 from orchestration.publication.candidate import CANDIDATE_FILE, Candidate
 from orchestration.publication.verify import verify
@@ -146,12 +149,13 @@ def published(
     candidate: Candidate,
     settings: Settings,
     gate: Callable[..., Sequence[Any]] = lambda *_: (),
+    now: datetime | None = None,
 ) -> Vintage:
     """Publish a few tables only, which keeps the file fast: under a version of its own, of which
     `verify` asks no rule whose tables are not there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestration.publication.vintage.DATA_INTERFACE_VERSION", "0.1.0")
-        return publish(candidate, settings, gate=gate, report=lambda *_: None)
+        return publish(candidate, settings, now, gate=gate, report=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +272,108 @@ def test_a_newer_vintage_that_is_damaged_is_skipped(
     assert made.manifest["previous_vintage"] == old.vintage_id
     assert made.vintage_id > damaged.name
     verify(made.path)
+
+
+def cut(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:20])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said", "code"),
+    [
+        (lambda old, new: cut(new.parents[1] / "latest.json"), "latest.json: not readable", 6),
+        (lambda old, new: cut(new / "manifest.json"), "manifest.json: missing or not readable", 6),
+        (lambda old, new: cut(new / "tables" / "headline.parquet"), "headline.parquet: has 20", 0),
+        (lambda old, new: shutil.rmtree(new), "manifest.json: missing or not readable", 6),
+        (lambda old, new: shutil.rmtree(old), "", 0),
+        (lambda old, new: (cut(old / "manifest.json"), shutil.rmtree(new)), "is not there", 6),
+    ],
+    ids=["pointer", "manifest", "table", "deleted", "older deleted", "nothing whole is left"],
+)
+def test_the_next_run_compares_with_the_newest_whole_vintage(
+    parts: Path,
+    installation: Settings,
+    damage: Callable[[Path, Path], object],
+    said: str,
+    code: int,
+) -> None:
+    old = latest_vintage(installation)
+    assert old
+    new = published(candidate_of(parts, installation, NEW), installation)
+    before = installation.latest_path.read_bytes()
+    damage(old.path, new.path)
+    damaged = installation.latest_path.read_bytes()
+    # `status` hashes no table: `verify` does.
+    codes = [problem["exit_code"] for problem in read_status(installation)["problems"]]
+    assert (6 in codes) == (code == 6), codes
+
+    notices = pipeline.tidy_up(installation)
+    assert said in "".join(notices[:1])
+    if not new.path.exists() and (old.path / "manifest.json").stat().st_size == 20:
+        assert notices[0].startswith("nothing can be published")
+        assert installation.latest_path.read_bytes() == damaged
+        with pytest.raises(VerificationError, match="is not there"):
+            published(candidate_of(parts, installation, "c" * 64), installation)
+        return
+    left = latest_vintage(installation)
+    assert left
+    is_new = said.startswith("latest") or not old.path.exists()
+    assert left.vintage_id == (new if is_new else old).vintage_id
+    assert (installation.latest_path.read_bytes() == before) == is_new
+    # What cannot be read any more is published again, beside what is left of it.
+    again = published(candidate_of(parts, installation, NEW, "again"), installation)
+    assert again.is_new == (not is_new)
+    if again.is_new:
+        assert again.manifest["previous_vintage"] == old.vintage_id
+        assert again.vintage_id > new.vintage_id or not new.path.exists()
+    verify(again.path)
+
+
+def test_a_damaged_pointer_does_not_undo_a_rollback(parts: Path, installation: Settings) -> None:
+    old = latest_vintage(installation)
+    assert old
+    later = datetime.now(UTC) - timedelta(hours=1)
+    published(candidate_of(parts, installation, NEW), installation, now=later)
+    pipeline.roll_back_to(old.vintage_id, "wrong counts", installation)
+    before = installation.latest_path.read_bytes()
+    cut(installation.latest_path)
+    assert old.vintage_id in pipeline.tidy_up(installation)[0]
+    assert installation.latest_path.read_bytes() == before
+
+
+def test_a_disk_that_cannot_be_read_is_not_a_damaged_vintage(
+    parts: Path, installation: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going back would publish what is not new."""
+    published(candidate_of(parts, installation, NEW), installation)
+    before = installation.latest_path.read_bytes()
+
+    def fail(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        assert pipeline.tidy_up(installation)[0].startswith("nothing can be published")
+    assert installation.latest_path.read_bytes() == before
+    assert pipeline.tidy_up(installation) == []
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_older_vintage(
+    parts: Path, installation: Settings
+) -> None:
+    old = latest_vintage(installation)
+    assert old
+    wrong = datetime(2020, 1, 1, tzinfo=UTC)
+    made = published(candidate_of(parts, installation, NEW), installation, now=wrong)
+    assert made.vintage_id > old.vintage_id
+    assert made.manifest["created_at"] == "2020-01-01T00:00:00Z"
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    future = published(candidate_of(parts, installation, "c" * 64), installation, now=ahead)
+    after = published(candidate_of(parts, installation, "d" * 64), installation)
+    assert old.vintage_id < made.vintage_id < future.vintage_id < after.vintage_id
+    for vintage in (made, future, after):
+        verify(vintage.path, deep=False)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from orchestration.publication.retention import (
     roll_back,
     set_pin,
 )
-from orchestration.settings import Settings
+from orchestration.settings import PRIMARY_SOURCE, Settings
 from tests.unit.test_cli import call, environment
 
 __all__ = ["environment"]
@@ -187,6 +187,20 @@ def test_everything_that_writes_waits_for_the_writer(settings: Settings) -> None
             with pytest.raises(RunLockedError):
                 write()
         pipeline.prune_vintages(impatient, dry_run=True)
+
+
+def test_a_clock_that_is_years_ahead_prunes_nothing_that_is_young(settings: Settings) -> None:
+    """The rankings say what time it is: their dumps state when they were made."""
+    made = [vintage(settings, FIRST + timedelta(hours=n)) for n in range(3)]
+    dump = {"source": PRIMARY_SOURCE, "as_of": "2026-01-02T01:46:00Z", "as_of_origin": "manifest"}
+    guess = {**dump, "as_of": "2036-01-02T01:46:00Z", "as_of_origin": "landing_time"}
+    made.append(vintage(settings, FIRST + timedelta(days=1), inputs=[dump, guess]))
+    wrong = FIRST + timedelta(days=3650)
+    assert prune(settings, wrong).vintage_ids == ()
+    assert names(settings) == made[::-1]
+    newest = {**dump, "as_of": "2026-03-02T01:46:00Z"}
+    vintage(settings, FIRST + timedelta(days=60), inputs=[newest])
+    assert prune(settings, wrong).vintage_ids == (made[2], made[1], made[0])
 
 
 def test_a_prune_that_is_killed_leaves_nothing_half(settings: Settings) -> None:

@@ -101,6 +101,15 @@ def test_a_line_that_a_kill_has_cut_does_not_spoil_the_next_one(settings: Settin
     assert run.state == "nothing_new"
 
 
+def test_a_run_of_a_wrong_clock_does_not_hide_those_after_it(settings: Settings) -> None:
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    run_log.begin(settings, "run", "program", "wrong", started=ahead)
+    run_log.end(settings, "wrong", "failed", exit_code=1, ended=ahead)
+    with run_log.recorded(settings, "run", "program"):
+        pass
+    assert [run.outcome for run in run_log.read_runs(settings)] == ["failed", "done"]
+
+
 def test_every_step_of_a_dagster_run_may_begin_it_and_its_sensor_has_the_last_word(
     settings: Settings,
 ) -> None:
@@ -155,9 +164,9 @@ def test_an_error_keeps_its_message_if_the_log_cannot_be_written(
     ):
         monkeypatch.setattr(run_log, "append_line", full)
         raise GateRefusedError("DAY_TOTAL")
-    assert raised.value.__notes__ == [
-        "note: the run log cannot be written: [Errno 28] No space left on device"
-    ]
+    (note,) = raised.value.__notes__
+    said = "note: the run log cannot be written: [Errno 28] No space left on device: '"
+    assert note.startswith(f"{said}{settings.runs_dir}/")
 
 
 def test_a_signal_ends_what_this_process_runs(settings: Settings) -> None:
