@@ -257,7 +257,8 @@ def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinio
     "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
     "--strict exits 9 if a slug whose author is in no seed has more than 0.1 % of the tokens of a "
     "month, if a contradiction is not judged in configuration/registry_judgements.yml, or if a row "
-    "is stale. A judgement that no longer quotes what both sides state always exits 9." + EXIT_CODES
+    "is stale. A bad row, and a judgement that no longer quotes what both sides state, always "
+    "exit 9." + EXIT_CODES
 )
 def check(
     max_age_days: Annotated[
@@ -274,9 +275,10 @@ def check(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what the registry lacks, largest first.
+    """Find bad rows, then show what the registry lacks, largest first.
 
-    Unmapped slugs, models without a row, unknown licenses, stale evidence, and contradictions with
+    A bad row is named with its file, line and column, and with what was expected. The lists:
+    unmapped slugs, models without a row, unknown licenses, stale evidence, and contradictions with
     second opinions.
     """
     from orchestration.registry.check import check as look

@@ -26,7 +26,7 @@ alpha/one-20260101,aa,closed,,,2026-02-01,,aa,,,,{EVIDENCE}
 alpha/one-20260101,aa,open_weight,MIT,2026-02-01,,,aa,,,,{EVIDENCE}
 beta/tune,bb,open_weight,,,,alpha/one,aa,,,,{EVIDENCE}
 openrouter/ghost,,unknown,,,,,,,,,{EVIDENCE}
-openrouter/ghost,bb,closed,,,,,bb,beta/next,2026-02-10,2026-02-10,{EVIDENCE}
+openrouter/ghost,bb,closed,,,,,bb,beta/tune,2026-02-09,2026-02-10,{EVIDENCE}
 """
 ROUTERS = (
     "base_slug,evidence_url,checked_on,note\nopenrouter/auto,https://example.org,2026-11-01,\n"

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from orchestration.diff.registry import diff
-from orchestration.errors import TokenshareError, TransformError
+from orchestration.errors import RegistryFindingsError, TokenshareError, TransformError
+from orchestration.registry import faults
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
 from orchestration.registry.explain import explain
-from orchestration.registry.registry import Version, find_version
+from orchestration.registry.registry import WORKING, Version, find_version
 from orchestration.settings import Settings
+from orchestration.words import countries
 from tests import registries
 
 TODAY = date(2026, 12, 1)
@@ -89,7 +91,7 @@ def test_a_revealed_stealth_model_has_two_answers(published: Settings, seeds: Ve
         ("then", date(2026, 1, 31), "stealth", None),
         ("then", date(2026, 2, 10), "attributed", "bb"),
     ]
-    assert [s["revealed_as"] for s in answer["stealth"]] == ["beta/next"]
+    assert [s["revealed_as"] for s in answer["stealth"]] == ["beta/tune"]
 
 
 def test_the_lenses_are_told_apart(published: Settings, seeds: Version) -> None:
@@ -280,6 +282,89 @@ def test_a_wrong_judgement_is_named(
 def test_check_of_a_source_that_was_never_used(published: Settings, seeds: Version) -> None:
     with pytest.raises(TokenshareError, match="'mine' has no rows; expected openrouter_rankings"):
         check(published, TODAY, 180, "mine", seeds)
+
+
+# -- bad rows
+
+
+def test_the_shipped_registry_has_no_bad_row() -> None:
+    assert faults.find(WORKING) == []
+
+
+def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
+    assert faults.find(seeds) == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "old", "new", "said"),
+    [
+        ("labs", "Alpha; A,CN", "Alpha; A,China",
+         "line 2: headquarters: value 'China'; expected a code of ISO 3166-1 alpha-2 such as CN, "
+         "or nothing; nearest is CN (China)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,UK", "nearest is GB (the United Kingdom)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,us", "nearest is US (the United States)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,XX", "value 'XX'; expected a code of ISO 3166-1"),
+        ("labs", "cc,Gamma Lab", "cc,", "line 4: lab_name: is empty; expected a value"),
+        ("labs", "2026-11-01", "2026-11-31", "line 2: checked_on: value '2026-11-31'; expected a "),
+        ("labs", "high", "hgih", "line 2: confidence: value 'hgih'; expected high or medium or "
+         "low or contested; nearest is high"),
+        ("labs", "bb,Beta", "aa,Beta",
+         "line 2: valid_to: is empty; expected a day, because line 3 has 'aa' from always on"),
+        ("labs", "lab_name,", "name,", "line 1: has no column lab_name; expected lab_id,lab_name"),
+        ("labs", "Alpha; A", "Alpha, A", "line 2: has 12 fields; expected 11, as the first line"),
+        ("authors", "alpha,aa", "Alpha,aa", "line 2: author: value 'Alpha'; expected lower case; "),
+        ("authors", "beta,bb", "beta,bbb", "line 3: lab_id: value 'bbb'; expected a lab_id of "
+         "labs.csv; nearest is bb"),
+        ("models", "MIT,2026-02-01", "MIT,2026-01-31",
+         "line 3: valid_from: value '2026-01-31'; expected 2026-02-01 or later, the end of line 2"),
+        ("models", "closed,,,2026-02-01", "closed,,2026-02-01,2026-02-01",
+         "line 2: valid_to: value '2026-02-01'; expected a day after valid_from, 2026-02-01"),
+        ("models", "aa,closed", "aa,close",
+         "line 2: license: value 'close'; expected open_weight or closed or unknown; nearest is"),
+        ("models", ",bb,beta/tune", ",bb,beta/tone", "line 6: revealed_as: value 'beta/tone'; "
+         "expected another base_slug of models.csv; nearest is beta/tune"),
+        ("models", "2026-02-09,2026-02-10", "2026-02-10,2026-02-10",
+         "line 6: known_from: value '2026-02-10'; expected a day after the reveal of 2026-02-10"),
+        ("models", "beta/tune,2026-02-09", "beta/tune,",
+         "line 6: revealed_on: is empty; expected the day of the reveal"),
+        ("models", "beta/tune,bb", "beto/tune,bb", "line 4: base_slug: value 'beto/tune'; expected "
+         "an author of authors.csv before the slash"),
+        ("models", "beta/tune,bb", "beta/tune,aa",
+         "line 4: lab_id: value 'aa'; expected bb, the lab of beta"),
+        ("routers", "openrouter/auto,https", "openrouter/auto,h,2026-11-01,\nopenrouter/auto,https",
+         "line 3: base_slug: value 'openrouter/auto'; expected a value that line 2 does not have"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_named_with_line_column_and_what_is_near(
+    seed: str, old: str, new: str, said: str, published: Settings, seeds: Version
+) -> None:
+    path = seeds.folder / f"{seed}.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RegistryFindingsError) as refused:
+        check(published, TODAY, 180, version=seeds)
+    assert str(refused.value).startswith("the registry has bad rows:\n")
+    assert any(
+        line.startswith(f"{path}: ") and said in line for line in str(refused.value).splitlines()
+    ), refused.value
+
+
+def test_an_author_is_not_both_known_and_left_unmapped(tmp_path: Path) -> None:
+    folder = registries.write_registry(
+        tmp_path / "r",
+        unattributed_authors="author,reason,checked_on,note\nbeta,no_evidence,2026-11-01,\n",
+    )
+    assert faults.find(Version("r", folder, is_vintage=False)) == [
+        f"{folder / 'unattributed_authors.csv'}: line 2: author: value 'beta'; expected an author "
+        "without a row in authors.csv"
+    ]
+
+
+def test_every_country_has_a_name() -> None:
+    assert len(countries()) == 249
+    assert {"UK", "EU", "XK"}.isdisjoint(countries())
+    assert all(name and not name.endswith(" ") for name in countries().values())
 
 
 # -- diff
