@@ -196,6 +196,8 @@ def _show_evidence(answer: dict[str, Any]) -> None:
         output.print(Padding(Text(f"{name}: " + " · ".join(f for f in facts if f)), (0, 0, 0, 2)))
         if row.get("evidence_url"):
             output.print(Text("      " + row["evidence_url"], style="dim"), soft_wrap=True)
+        if row.get("states"):
+            output.print(Padding(Text("says: " + row["states"], style="dim"), (0, 0, 0, 6)))
         if row.get("note"):
             output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
 
@@ -300,6 +302,38 @@ def check(
         raise TokenshareError("--strict needs usage; `tokenshare run` publishes a vintage")
     if strict and found["failures"]:
         raise RegistryFindingsError("the registry needs work: " + "; ".join(found["failures"]))
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry draft · tokenshare registry draft --json | jq .slugs\n\n"
+    "A draft is never used: it is in the data folder. To accept one, move its line to the seed, "
+    "open the address, and fill in license, states and confidence; `tokenshare registry check` "
+    "refuses it as it is." + EXIT_CODES
+)
+def draft(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Write a draft row for every slug that landed sources name and the registry lacks.
+
+    Each field has what the sources state and the address: the usage of the latest vintage, the
+    newest landed catalogue and provider list, and second opinions.
+    """
+    from orchestration.registry.draft import draft as write
+
+    drafts = write(settings_of(data_dir), _today())
+    if as_json:
+        print_json({**vars(drafts), "facts": [vars(fact) for fact in drafts.facts]})
+        return
+    table = _table(f"Drafts: {len(drafts.slugs)}", "slug", "what is stated", "by")
+    table.columns[0].min_width = 36
+    for slug in drafts.slugs[:_ROWS_SHOWN]:
+        for fact in (f for f in drafts.facts if f.slug == slug):
+            table.add_row(
+                slug, Text(f"{fact.field}: {fact.value}"), f"{fact.source} {fact.seen_on}"
+            )
+    output.print(table)
+    if (left_out := len(drafts.slugs) - _ROWS_SHOWN) > 0:
+        output.print(f"and {left_out} more", style="dim")
+    output.print(f"authors without a row: {', '.join(drafts.authors) or 'none'}")
+    output.print(Text(f"in {drafts.folder}: models.csv, authors.csv, labs.csv, facts.csv"))
 
 
 _ROWS_SHOWN = 15
@@ -446,7 +480,7 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
 
 
 # Columns with the evidence of a row; they are shown only if nothing else differs.
-_PROVENANCE = ("evidence_url", "checked_on", "note")
+_PROVENANCE = ("evidence_url", "states", "checked_on", "note")
 
 
 _MINOR_COLUMNS = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}

@@ -6,10 +6,12 @@ every run apply them before anything is built. Whether a row is *right* is not d
 
 import csv
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from orchestration.errors import RegistryFindingsError, TokenshareError, quoted
 from orchestration.registry.registry import TABLES, Version
@@ -20,6 +22,19 @@ _CONFIDENCE = ("high", "medium", "low", "contested")
 _GATEWAY_AUTHORS = ("openrouter", "stealth")
 # Names that people write for a code that ISO 3166-1 does not have.
 _USUAL_NAMES = {"UK": "GB", "USA": "US", "UAE": "AE", "PRC": "CN", "EL": "GR"}
+# Lists that change every day: who opens one does not find what a row rests on. A state of them with
+# a date or a commit does.
+_LIVING_LISTS = (
+    "models.dev", "epoch.ai/data/ai-models", "openrouter.ai/api/v1/models",
+    "openrouter.ai/api/v1/providers",
+)  # fmt: skip
+# What a page says if it says something about the license of a model.
+_LICENSE_WORDS = {
+    "open_weight": ("weights", "open-weight", "open source", "open-source"),
+    "closed": ("closed", "api", "no weights", "open_weights = false", "proprietary", "hosted"),
+    "unknown": ("unknown",),
+}
+_STATES_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Rules:
 
 
 _PERIOD = ("valid_from", "valid_to", "known_from", "checked_on")
-_EVIDENCE = ("evidence_url", "checked_on")
+_EVIDENCE = ("evidence_url", "states", "checked_on")
 RULES = {
     "labs": Rules(
         ("lab_id", "lab_name", *_EVIDENCE, "confidence"), _PERIOD, {"confidence": _CONFIDENCE},
@@ -99,9 +114,12 @@ def find(version: Version) -> list[str]:
         seeds[table] = []
         if (path := version.file(table)) is not None:
             found += _read(path, table, seeds[table])
+    labs = {row["lab_id"]: row for row in seeds["labs"]}
     for table, rules in RULES.items():
         for row in seeds[table]:
-            found += _faults_of_row(row, rules, seeds)
+            found += _faults_of_row(row, rules, labs)
+            if "states" in rules.required:
+                found += _evidence_faults(row, table, labs)
         if rules.has_periods:
             found += _overlaps(seeds[table], rules.key)
         else:
@@ -116,6 +134,16 @@ def refuse(version: Version) -> None:
         raise RegistryFindingsError("the registry has bad rows:\n" + "\n".join(found))
 
 
+def read_seed(path: Path, table: str) -> list[Row]:
+    """The rows of a seed that have as many fields as its first line.
+
+    Raises TokenshareError if the file cannot be read.
+    """
+    rows: list[Row] = []
+    _read(path, table, rows)
+    return rows
+
+
 def _read(path: Path, table: str, into: list[Row]) -> list[str]:
     """Append the rows of a file; returns what is wrong with their form."""
     found = []
@@ -123,7 +151,7 @@ def _read(path: Path, table: str, into: list[Row]) -> list[str]:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
-            for column in RULES[table].required:
+            for column in RULES[table].required if table in RULES else ():
                 if column not in header:
                     expected = ",".join(TABLES[table])
                     found.append(f"{path}: line 1: has no column {column}; expected {expected}")
@@ -142,7 +170,7 @@ def _read(path: Path, table: str, into: list[Row]) -> list[str]:
     return found
 
 
-def _faults_of_row(row: Row, rules: Rules, seeds: Mapping[str, list[Row]]) -> Iterator[str]:
+def _faults_of_row(row: Row, rules: Rules, labs: Mapping[str, Row]) -> Iterator[str]:
     for column in rules.required:
         if not row[column] and column in row.cells:
             yield row.fault(column, "a value")
@@ -152,10 +180,9 @@ def _faults_of_row(row: Row, rules: Rules, seeds: Mapping[str, list[Row]]) -> It
     for column, allowed in rules.one_of.items():
         if row[column] and row[column] not in allowed:
             yield row.fault(column, " or ".join(allowed), allowed)
-    known_labs = {lab["lab_id"] for lab in seeds["labs"]}
     for column in rules.labs:
-        if row[column] and row[column] not in known_labs:
-            yield row.fault(column, "a lab_id of labs.csv", known_labs)
+        if row[column] and row[column] not in labs:
+            yield row.fault(column, "a lab_id of labs.csv", labs)
     if row[rules.key] != row[rules.key].lower():
         yield row.fault(rules.key, "lower case", [row[rules.key].lower()])
     if rules.has_country and row["headquarters"] and row["headquarters"] not in countries():
@@ -177,6 +204,68 @@ def _country_fault(row: Row) -> str:
     code = _USUAL_NAMES.get(value.upper()) or (codes[named[0]] if named else value.upper())
     fault = row.fault("headquarters", "a code of ISO 3166-1 alpha-2 such as CN, or nothing")
     return f"{fault}; nearest is {code} ({countries()[code]})" if code in countries() else fault
+
+
+def _evidence_faults(row: Row, table: str, labs: Mapping[str, Row]) -> Iterator[str]:
+    """Does the address lead to the fact, and does `states` name what the row claims?"""
+    if row["evidence_url"] and not _leads_to_a_fact(row["evidence_url"]):
+        yield row.fault(
+            "evidence_url", "a page, a file at a commit or a dated state, not a front page"
+        )
+    if len(row["states"]) > _STATES_LENGTH:
+        yield row.fault("states", f"at most {_STATES_LENGTH} characters")
+    what, words = _claims(row, table, labs)
+    if row["states"] and words and not any(_names(row["states"], word) for word in words):
+        yield row.fault("states", f"words that name {what}, as {' or '.join(words[:3])} does")
+
+
+def _leads_to_a_fact(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    path = [step for step in parts.path.split("/") if step]
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return False
+    if not path and not parts.query:
+        return False
+    if "/".join([parts.netloc, *path]) in _LIVING_LISTS:
+        return False
+    # A repository's own page shows its newest state, whatever that is.
+    return not (parts.netloc == "github.com" and len(path) == 2)
+
+
+def _claims(row: Row, table: str, labs: Mapping[str, Row]) -> tuple[str, list[str]]:
+    """What a row claims, in words for a message, and the words of which its page must say one."""
+    country = row["headquarters"]
+    if country:
+        return "the country", [countries()[country], country] if country in countries() else []
+    if table == "routers":
+        return "a router", ["router", "chooses", "picks"]
+    if table == "providers":
+        return "the provider", [row["provider_name"]]
+    names = _lab_names(row if table == "labs" else labs.get(row["lab_id"]))
+    if table != "models":
+        return "the lab", names
+    days = [row[c] for c in ("valid_from", "valid_to", "revealed_on") if row[c]]
+    words = [row["license_name"], *_LICENSE_WORDS.get(row["license"], ()), *days, *names]
+    return "the license, the lab or the day", [word for word in words if word]
+
+
+def _lab_names(lab: Row | None) -> list[str]:
+    if lab is None:
+        return []
+    short = lab["lab_name"].partition(" (")[0]
+    aliases = [alias.strip() for alias in lab["aliases"].split(";")]
+    names = (lab["lab_name"], short, *aliases, lab["lab_id"])
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _names(text: str, word: str) -> bool:
+    """Is the word in the text, as a word of its own?"""
+    word = word.removeprefix("the ")
+    flags = 0 if len(word) <= 2 else re.IGNORECASE
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags) is not None
 
 
 def _overlaps(rows: list[Row], key: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """check, explain and diff on a registry whose numbers can be checked on paper."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,14 +10,16 @@ import pytest
 
 from orchestration.diff.registry import diff
 from orchestration.errors import RegistryFindingsError, TokenshareError, TransformError
+from orchestration.landing.store import land
 from orchestration.registry import faults
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
+from orchestration.registry.draft import draft
 from orchestration.registry.explain import explain
 from orchestration.registry.registry import WORKING, Version, find_version
 from orchestration.settings import Settings
 from orchestration.words import countries
-from tests import registries
+from tests import builders, registries
 
 TODAY = date(2026, 12, 1)
 
@@ -311,7 +314,7 @@ def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
         ("labs", "bb,Beta", "aa,Beta",
          "line 2: valid_to: is empty; expected a day, because line 3 has 'aa' from always on"),
         ("labs", "lab_name,", "name,", "line 1: has no column lab_name; expected lab_id,lab_name"),
-        ("labs", "Alpha; A", "Alpha, A", "line 2: has 12 fields; expected 11, as the first line"),
+        ("labs", "Alpha; A", "Alpha, A", "line 2: has 13 fields; expected 12, as the first line"),
         ("authors", "alpha,aa", "Alpha,aa", "line 2: author: value 'Alpha'; expected lower case; "),
         ("authors", "beta,bb", "beta,bbb", "line 3: lab_id: value 'bbb'; expected a lab_id of "
          "labs.csv; nearest is bb"),
@@ -331,23 +334,44 @@ def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
          "an author of authors.csv before the slash"),
         ("models", "beta/tune,bb", "beta/tune,aa",
          "line 4: lab_id: value 'aa'; expected bb, the lab of beta"),
-        ("routers", "openrouter/auto,https", "openrouter/auto,h,2026-11-01,\nopenrouter/auto,https",
+        ("routers", "openrouter/auto,https",
+         "openrouter/auto,http://x.y/z,A router,2026-11-01,\nopenrouter/auto,https",
          "line 3: base_slug: value 'openrouter/auto'; expected a value that line 2 does not have"),
+        ("labs", "example.org/page", "models.dev", "line 2: evidence_url: value "
+         "'https://models.dev'; expected a page, a file at a commit or a dated state, not a front"),
+        ("labs", "example.org/page", "github.com/a/b", "not a front page"),
+        ("labs", "example.org/page", "openrouter.ai/api/v1/models", "not a front page"),
+        ("labs", "https://example.org/page", "seen it", "line 2: evidence_url: value 'seen it'"),
+        ("labs", "Alpha Lab CN; ", "Alpha Lab; ", "line 2: states: value 'Alpha Lab; Beta Lab US"),
+        ("labs", registries.STATES, "", "line 2: states: is empty; expected a value"),
+        ("labs", "Gamma Lab FR", "CN" * 80, "line 2: states: value"),
+        ("authors", "Alpha Lab CN; ", "", "expected words that name the lab, as Alpha Lab or"),
+        ("models", registries.STATES, "It is a fine model; rapid",
+         "line 2: states: value 'It is a fine model; rapid'; expected words that name the license, "
+         "the lab or the day, as closed or api or no weights does"),
+        ("routers", registries.STATES, "A model", "expected words that name a router, as router"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_with_line_column_and_what_is_near(
-    seed: str, old: str, new: str, said: str, published: Settings, seeds: Version
+    seed: str, old: str, new: str, said: str, seeds: Version
 ) -> None:
     path = seeds.folder / f"{seed}.csv"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(RegistryFindingsError) as refused:
-        check(published, TODAY, 180, version=seeds)
+        faults.refuse(seeds)
     assert str(refused.value).startswith("the registry has bad rows:\n")
     assert any(
         line.startswith(f"{path}: ") and said in line for line in str(refused.value).splitlines()
     ), refused.value
+
+
+def test_check_refuses_a_bad_row(settings: Settings, seeds: Version) -> None:
+    path = seeds.folder / "labs.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("A,CN", "A,China"), encoding="utf-8")
+    with pytest.raises(RegistryFindingsError, match="nearest is CN"):
+        check(settings, TODAY, 180, version=seeds)
 
 
 def test_an_author_is_not_both_known_and_left_unmapped(tmp_path: Path) -> None:
@@ -365,6 +389,84 @@ def test_every_country_has_a_name() -> None:
     assert len(countries()) == 249
     assert {"UK", "EU", "XK"}.isdisjoint(countries())
     assert all(name and not name.endswith(" ") for name in countries().values())
+
+
+# -- drafts
+
+
+@pytest.fixture
+def landed(published: Settings, tmp_path: Path) -> Settings:
+    """A landed catalogue with a model of an unknown author, and a provider list."""
+    catalogue = json.loads(builders.catalogue({"newlab/fresh-1": ("0.000001", "0.000002")}))
+    catalogue["data"][0] |= {
+        "canonical_slug": "newlab/fresh-1-20260301", "name": "New Lab: Fresh 1",
+        "hugging_face_id": "newlab/Fresh-1", "description": "=a model\nof two lines",
+        "created": 1772323200,
+    }  # fmt: skip
+    path = builders.write(
+        tmp_path, "2026-03-02T00-00-00Z.models.json", json.dumps(catalogue).encode()
+    )
+    land(path, published)
+    content = builders.providers({"newlab": "CH", "other": "US"})
+    land(builders.write(tmp_path, "2026-03-02T00-00-00Z.providers.json", content), published)
+    return published
+
+
+def test_a_draft_has_what_the_sources_state_with_their_addresses(
+    landed: Settings, seeds: Version
+) -> None:
+    drafts = draft(landed, TODAY, seeds)
+    assert drafts.slugs == ("gamma/x", "newlab/fresh-1-20260301")
+    assert drafts.authors == ("gamma", "newlab")
+    stated = {
+        (f.slug, f.field, f.source): (f.value, f.address) for f in drafts.facts if f.field != "name"
+    }
+    page = "https://openrouter.ai/newlab/fresh-1-20260301"
+    assert stated == {
+        ("gamma/x", "use", "openrouter_rankings"): (
+            "50 tokens, 2026-01-31 to 2026-01-31", "vintage 20260301T000000Z-00000000, usage_daily"
+        ),
+        ("gamma/x", "license", "models_dev"): ("closed", "https://example.org"),
+        ("newlab/fresh-1-20260301", "Hugging Face repository", "openrouter_models"):
+            ("newlab/Fresh-1", page),
+        ("newlab/fresh-1-20260301", "description", "openrouter_models"):
+            ("=a model\\nof two lines", page),
+        ("newlab/fresh-1-20260301", "created", "openrouter_models"): ("2026-03-01", page),
+        ("newlab", "headquarters", "openrouter_providers"):
+            ("CH", "https://openrouter.ai/provider/newlab"),
+    }  # fmt: skip
+    (fresh,) = [
+        row
+        for row in faults.read_seed(drafts.folder / "models.csv", "models")
+        if row["base_slug"].startswith("newlab/")
+    ]
+    assert fresh["evidence_url"] == "https://huggingface.co/newlab/Fresh-1"
+    assert (fresh["lab_id"], fresh["license"], fresh["confidence"]) == ("newlab", "", "")
+    assert fresh["note"].startswith("DRAFT. name: New Lab: Fresh 1 (openrouter_models, 2026-03-02,")
+    (_, lab) = faults.read_seed(drafts.folder / "labs.csv", "labs")
+    assert (lab["lab_name"], lab["headquarters"]) == ("New Lab", "CH")
+
+
+def test_a_draft_that_is_moved_as_it_is_is_refused(landed: Settings, seeds: Version) -> None:
+    drafts = draft(landed, TODAY, seeds)
+    for name in ("labs", "authors", "models"):
+        path = seeds.folder / f"{name}.csv"
+        lines = (drafts.folder / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+    said = faults.find(seeds)
+    models = seeds.folder / "models.csv"
+    for column in ("license", "states", "confidence"):
+        assert f"{models}: line 7: {column}: is empty; expected a value" in said
+
+
+def test_a_registry_with_rows_for_all_has_no_drafts(published: Settings, tmp_path: Path) -> None:
+    models = registries.MODELS + f"gamma/x,cc,unknown,,,,,,,,,{registries.EVIDENCE}\n"
+    folder = registries.write_registry(
+        tmp_path / "r", models=models, authors=registries.AUTHORS + registries.GAMMA
+    )
+    drafts = draft(published, TODAY, Version("r", folder, is_vintage=False))
+    assert (drafts.slugs, drafts.authors, drafts.facts) == ((), (), ())
 
 
 # -- diff
