@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -334,6 +335,43 @@ def draft(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         output.print(f"and {left_out} more", style="dim")
     output.print(f"authors without a row: {', '.join(drafts.authors) or 'none'}")
     output.print(Text(f"in {drafts.folder}: models.csv, authors.csv, labs.csv, facts.csv"))
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry audit --sample 40 --seed 7 · tokenshare registry audit "
+    "--keep data/audits/seed-7.csv --name december-2026" + EXIT_CODES
+)
+def audit(
+    sample: Annotated[int, typer.Option(min=1, help="How many rows to draw.")] = 40,
+    seed: Annotated[int, typer.Option(help="Draws the same rows again if nothing changed.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(help="A sample with all answers, to be kept and counted.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the audit whose answers are kept.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Draw rows of the registry by tokens for a person to check, or keep the answers.
+
+    The sample is a CSV file: open each address and fill in answer (confirmed, weak or wrong),
+    answered_by and answered_on. With --keep the answers are stored in
+    configuration/registry_audits, and the next vintage publishes the error rate with its interval.
+    """
+    from orchestration.registry import audit as audits
+
+    if keep is not None:
+        counted = audits.keep(keep, name)
+        said = ", ".join(f"{counted[answer]} {answer}" for answer in audits.ANSWERS)
+        output.print(Text(f"kept {counted['audit']}: {counted['sampled_rows']} rows, {said}"))
+        return
+    settings = settings_of(data_dir)
+    path = settings.data_dir / "audits" / f"seed-{seed}.csv"
+    drawn = audits.draw(settings, _today(), sample, seed)
+    audits.write_sample(path, drawn)
+    table = _table(f"Rows to check: {len(drawn)}", "seed", "row", "claims", ">tokens")
+    for row in drawn[:_ROWS_SHOWN]:
+        table.add_row(row["seed"], row["registry_row"], Text(row["claim"]), f"{row['tokens']:,}")
+    output.print(table)
+    output.print(Text(f"all with their evidence in {path}"))
 
 
 _ROWS_SHOWN = 15

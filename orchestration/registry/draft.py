@@ -18,7 +18,7 @@ from urllib.parse import quote
 from orchestration.errors import safe_text
 from orchestration.files import write_atomically
 from orchestration.landing.store import DumpRecord, read_dump, read_records
-from orchestration.registry.faults import read_seed
+from orchestration.registry.faults import rows_of
 from orchestration.registry.registry import TABLES, WORKING, Version, latest_tables
 from orchestration.settings import Settings
 from orchestration.tables import parquet, rows
@@ -107,7 +107,7 @@ def draft(settings: Settings, today: date, version: Version = WORKING) -> Drafts
 
 def _known(version: Version) -> _Known:
     seeds = {
-        table: read_seed(path, table) if (path := version.file(table)) else []
+        table: rows_of(path) if (path := version.file(table)) else []
         for table in ("models", "authors", "routers", "unattributed_authors", "second_opinions")
     }
     return _Known(

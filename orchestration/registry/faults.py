@@ -113,7 +113,7 @@ def find(version: Version) -> list[str]:
     for table in RULES:
         seeds[table] = []
         if (path := version.file(table)) is not None:
-            found += _read(path, table, seeds[table])
+            found += _read(path, RULES[table].required, TABLES[table], seeds[table])
     labs = {row["lab_id"]: row for row in seeds["labs"]}
     for table, rules in RULES.items():
         for row in seeds[table]:
@@ -134,26 +134,28 @@ def refuse(version: Version) -> None:
         raise RegistryFindingsError("the registry has bad rows:\n" + "\n".join(found))
 
 
-def read_seed(path: Path, table: str) -> list[Row]:
-    """The rows of a seed that have as many fields as its first line.
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a CSV file that have as many fields as its first line.
 
     Raises TokenshareError if the file cannot be read.
     """
     rows: list[Row] = []
-    _read(path, table, rows)
+    _read(path, (), (), rows)
     return rows
 
 
-def _read(path: Path, table: str, into: list[Row]) -> list[str]:
+def _read(
+    path: Path, required: tuple[str, ...], columns: tuple[str, ...], into: list[Row]
+) -> list[str]:
     """Append the rows of a file; returns what is wrong with their form."""
     found = []
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
-            for column in RULES[table].required if table in RULES else ():
+            for column in required:
                 if column not in header:
-                    expected = ",".join(TABLES[table])
+                    expected = ",".join(columns)
                     found.append(f"{path}: line 1: has no column {column}; expected {expected}")
             line = reader.line_num + 1
             for cells in reader:

@@ -11,7 +11,7 @@ import pytest
 from orchestration.diff.registry import diff
 from orchestration.errors import RegistryFindingsError, TokenshareError, TransformError
 from orchestration.landing.store import land
-from orchestration.registry import faults
+from orchestration.registry import audit, faults
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
 from orchestration.registry.draft import draft
@@ -437,13 +437,13 @@ def test_a_draft_has_what_the_sources_state_with_their_addresses(
     }  # fmt: skip
     (fresh,) = [
         row
-        for row in faults.read_seed(drafts.folder / "models.csv", "models")
+        for row in faults.rows_of(drafts.folder / "models.csv")
         if row["base_slug"].startswith("newlab/")
     ]
     assert fresh["evidence_url"] == "https://huggingface.co/newlab/Fresh-1"
     assert (fresh["lab_id"], fresh["license"], fresh["confidence"]) == ("newlab", "", "")
     assert fresh["note"].startswith("DRAFT. name: New Lab: Fresh 1 (openrouter_models, 2026-03-02,")
-    (_, lab) = faults.read_seed(drafts.folder / "labs.csv", "labs")
+    (_, lab) = faults.rows_of(drafts.folder / "labs.csv")
     assert (lab["lab_name"], lab["headquarters"]) == ("New Lab", "CH")
 
 
@@ -467,6 +467,66 @@ def test_a_registry_with_rows_for_all_has_no_drafts(published: Settings, tmp_pat
     )
     drafts = draft(published, TODAY, Version("r", folder, is_vintage=False))
     assert (drafts.slugs, drafts.authors, drafts.facts) == ((), (), ())
+
+
+# -- audits
+
+
+def test_an_audit_draws_rows_by_their_tokens_and_the_same_seed_the_same(
+    published: Settings, seeds: Version
+) -> None:
+    (first, *_) = drawn = audit.draw(published, TODAY, 4, 1, seeds)
+    assert len(drawn) == 4
+    assert drawn == audit.draw(published, TODAY, 4, 1, seeds)
+    assert {
+        "answer": "",
+        "answered_by": "",
+        "evidence_url": "https://example.org/page",
+    }.items() <= (first.items())
+    # alpha/one is closed on the first of its two days, with 600 of its 1100 tokens.
+    weights = {
+        (r["seed"], r["registry_row"]): r for r in audit.draw(published, TODAY, 99, 1, seeds)
+    }
+    closed = weights["models", "alpha/one-20260101||"]
+    assert closed["tokens"] == 600
+    assert closed["claim"] == "aa, closed, base by aa, valid always to 2026-02-01"
+    assert weights["labs", "bb||"]["tokens"] == 600  # beta/tune and, as known now, the ghost
+    assert weights["authors", "alpha||"]["claim"] == "lab aa"
+    firsts = [audit.draw(published, TODAY, 1, seed, seeds)[0]["tokens"] for seed in range(30)]
+    assert sum(firsts) / 30 > 650  # the mean of all rows is 600, weighed by tokens about 780
+
+
+def test_answers_are_kept_and_counted(published: Settings, seeds: Version, tmp_path: Path) -> None:
+    sample, counts = tmp_path / "sample.csv", tmp_path / "counts.csv"
+    drawn = audit.draw(published, TODAY, 3, 7, seeds)
+    answers = [("confirmed", "An"), ("wrong", "Bo"), ("confirmed", "An")]
+    for row, (answer, who) in zip(drawn, answers, strict=True):
+        row |= {"answer": answer, "answered_by": who, "answered_on": "2026-11-30"}
+    audit.write_sample(sample, drawn)
+    counts.write_text(",".join(audit.COUNT_COLUMNS) + "\n", encoding="utf-8")
+    kept = audit.keep(sample, "mine", tmp_path / "kept", counts)
+    assert kept == {
+        "audit": "mine", "sampled_rows": 3, "confirmed": 2, "weak": 0, "wrong": 1,
+        "audited_by": "An, Bo", "recorded_on": "2026-11-30", "note": "",
+    }  # fmt: skip
+    assert counts.read_text(encoding="utf-8").endswith('\nmine,3,2,0,1,"An, Bo",2026-11-30,\n')
+    assert (tmp_path / "kept" / "mine.csv").read_bytes() == sample.read_bytes()
+    with pytest.raises(TokenshareError, match="'mine' is not the name of a new audit"):
+        audit.keep(sample, "mine", tmp_path / "kept", counts)
+    sample.write_text(sample.read_text(encoding="utf-8").replace("wrong", "rong"), encoding="utf-8")
+    with pytest.raises(TokenshareError, match=r"line 3: answer: value 'rong'.*nearest is wrong"):
+        audit.keep(sample, "other", tmp_path / "kept", counts)
+
+
+def test_kept_answers_are_the_counts_that_are_published() -> None:
+    counts = {row["audit"]: row for row in faults.rows_of(audit.COUNTS)}
+    for row in counts.values():
+        assert int(row["sampled_rows"]) == sum(int(row[answer]) for answer in audit.ANSWERS)
+    for path in audit.AUDITS_DIR.glob("*.csv"):
+        counted = audit.count(path.stem, faults.rows_of(path))
+        assert {k: str(v) for k, v in counted.items() if k != "note"}.items() <= (
+            counts[path.stem].cells.items()
+        )
 
 
 # -- diff

@@ -14,7 +14,7 @@ from orchestration.settings import Settings
 from tests import registries
 
 Output = pytest.CaptureFixture[str]
-COMMANDS = ("check", "diff", "draft", "explain")
+COMMANDS = ("audit", "check", "diff", "draft", "explain")
 
 
 @pytest.fixture(autouse=True)
