@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -196,6 +197,8 @@ def _show_evidence(answer: dict[str, Any]) -> None:
         output.print(Padding(Text(f"{name}: " + " · ".join(f for f in facts if f)), (0, 0, 0, 2)))
         if row.get("evidence_url"):
             output.print(Text("      " + row["evidence_url"], style="dim"), soft_wrap=True)
+        if row.get("states"):
+            output.print(Padding(Text("says: " + row["states"], style="dim"), (0, 0, 0, 6)))
         if row.get("note"):
             output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
 
@@ -257,7 +260,8 @@ def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinio
     "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
     "--strict exits 9 if a slug whose author is in no seed has more than 0.1 % of the tokens of a "
     "month, if a contradiction is not judged in configuration/registry_judgements.yml, or if a row "
-    "is stale. A judgement that no longer quotes what both sides state always exits 9." + EXIT_CODES
+    "is stale. A bad row, and a judgement that no longer quotes what both sides state, always "
+    "exit 9." + EXIT_CODES
 )
 def check(
     max_age_days: Annotated[
@@ -274,9 +278,10 @@ def check(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what the registry lacks, largest first.
+    """Find bad rows, then show what the registry lacks, largest first.
 
-    Unmapped slugs, models without a row, unknown licenses, stale evidence, and contradictions with
+    A bad row is named with its file, line and column, and with what was expected. The lists:
+    unmapped slugs, models without a row, unknown licenses, stale evidence, and contradictions with
     second opinions.
     """
     from orchestration.registry.check import check as look
@@ -298,6 +303,75 @@ def check(
         raise TokenshareError("--strict needs usage; `tokenshare run` publishes a vintage")
     if strict and found["failures"]:
         raise RegistryFindingsError("the registry needs work: " + "; ".join(found["failures"]))
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry draft · tokenshare registry draft --json | jq .slugs\n\n"
+    "A draft is never used: it is in the data folder. To accept one, move its line to the seed, "
+    "open the address, and fill in license, states and confidence; `tokenshare registry check` "
+    "refuses it as it is." + EXIT_CODES
+)
+def draft(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Write a draft row for every slug that landed sources name and the registry lacks.
+
+    Each field has what the sources state and the address: the usage of the latest vintage, the
+    newest landed catalogue and provider list, and second opinions.
+    """
+    from orchestration.registry.draft import draft as write
+
+    drafts = write(settings_of(data_dir), _today())
+    if as_json:
+        print_json({**vars(drafts), "facts": [vars(fact) for fact in drafts.facts]})
+        return
+    table = _table(f"Drafts: {len(drafts.slugs)}", "slug", "what is stated", "by")
+    table.columns[0].min_width = 36
+    for slug in drafts.slugs[:_ROWS_SHOWN]:
+        for fact in (f for f in drafts.facts if f.slug == slug):
+            table.add_row(
+                slug, Text(f"{fact.field}: {fact.value}"), f"{fact.source} {fact.seen_on}"
+            )
+    output.print(table)
+    if (left_out := len(drafts.slugs) - _ROWS_SHOWN) > 0:
+        output.print(f"and {left_out} more", style="dim")
+    output.print(f"authors without a row: {', '.join(drafts.authors) or 'none'}")
+    output.print(Text(f"in {drafts.folder}: models.csv, authors.csv, labs.csv, facts.csv"))
+
+
+@registry_app.command(
+    epilog="Examples: tokenshare registry audit --sample 40 --seed 7 · tokenshare registry audit "
+    "--keep data/audits/seed-7.csv --name december-2026" + EXIT_CODES
+)
+def audit(
+    sample: Annotated[int, typer.Option(min=1, help="How many rows to draw.")] = 40,
+    seed: Annotated[int, typer.Option(help="Draws the same rows again if nothing changed.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(help="A sample with all answers, to be kept and counted.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the audit whose answers are kept.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Draw rows of the registry by tokens for a person to check, or keep the answers.
+
+    The sample is a CSV file: open each address and fill in answer (confirmed, weak or wrong),
+    answered_by and answered_on. With --keep the answers are stored in
+    configuration/registry_audits, and the next vintage publishes the error rate with its interval.
+    """
+    from orchestration.registry import audit as audits
+
+    if keep is not None:
+        counted = audits.keep(keep, name)
+        said = ", ".join(f"{counted[answer]} {answer}" for answer in audits.ANSWERS)
+        output.print(Text(f"kept {counted['audit']}: {counted['sampled_rows']} rows, {said}"))
+        return
+    settings = settings_of(data_dir)
+    path = settings.data_dir / "audits" / f"seed-{seed}.csv"
+    drawn = audits.draw(settings, _today(), sample, seed)
+    audits.write_sample(path, drawn)
+    table = _table(f"Rows to check: {len(drawn)}", "seed", "row", "claims", ">tokens")
+    for row in drawn[:_ROWS_SHOWN]:
+        table.add_row(row["seed"], row["registry_row"], Text(row["claim"]), f"{row['tokens']:,}")
+    output.print(table)
+    output.print(Text(f"all with their evidence in {path}"))
 
 
 _ROWS_SHOWN = 15
@@ -444,7 +518,7 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
 
 
 # Columns with the evidence of a row; they are shown only if nothing else differs.
-_PROVENANCE = ("evidence_url", "checked_on", "note")
+_PROVENANCE = ("evidence_url", "states", "checked_on", "note")
 
 
 _MINOR_COLUMNS = {*_PROVENANCE, "aliases", "confidence", "license_name", "lab_name", "base_model"}

@@ -64,6 +64,8 @@ from orchestration.publication.vintage import (
 from orchestration.publication.withheld import withhold, withhold_new
 from orchestration.pulling.pull import PullResult, pull_day
 from orchestration.pulling.pull import pull as pull_new
+from orchestration.registry.faults import refuse as refuse_faults
+from orchestration.registry.registry import WORKING
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.transformation.dbt import build
@@ -185,7 +187,11 @@ def _known_dumps(settings: Settings) -> set[str]:
 def load(
     ingested: Sequence[Ingested], settings: Settings, withheld: Sequence[Withheld] = ()
 ) -> None:
-    """Rebuild the working database from the raw files, without the dumps of `withheld`."""
+    """Rebuild the working database from the raw files, without the dumps of `withheld`.
+
+    Raises RegistryFindingsError, before anything is built, if the registry has a bad row.
+    """
+    refuse_faults(WORKING)
     create_working_database(ingested, settings, withheld)
 
 

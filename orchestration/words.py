@@ -1,17 +1,15 @@
 """Format numbers and codes of the tables for people."""
 
+import csv
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
+
+from orchestration.settings import CONFIGURATION_DIR
 
 Number = float | Decimal | int
 
-_COUNTRIES = {
-    "CN": "China", "US": "the United States", "FR": "France", "CA": "Canada",
-    "GB": "the United Kingdom", "DE": "Germany", "IL": "Israel", "KR": "South Korea",
-    "JP": "Japan", "AE": "the United Arab Emirates", "SG": "Singapore", "IN": "India",
-    "CH": "Switzerland", "NL": "the Netherlands",
-}  # fmt: skip
 _ADJECTIVES = {"CN": "Chinese", "US": "American", "FR": "French", "CA": "Canadian"}
 
 
@@ -79,9 +77,21 @@ def month(start: date) -> str:
     return f"{start:%Y-%m}"
 
 
+@cache
+def countries() -> dict[str, str]:
+    """Every code of ISO 3166-1 alpha-2 with the country's name inside a sentence.
+
+    The codes are those of https://github.com/datasets/country-list (public domain) at commit
+    02b3e31; the names are the usual English ones.
+    """
+    path = CONFIGURATION_DIR / "countries.csv"
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
+
+
 def country(code: str) -> str:
     """The name of an origin inside a sentence."""
-    return _COUNTRIES.get(code, code)
+    return countries().get(code, code)
 
 
 def adjective(code: str) -> str:

@@ -8,28 +8,32 @@ import duckdb
 from orchestration.publication.manifest import MANIFEST_NAME, seal_manifest, set_latest
 from orchestration.settings import Settings
 
-EVIDENCE = "https://example.org,2026-11-01,high,"
+# The page says everything that a row of this registry may claim.
+STATES = "Alpha Lab CN; Beta Lab US; Gamma Lab FR; weights; closed; license unknown; a router"
+EVIDENCE = f"https://example.org/page,{STATES},2026-11-01,high,"
 
 LABS = f"""lab_id,lab_name,aliases,headquarters,valid_from,valid_to,known_from,{{}}
 aa,Alpha Lab,Alpha; A,CN,,,,{EVIDENCE}
 bb,Beta Lab,,US,,,,{EVIDENCE}
 cc,Gamma Lab,,FR,,,,{EVIDENCE}
-""".format("evidence_url,checked_on,confidence,note")
-AUTHORS = f"""author,lab_id,valid_from,valid_to,known_from,evidence_url,checked_on,confidence,note
+""".format("evidence_url,states,checked_on,confidence,note")
+AUTHORS = f"""author,lab_id,valid_from,valid_to,known_from,evidence_url,states,checked_on,\
+confidence,note
 alpha,aa,,,,{EVIDENCE}
 beta,bb,,,,{EVIDENCE}
 """
 GAMMA = f"gamma,cc,,,,{EVIDENCE}\n"
 MODELS = f"""base_slug,lab_id,license,license_name,valid_from,valid_to,base_model,base_lab_id,\
-revealed_as,revealed_on,known_from,evidence_url,checked_on,confidence,note
+revealed_as,revealed_on,known_from,evidence_url,states,checked_on,confidence,note
 alpha/one-20260101,aa,closed,,,2026-02-01,,aa,,,,{EVIDENCE}
 alpha/one-20260101,aa,open_weight,MIT,2026-02-01,,,aa,,,,{EVIDENCE}
 beta/tune,bb,open_weight,,,,alpha/one,aa,,,,{EVIDENCE}
 openrouter/ghost,,unknown,,,,,,,,,{EVIDENCE}
-openrouter/ghost,bb,closed,,,,,bb,beta/next,2026-02-10,2026-02-10,{EVIDENCE}
+openrouter/ghost,bb,closed,,,,,bb,beta/tune,2026-02-09,2026-02-10,{EVIDENCE}
 """
 ROUTERS = (
-    "base_slug,evidence_url,checked_on,note\nopenrouter/auto,https://example.org,2026-11-01,\n"
+    "base_slug,evidence_url,states,checked_on,note\n"
+    f"openrouter/auto,https://example.org/page,{STATES},2026-11-01,\n"
 )
 OPINIONS = """subject_kind,subject,field,value,opinion_source,seen_on,evidence_url,detail
 lab,aa,headquarters,CN,epoch_ai,2026-07-15,https://example.org,

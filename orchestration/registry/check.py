@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import TokenshareError, VerificationError, safe_text
-from orchestration.registry import opinions
+from orchestration.registry import faults, opinions
 from orchestration.registry.attribution import attribute
 from orchestration.registry.registry import (
     TABLES,
@@ -114,10 +114,12 @@ def check(
     """Everything that a maintainer of the registry should look at. Lists have the largest first.
 
     `failures` fail the command with `--strict`, `outdated_judgements` always. Raises
-    TokenshareError if the latest vintage has no usage of `source`.
+    RegistryFindingsError if a row is bad (`faults`), and TokenshareError if the latest vintage has
+    no usage of `source`.
     """
     import duckdb
 
+    faults.refuse(version)
     latest = latest_tables(settings)
     with duckdb.connect() as connection:
         notices = load(connection, version, "registry")

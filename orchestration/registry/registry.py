@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEEDS_DIR = DBT_PROJECT_DIR / "seeds"
 
-_EVIDENCE = ("evidence_url", "checked_on", "confidence", "note")
+_EVIDENCE = ("evidence_url", "states", "checked_on", "confidence", "note")
 _PERIOD = ("valid_from", "valid_to", "known_from")
 # The columns that the code reads. A seed may have more. If it lacks a column after the first two,
 # it was written before that column existed, and the column is NULL.
@@ -29,7 +29,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "base_slug", "lab_id", "license", "license_name", "valid_from", "valid_to", "base_model",
         "base_lab_id", "revealed_as", "revealed_on", "known_from", *_EVIDENCE,
     ),
-    "routers": ("base_slug", "evidence_url", "checked_on", "note"),
+    "routers": ("base_slug", "evidence_url", "states", "checked_on", "note"),
     "unattributed_authors": ("author", "reason", "checked_on", "note"),
     "providers": ("provider_slug", "provider_name", "headquarters", *_PERIOD, *_EVIDENCE),
     "second_opinions": (

@@ -1,5 +1,6 @@
 """check, explain and diff on a registry whose numbers can be checked on paper."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -8,13 +9,17 @@ from typing import Any
 import pytest
 
 from orchestration.diff.registry import diff
-from orchestration.errors import TokenshareError, TransformError
+from orchestration.errors import RegistryFindingsError, TokenshareError, TransformError
+from orchestration.landing.store import land
+from orchestration.registry import audit, faults
 from orchestration.registry.attribution import render
 from orchestration.registry.check import check
+from orchestration.registry.draft import draft
 from orchestration.registry.explain import explain
-from orchestration.registry.registry import Version, find_version
+from orchestration.registry.registry import WORKING, Version, find_version
 from orchestration.settings import Settings
-from tests import registries
+from orchestration.words import countries
+from tests import builders, registries
 
 TODAY = date(2026, 12, 1)
 
@@ -89,7 +94,7 @@ def test_a_revealed_stealth_model_has_two_answers(published: Settings, seeds: Ve
         ("then", date(2026, 1, 31), "stealth", None),
         ("then", date(2026, 2, 10), "attributed", "bb"),
     ]
-    assert [s["revealed_as"] for s in answer["stealth"]] == ["beta/next"]
+    assert [s["revealed_as"] for s in answer["stealth"]] == ["beta/tune"]
 
 
 def test_the_lenses_are_told_apart(published: Settings, seeds: Version) -> None:
@@ -280,6 +285,248 @@ def test_a_wrong_judgement_is_named(
 def test_check_of_a_source_that_was_never_used(published: Settings, seeds: Version) -> None:
     with pytest.raises(TokenshareError, match="'mine' has no rows; expected openrouter_rankings"):
         check(published, TODAY, 180, "mine", seeds)
+
+
+# -- bad rows
+
+
+def test_the_shipped_registry_has_no_bad_row() -> None:
+    assert faults.find(WORKING) == []
+
+
+def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
+    assert faults.find(seeds) == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "old", "new", "said"),
+    [
+        ("labs", "Alpha; A,CN", "Alpha; A,China",
+         "line 2: headquarters: value 'China'; expected a code of ISO 3166-1 alpha-2 such as CN, "
+         "or nothing; nearest is CN (China)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,UK", "nearest is GB (the United Kingdom)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,us", "nearest is US (the United States)"),
+        ("labs", "Beta Lab,,US", "Beta Lab,,XX", "value 'XX'; expected a code of ISO 3166-1"),
+        ("labs", "cc,Gamma Lab", "cc,", "line 4: lab_name: is empty; expected a value"),
+        ("labs", "2026-11-01", "2026-11-31", "line 2: checked_on: value '2026-11-31'; expected a "),
+        ("labs", "high", "hgih", "line 2: confidence: value 'hgih'; expected high or medium or "
+         "low or contested; nearest is high"),
+        ("labs", "bb,Beta", "aa,Beta",
+         "line 2: valid_to: is empty; expected a day, because line 3 has 'aa' from always on"),
+        ("labs", "lab_name,", "name,", "line 1: has no column lab_name; expected lab_id,lab_name"),
+        ("labs", "Alpha; A", "Alpha, A", "line 2: has 13 fields; expected 12, as the first line"),
+        ("authors", "alpha,aa", "Alpha,aa", "line 2: author: value 'Alpha'; expected lower case; "),
+        ("authors", "beta,bb", "beta,bbb", "line 3: lab_id: value 'bbb'; expected a lab_id of "
+         "labs.csv; nearest is bb"),
+        ("models", "MIT,2026-02-01", "MIT,2026-01-31",
+         "line 3: valid_from: value '2026-01-31'; expected 2026-02-01 or later, the end of line 2"),
+        ("models", "closed,,,2026-02-01", "closed,,2026-02-01,2026-02-01",
+         "line 2: valid_to: value '2026-02-01'; expected a day after valid_from, 2026-02-01"),
+        ("models", "aa,closed", "aa,close",
+         "line 2: license: value 'close'; expected open_weight or closed or unknown; nearest is"),
+        ("models", ",bb,beta/tune", ",bb,beta/tone", "line 6: revealed_as: value 'beta/tone'; "
+         "expected another base_slug of models.csv; nearest is beta/tune"),
+        ("models", "2026-02-09,2026-02-10", "2026-02-10,2026-02-10",
+         "line 6: known_from: value '2026-02-10'; expected a day after the reveal of 2026-02-10"),
+        ("models", "beta/tune,2026-02-09", "beta/tune,",
+         "line 6: revealed_on: is empty; expected the day of the reveal"),
+        ("models", "beta/tune,bb", "beto/tune,bb", "line 4: base_slug: value 'beto/tune'; expected "
+         "an author of authors.csv before the slash"),
+        ("models", "beta/tune,bb", "beta/tune,aa",
+         "line 4: lab_id: value 'aa'; expected bb, the lab of beta"),
+        ("routers", "openrouter/auto,https",
+         "openrouter/auto,http://x.y/z,A router,2026-11-01,\nopenrouter/auto,https",
+         "line 3: base_slug: value 'openrouter/auto'; expected a value that line 2 does not have"),
+        ("labs", "example.org/page", "models.dev", "line 2: evidence_url: value "
+         "'https://models.dev'; expected a page, a file at a commit or a dated state, not a front"),
+        ("labs", "example.org/page", "github.com/a/b", "not a front page"),
+        ("labs", "example.org/page", "openrouter.ai/api/v1/models", "not a front page"),
+        ("labs", "https://example.org/page", "seen it", "line 2: evidence_url: value 'seen it'"),
+        ("labs", "Alpha Lab CN; ", "Alpha Lab; ", "line 2: states: value 'Alpha Lab; Beta Lab US"),
+        ("labs", registries.STATES, "", "line 2: states: is empty; expected a value"),
+        ("labs", "Gamma Lab FR", "CN" * 80, "line 2: states: value"),
+        ("authors", "Alpha Lab CN; ", "", "expected words that name the lab, as Alpha Lab or"),
+        ("models", registries.STATES, "It is a fine model; rapid",
+         "line 2: states: value 'It is a fine model; rapid'; expected words that name the license, "
+         "the lab or the day, as closed or api or no weights does"),
+        ("routers", registries.STATES, "A model", "expected words that name a router, as router"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_named_with_line_column_and_what_is_near(
+    seed: str, old: str, new: str, said: str, seeds: Version
+) -> None:
+    path = seeds.folder / f"{seed}.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RegistryFindingsError) as refused:
+        faults.refuse(seeds)
+    assert str(refused.value).startswith("the registry has bad rows:\n")
+    assert any(
+        line.startswith(f"{path}: ") and said in line for line in str(refused.value).splitlines()
+    ), refused.value
+
+
+def test_check_refuses_a_bad_row(settings: Settings, seeds: Version) -> None:
+    path = seeds.folder / "labs.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("A,CN", "A,China"), encoding="utf-8")
+    with pytest.raises(RegistryFindingsError, match="nearest is CN"):
+        check(settings, TODAY, 180, version=seeds)
+
+
+def test_an_author_is_not_both_known_and_left_unmapped(tmp_path: Path) -> None:
+    folder = registries.write_registry(
+        tmp_path / "r",
+        unattributed_authors="author,reason,checked_on,note\nbeta,no_evidence,2026-11-01,\n",
+    )
+    assert faults.find(Version("r", folder, is_vintage=False)) == [
+        f"{folder / 'unattributed_authors.csv'}: line 2: author: value 'beta'; expected an author "
+        "without a row in authors.csv"
+    ]
+
+
+def test_every_country_has_a_name() -> None:
+    assert len(countries()) == 249
+    assert {"UK", "EU", "XK"}.isdisjoint(countries())
+    assert all(name and not name.endswith(" ") for name in countries().values())
+
+
+# -- drafts
+
+
+@pytest.fixture
+def landed(published: Settings, tmp_path: Path) -> Settings:
+    """A landed catalogue with a model of an unknown author, and a provider list."""
+    catalogue = json.loads(builders.catalogue({"newlab/fresh-1": ("0.000001", "0.000002")}))
+    catalogue["data"][0] |= {
+        "canonical_slug": "newlab/fresh-1-20260301", "name": "New Lab: Fresh 1",
+        "hugging_face_id": "newlab/Fresh-1", "description": "=a model\nof two lines",
+        "created": 1772323200,
+    }  # fmt: skip
+    path = builders.write(
+        tmp_path, "2026-03-02T00-00-00Z.models.json", json.dumps(catalogue).encode()
+    )
+    land(path, published)
+    content = builders.providers({"newlab": "CH", "other": "US"})
+    land(builders.write(tmp_path, "2026-03-02T00-00-00Z.providers.json", content), published)
+    return published
+
+
+def test_a_draft_has_what_the_sources_state_with_their_addresses(
+    landed: Settings, seeds: Version
+) -> None:
+    drafts = draft(landed, TODAY, seeds)
+    assert drafts.slugs == ("gamma/x", "newlab/fresh-1-20260301")
+    assert drafts.authors == ("gamma", "newlab")
+    stated = {
+        (f.slug, f.field, f.source): (f.value, f.address) for f in drafts.facts if f.field != "name"
+    }
+    page = "https://openrouter.ai/newlab/fresh-1-20260301"
+    assert stated == {
+        ("gamma/x", "use", "openrouter_rankings"): (
+            "50 tokens, 2026-01-31 to 2026-01-31", "vintage 20260301T000000Z-00000000, usage_daily"
+        ),
+        ("gamma/x", "license", "models_dev"): ("closed", "https://example.org"),
+        ("newlab/fresh-1-20260301", "Hugging Face repository", "openrouter_models"):
+            ("newlab/Fresh-1", page),
+        ("newlab/fresh-1-20260301", "description", "openrouter_models"):
+            ("=a model\\nof two lines", page),
+        ("newlab/fresh-1-20260301", "created", "openrouter_models"): ("2026-03-01", page),
+        ("newlab", "headquarters", "openrouter_providers"):
+            ("CH", "https://openrouter.ai/provider/newlab"),
+    }  # fmt: skip
+    (fresh,) = [
+        row
+        for row in faults.rows_of(drafts.folder / "models.csv")
+        if row["base_slug"].startswith("newlab/")
+    ]
+    assert fresh["evidence_url"] == "https://huggingface.co/newlab/Fresh-1"
+    assert (fresh["lab_id"], fresh["license"], fresh["confidence"]) == ("newlab", "", "")
+    assert fresh["note"].startswith("DRAFT. name: New Lab: Fresh 1 (openrouter_models, 2026-03-02,")
+    (_, lab) = faults.rows_of(drafts.folder / "labs.csv")
+    assert (lab["lab_name"], lab["headquarters"]) == ("New Lab", "CH")
+
+
+def test_a_draft_that_is_moved_as_it_is_is_refused(landed: Settings, seeds: Version) -> None:
+    drafts = draft(landed, TODAY, seeds)
+    for name in ("labs", "authors", "models"):
+        path = seeds.folder / f"{name}.csv"
+        lines = (drafts.folder / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+    said = faults.find(seeds)
+    models = seeds.folder / "models.csv"
+    for column in ("license", "states", "confidence"):
+        assert f"{models}: line 7: {column}: is empty; expected a value" in said
+
+
+def test_a_registry_with_rows_for_all_has_no_drafts(published: Settings, tmp_path: Path) -> None:
+    models = registries.MODELS + f"gamma/x,cc,unknown,,,,,,,,,{registries.EVIDENCE}\n"
+    folder = registries.write_registry(
+        tmp_path / "r", models=models, authors=registries.AUTHORS + registries.GAMMA
+    )
+    drafts = draft(published, TODAY, Version("r", folder, is_vintage=False))
+    assert (drafts.slugs, drafts.authors, drafts.facts) == ((), (), ())
+
+
+# -- audits
+
+
+def test_an_audit_draws_rows_by_their_tokens_and_the_same_seed_the_same(
+    published: Settings, seeds: Version
+) -> None:
+    (first, *_) = drawn = audit.draw(published, TODAY, 4, 1, seeds)
+    assert len(drawn) == 4
+    assert drawn == audit.draw(published, TODAY, 4, 1, seeds)
+    assert {
+        "answer": "",
+        "answered_by": "",
+        "evidence_url": "https://example.org/page",
+    }.items() <= (first.items())
+    # alpha/one is closed on the first of its two days, with 600 of its 1100 tokens.
+    weights = {
+        (r["seed"], r["registry_row"]): r for r in audit.draw(published, TODAY, 99, 1, seeds)
+    }
+    closed = weights["models", "alpha/one-20260101||"]
+    assert closed["tokens"] == 600
+    assert closed["claim"] == "aa, closed, base by aa, valid always to 2026-02-01"
+    assert weights["labs", "bb||"]["tokens"] == 600  # beta/tune and, as known now, the ghost
+    assert weights["authors", "alpha||"]["claim"] == "lab aa"
+    firsts = [audit.draw(published, TODAY, 1, seed, seeds)[0]["tokens"] for seed in range(30)]
+    assert sum(firsts) / 30 > 650  # the mean of all rows is 600, weighed by tokens about 780
+
+
+def test_answers_are_kept_and_counted(published: Settings, seeds: Version, tmp_path: Path) -> None:
+    sample, counts = tmp_path / "sample.csv", tmp_path / "counts.csv"
+    drawn = audit.draw(published, TODAY, 3, 7, seeds)
+    answers = [("confirmed", "An"), ("wrong", "Bo"), ("confirmed", "An")]
+    for row, (answer, who) in zip(drawn, answers, strict=True):
+        row |= {"answer": answer, "answered_by": who, "answered_on": "2026-11-30"}
+    audit.write_sample(sample, drawn)
+    counts.write_text(",".join(audit.COUNT_COLUMNS) + "\n", encoding="utf-8")
+    kept = audit.keep(sample, "mine", tmp_path / "kept", counts)
+    assert kept == {
+        "audit": "mine", "sampled_rows": 3, "confirmed": 2, "weak": 0, "wrong": 1,
+        "audited_by": "An, Bo", "recorded_on": "2026-11-30", "note": "",
+    }  # fmt: skip
+    assert counts.read_text(encoding="utf-8").endswith('\nmine,3,2,0,1,"An, Bo",2026-11-30,\n')
+    assert (tmp_path / "kept" / "mine.csv").read_bytes() == sample.read_bytes()
+    with pytest.raises(TokenshareError, match="'mine' is not the name of a new audit"):
+        audit.keep(sample, "mine", tmp_path / "kept", counts)
+    sample.write_text(sample.read_text(encoding="utf-8").replace("wrong", "rong"), encoding="utf-8")
+    with pytest.raises(TokenshareError, match=r"line 3: answer: value 'rong'.*nearest is wrong"):
+        audit.keep(sample, "other", tmp_path / "kept", counts)
+
+
+def test_kept_answers_are_the_counts_that_are_published() -> None:
+    counts = {row["audit"]: row for row in faults.rows_of(audit.COUNTS)}
+    for row in counts.values():
+        assert int(row["sampled_rows"]) == sum(int(row[answer]) for answer in audit.ANSWERS)
+    for path in audit.AUDITS_DIR.glob("*.csv"):
+        counted = audit.count(path.stem, faults.rows_of(path))
+        assert {k: str(v) for k, v in counted.items() if k != "note"}.items() <= (
+            counts[path.stem].cells.items()
+        )
 
 
 # -- diff

@@ -14,7 +14,7 @@ from orchestration.settings import Settings
 from tests import registries
 
 Output = pytest.CaptureFixture[str]
-COMMANDS = ("check", "diff", "explain")
+COMMANDS = ("audit", "check", "diff", "draft", "explain")
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +78,15 @@ def test_markup_in_a_note_is_said_as_it_is(
     published: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     models = registries.MODELS.replace(
-        "alpha/one,aa,,,,https://example.org,2026-11-01,high,",
-        "alpha/one,aa,,,,https://example.org/[red]:free:,2026-11-01,high,[/bold] :free: [x]",
+        f"alpha/one,aa,,,,{registries.EVIDENCE}",
+        f"alpha/one,aa,,,,https://example.org/[red]:free:,{registries.STATES} [i],2026-11-01,high,"
+        "[/bold] :free: [x]",
     )
     seeds = registries.write_registry(tmp_path / "marked", models=models)
     assert call(monkeypatch, "explain", "beta/tune", "--registry", seeds) == 0
     said = capsys.readouterr().out
     assert "[/bold] :free: [x]" in said
+    assert f"says: {registries.STATES} [i]" in " ".join(said.split())
     assert "https://example.org/[red]:free:" in said
 
 

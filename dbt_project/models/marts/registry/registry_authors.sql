@@ -8,6 +8,7 @@ select
     valid_to,
     known_from,
     evidence_url,
+    states,
     checked_on,
     confidence,
     note

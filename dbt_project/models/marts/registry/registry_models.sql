@@ -14,6 +14,7 @@ select
     revealed_on,
     known_from,
     evidence_url,
+    states,
     checked_on,
     confidence,
     note
