@@ -329,7 +329,7 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
         path = drop(f"{day}.json", content)
         landed = land(path, small, as_of=datetime(2026, 9, day, tzinfo=UTC))
     assert (landed.good_rows, landed.quarantined_rows, landed.quarantined_fields) == (3, 3, 4)
-    create_working_database(ingest_all(list_dumps(small), small), small, None)
+    create_working_database(ingest_all(list_dumps(small), small), small)
     selected = ["--select", "+price_history", "+catalogue_changes", "+quarantine"]
     raise_on_failure(run_dbt(small, [*BUILD, "--exclude-resource-type", "test", *selected]))
     with duckdb.connect(str(small.database_path), read_only=True) as connection:
