@@ -85,11 +85,12 @@ def list_vintages(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         print_json({"vintages": found})
         return
     table = Table(box=None, pad_edge=False)
-    for column, justify in (
-        ("vintage", "left"), ("newest day", "left"), ("leader", "left"), ("MB", "right"),
-        ("made for", "left"), ("kept for", "left"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
+    # Ids, days and numbers are never cut; the two texts share what is left of the line.
+    for column in ("vintage", "newest day", "leader"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    for column in ("made for", "kept for"):
+        table.add_column(column, overflow="fold")
     for one in found:
         first = one.get("leader") or {}
         share = f"{first['origin']} {first['share']:.1%}" if first.get("share") else ""
