@@ -77,13 +77,16 @@ def run_once(settings: Settings) -> None:
 
 
 def run_by_terminal(settings: Settings, said: Path) -> None:
-    """`tokenshare run` with its stderr in a file, as from a terminal: Ctrl-C is heard."""
+    """`tokenshare run` with its stderr in a file, as from a terminal: Ctrl-C and SIGTERM are heard.
+    Dagster gives SIGTERM the handler of SIGINT, which a suite in the background ignores; a process
+    that is started after a Dagster job inherits that."""
     from orchestration.cli import main
 
     descriptor = os.open(said, os.O_WRONLY | os.O_CREAT)
     os.dup2(descriptor, 2)
     sys.argv = ["tokenshare", "run", "--data-dir", str(settings.data_dir)]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     main()
 
 
