@@ -66,8 +66,8 @@ from orchestration.pulling.pull import PullResult, pull_day
 from orchestration.pulling.pull import pull as pull_new
 from orchestration.registry.faults import refuse as refuse_faults
 from orchestration.registry.registry import WORKING
+from orchestration.request_logs import ALL_SOURCES
 from orchestration.settings import Settings
-from orchestration.sources import SOURCES
 from orchestration.transformation.dbt import build
 from orchestration.transformation.raw_tables import create_working_database
 
@@ -151,7 +151,7 @@ def tidy_up(settings: Settings) -> list[str]:
             settings.data_dir,
             settings.pulls_dir,
             settings.landing_dir,
-            *(settings.landing_dir / name for name in SOURCES),
+            *(settings.landing_dir / name for name in ALL_SOURCES),
             *settings.archive_dir.glob("*"),
             *settings.warehouse_dir.glob("raw/*/*"),
         ]
@@ -185,14 +185,18 @@ def _known_dumps(settings: Settings) -> set[str]:
 
 
 def load(
-    ingested: Sequence[Ingested], settings: Settings, withheld: Sequence[Withheld] = ()
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    withheld: Sequence[Withheld] = (),
+    progress: Progress = lambda _: None,
 ) -> None:
-    """Rebuild the working database from the raw files, without the dumps of `withheld`.
+    """Rebuild the working database from the raw files, without the dumps of `withheld`. Days of
+    request logs that are new, or have new rows, are reduced first.
 
     Raises RegistryFindingsError, before anything is built, if the registry has a bad row.
     """
     refuse_faults(WORKING)
-    create_working_database(ingested, settings, withheld)
+    create_working_database(ingested, settings, withheld, progress)
 
 
 def build_or_withhold(
@@ -230,7 +234,7 @@ def transform(
     if withheld:
         progress(f"withholding {', '.join(w.source for w in withheld)}")
     progress("loading rows")
-    load(ingested, settings, withheld)
+    load(ingested, settings, withheld, progress)
     progress("building models")
     build(settings)
     write_crossover(settings)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AliasChoices,
+    ByteSize,
     Field,
     HttpUrl,
     SecretStr,
@@ -113,6 +114,13 @@ class Settings(BaseSettings):
         description="Largest JSON document, decompressed; it is loaded into memory as objects.",
     )
     max_dump_rows: int = Field(default=2_000_000, ge=1, description="Most rows of one dump.")
+
+    memory_limit: ByteSize = Field(
+        default=ByteSize(4 * 10**9),
+        ge=2 * 10**9,
+        description="Memory for reading and reducing request logs, such as 4GB; what does not fit "
+        "goes to the disk.",
+    )
 
     source_url: HttpUrl | None = Field(
         default=None,
@@ -279,6 +287,21 @@ class Settings(BaseSettings):
     @cached_property
     def warehouse_dir(self) -> Path:
         return self.data_dir / "warehouse"
+
+    @property
+    def duckdb_memory(self) -> str:
+        """What DuckDB may use of the memory limit; the rest is for Python, dbt and its threads."""
+        return f"{(self.memory_limit - 10**9) // 10**6}MB"
+
+    @cached_property
+    def spill_dir(self) -> Path:
+        """Where DuckDB puts what does not fit into memory."""
+        return self.warehouse_dir / "spill"
+
+    @cached_property
+    def requests_dir(self) -> Path:
+        """The days to which request logs are reduced."""
+        return self.warehouse_dir / "requests"
 
     @cached_property
     def database_path(self) -> Path:

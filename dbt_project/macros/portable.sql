@@ -96,3 +96,10 @@
     substr(lpad({{ hours_and_minutes }}, 4, '0'), 1, 2)
     || ':' || substr(lpad({{ hours_and_minutes }}, 4, '0'), 3, 2)
 {%- endmacro %}
+
+{% macro hash_of(column) -%}
+    {#- A whole number of 64 bits; two texts have the same one by chance. -#}
+    {%- if target is defined and target.type == 'spark' -%} xxhash64({{ column }})
+    {%- else -%} hash({{ column }})
+    {%- endif -%}
+{%- endmacro %}

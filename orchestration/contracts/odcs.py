@@ -28,6 +28,7 @@ _ARROW_TYPES = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
 }
 
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
-from orchestration.landing.store import DumpRecord, read_dump
+from orchestration.landing.store import DumpRecord, check_content, read_dump
+from orchestration.request_logs import REQUEST_LOGS
+from orchestration.request_logs.kept import counts as log_counts
+from orchestration.request_logs.kept import keep
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES, parse
 from orchestration.sources.checks import count_scopes, split_rows
@@ -20,7 +23,7 @@ from orchestration.sources.kept import kept, kept_dir
 @dataclass(frozen=True)
 class Ingested:
     """The two files of one dump, and how many good rows, quarantined rows and quarantined fields
-    of good rows they contain."""
+    of good rows they contain. Of a request log the first has the number of good rows by day."""
 
     record: DumpRecord
     rows_path: Path
@@ -36,6 +39,14 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     Raises CorruptLandingError if the dump must be read and has changed since it was landed.
     """
     found = kept(record.source, record.sha256, record.as_of, settings)
+    if log := REQUEST_LOGS.get(record.source):
+        counts = log_counts(found)
+        if counts is None:
+            check_content(settings, record)
+            folder = (settings.landing_dir / record.path).parent
+            counts = log_counts(keep(log, record.sha256, folder, record.as_of, settings))
+            assert counts, found.rows_path
+        return Ingested(record, found.rows_path, found.quarantine_path, *counts)
     counts = found.counts()
     if counts is None:
         source = SOURCES[record.source]

@@ -12,13 +12,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestration.errors import CorruptLandingError, RefusedDumpError, quoted, safe_text
@@ -34,17 +35,17 @@ from orchestration.files import (
     write_atomically,
 )
 from orchestration.landing.manifest import SUFFIX, check_manifest, find_manifest
+from orchestration.request_logs import ALL_SOURCES, Head, RequestLog, find_log
+from orchestration.request_logs import kept as log_rows
 from orchestration.settings import SHIPPED_DUMPS, SHIPPED_LANDING_DIR, Settings
-from orchestration.sources import SOURCES, Dump, ParsedDump, Source, find_source, parse
+from orchestration.sources import Dump, ParsedDump, Source, find_source, parse
 from orchestration.sources.base import Limits, parse_time
-from orchestration.sources.checks import count_scopes, split_rows
+from orchestration.sources.checks import CLOCK_TOLERANCE, count_scopes, split_rows
 from orchestration.sources.kept import kept
 
 SIDECAR = "sidecar.json"
 REASON = "reason.txt"
 _SEAL = "sidecar_sha256"
-# The clocks of the machine that pulled a dump and of this one may differ, but not by more.
-_CLOCK_TOLERANCE = timedelta(hours=1)
 _TIME_IN_NAME = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
     r"(?:T(?P<h>\d{2})-(?P<m>\d{2})-(?P<s>\d{2})(?P<zone>Z|[+-]\d{2}-\d{2}))?"
@@ -93,6 +94,9 @@ class DumpRecord(BaseModel):
     citation: str
     note: str = ""
     history: tuple[EarlierAsOf, ...] = ()
+    # Of a request log only the allowed columns are landed: `sha256` and `bytes` are those of the
+    # original file, which is not kept, and this is the hash of what is.
+    kept_sha256: str | None = None
 
     @property
     def path(self) -> str:
@@ -179,7 +183,7 @@ def _decide_as_of(
             f"{format_time(as_of)}; leave --as-of out, or find out which one is wrong: once the "
             "dump is landed, --correct puts its as_of right"
         )
-    if as_of > now + _CLOCK_TOLERANCE:
+    if as_of > now + CLOCK_TOLERANCE:
         raise RefusedDumpError(
             f"{name}: as_of {format_time(as_of)} (from {origin}) is in the future; "
             f"it is now {format_time(now)}"
@@ -256,7 +260,7 @@ def _read(
             f"{safe_text(path.name)}: is a manifest; land its dump instead, and the manifest "
             "beside it is read too"
         )
-    dump = Dump.read(path, limits(settings), now + _CLOCK_TOLERANCE)
+    dump = Dump.read(path, limits(settings), now + CLOCK_TOLERANCE)
     try:
         return _parse_and_check(path, dump, source_name, flag, now, is_correction)
     except (RefusedDumpError, OSError, duckdb.IOException):
@@ -270,7 +274,7 @@ def _read(
 
 def _refuse_second_source(settings: Settings, source: str, sha256: str, name: str) -> None:
     """Raise RefusedDumpError if the same bytes are landed under another source."""
-    for other in SOURCES:
+    for other in ALL_SOURCES:
         folder = settings.landing_dir / other / sha256
         if other != source and folder.exists():
             raise RefusedDumpError(
@@ -302,6 +306,8 @@ def land(
     changed since.
     """
     now = now or datetime.now(UTC)
+    if found := find_log(path, source_name):
+        return _land_log(path, *found, settings, as_of, now, correction)
     read = _read(path, settings, source_name, as_of, now, correction is not None)
     sha256 = sha256_bytes(read.dump.content)
     final = settings.landing_dir / read.source.name / sha256
@@ -364,57 +370,141 @@ def _citation(read: _ReadDump) -> str:
 def _land_again(
     final: Path, read: _ReadDump, settings: Settings, now: datetime, reason: str
 ) -> Landed:
-    """Land bytes that are landed already; an `as_of` from a better origin replaces the earlier one.
-
-    If both are flags or corrections, the second replaces the first. If both have any other origin
-    in common, the first stays, so that `as_of` does not change each time a file is landed under
-    another name.
-    """
+    """Land bytes that are landed already (see `_redate`)."""
     record = read_record(final)
     check_content(settings, record)
-    rank, before = _BEST_FIRST.index(read.origin), _BEST_FIRST.index(record.as_of_origin)
-    notices = []
-    is_redated = False
+    record, is_redated, notices = _redate(
+        final, record, read.dump.name, read.as_of, read.origin, _citation(read), now, reason
+    )
     good, bad = read.good, read.bad
-    if read.origin == "flag" and rank > before and record.as_of != read.as_of:
-        raise RefusedDumpError(
-            f"{read.dump.name}: --as-of is {format_time(read.as_of)}, but it was landed before "
-            f"with as_of {format_time(record.as_of)} from its {record.as_of_origin}, which is more "
-            "reliable; leave --as-of out, or put it right with --correct"
-        )
-    is_other = record.as_of != read.as_of
-    by_person = read.origin in ("correction", "flag")
-    if (rank < before and (is_other or not reason)) or (rank == before and by_person and is_other):
-        earlier = EarlierAsOf(
-            as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now, reason=reason
-        )
-        better = record.model_copy(
-            update={
-                "as_of": read.as_of,
-                "as_of_origin": read.origin,
-                "citation": _citation(read),
-                "history": (*record.history, earlier),
-            }
-        )
-        _replace_sidecar(final, better)
-        if record.as_of != read.as_of:
-            notices.append(
-                f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
-                f"(from {record.as_of_origin}); it is now {format_time(read.as_of)} "
-                f"(from {read.origin})"
-            )
-        record, is_redated = better, True
-    elif record.as_of != read.as_of:
-        notices.append(
-            f"{read.dump.name}: was landed before with as_of {format_time(record.as_of)} "
-            f"(from {record.as_of_origin}), which stays"
-        )
+    if record.as_of != read.as_of:
         good, bad = split_rows(read.parsed, read.source.table, record.as_of)
     rows = kept(record.source, record.sha256, record.as_of, settings)
     if rows.counts() is None:
         rows.write(good, bad)
     counts = (good.num_rows, *count_scopes(bad))
     return Landed(record, False, *counts, tuple(notices), read.manifest, is_redated)
+
+
+def _redate(
+    final: Path,
+    record: DumpRecord,
+    name: str,
+    as_of: datetime,
+    origin: AsOfOrigin,
+    citation: str,
+    now: datetime,
+    reason: str,
+) -> tuple[DumpRecord, bool, list[str]]:
+    """Replace the sidecar of a landed dump if `origin` is better than its own; returns what is the
+    sidecar then, whether it was replaced, and notices.
+
+    If both are flags or corrections, the second replaces the first. If both have any other origin
+    in common, the first stays, so that `as_of` does not change each time a file is landed under
+    another name.
+    """
+    rank, before = _BEST_FIRST.index(origin), _BEST_FIRST.index(record.as_of_origin)
+    is_other = record.as_of != as_of
+    if origin == "flag" and rank > before and is_other:
+        raise RefusedDumpError(
+            f"{name}: --as-of is {format_time(as_of)}, but it was landed before "
+            f"with as_of {format_time(record.as_of)} from its {record.as_of_origin}, which is more "
+            "reliable; leave --as-of out, or put it right with --correct"
+        )
+    said = f"{name}: was landed before with as_of {format_time(record.as_of)} "
+    by_person = origin in ("correction", "flag")
+    if (rank < before and (is_other or not reason)) or (rank == before and by_person and is_other):
+        earlier = EarlierAsOf(
+            as_of=record.as_of, as_of_origin=record.as_of_origin, replaced_at=now, reason=reason
+        )
+        better = record.model_copy(
+            update={
+                "as_of": as_of,
+                "as_of_origin": origin,
+                "citation": citation,
+                "history": (*record.history, earlier),
+            }
+        )
+        _replace_sidecar(final, better)
+        notice = f"(from {record.as_of_origin}); it is now {format_time(as_of)} (from {origin})"
+        return better, True, [said + notice] if is_other else []
+    return record, False, [f"{said}(from {record.as_of_origin}), which stays"] if is_other else []
+
+
+def _land_log(
+    path: Path,
+    log: RequestLog,
+    head: Head,
+    layout: str,
+    settings: Settings,
+    flag: datetime | None,
+    now: datetime,
+    correction: str | None,
+) -> Landed:
+    """Land the allowed columns of a request log (see `request_logs`)."""
+    before = path.stat()
+    sha256, citation = sha256_file(path), f"Requests of {log.name}, the owner's own data."
+    as_of, origin = _decide_as_of(path, None, None, flag, now, correction is not None)
+    final = settings.landing_dir / log.name / sha256
+    _refuse_second_source(settings, log.name, sha256, head.name)
+    if final.exists():
+        record, is_redated, notices = _redate(
+            final, read_record(final), head.name, as_of, origin, citation, now, correction or ""
+        )
+        counts = log_rows.counts(log_rows.keep(log, sha256, final, record.as_of, settings))
+        assert counts, final
+        return Landed(record, False, *counts, tuple(notices), None, is_redated)
+    if correction is not None:
+        raise RefusedDumpError(
+            f"{head.name}: is not landed, so there is nothing to correct; land it without --correct"
+        )
+    building = new_building_folder(final.parent, f"{os.getpid()}-{sha256}")
+    try:
+        landed = log_rows.copy_allowed(log, head, building, settings)
+        kept_rows = log_rows.keep(log, sha256, building, as_of, settings)
+        counts = log_rows.counts(kept_rows)
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise RefusedDumpError(
+                f"{head.name}: changed while it was read; land it when it is complete"
+            )
+        if counts is None or counts[0] == 0:
+            raise RefusedDumpError(_no_good_row(head.name, kept_rows.quarantine_path))
+        days = log_rows.days_of(kept_rows)
+        record = DumpRecord(
+            source=log.name,
+            layout=layout,
+            sha256=sha256,
+            bytes=before.st_size,
+            rows=landed.rows + landed.malformed,
+            file=log_rows.ROWS_FILE,
+            original_name=head.name,
+            url="",
+            pulled_at=now if _is_only_a_day(path.name) else time_in_name(path.name) or now,
+            as_of=as_of,
+            as_of_origin=origin,
+            window_start=min(days),
+            window_end=max(days),
+            license="the owner's own data",
+            citation=citation,
+            kept_sha256=sha256_file(building / log_rows.ROWS_FILE),
+        )
+        (building / SIDECAR).write_bytes(to_json(record.sidecar()))
+        _move_into_place(building, final)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Landed(record, True, *counts, ())
+
+
+def _no_good_row(name: str, quarantine: Path) -> str:
+    """The message for a request log without a good row: its first bad row."""
+    first = pq.read_table(quarantine).slice(0, 1).to_pylist()
+    if not first:
+        return f"{name}: has no rows"
+    return (
+        f"{name}: none of its rows is valid; the first, row {first[0]['row_number']}, field "
+        f"{first[0]['field']}: {first[0]['code']}, expected {first[0]['expected']}"
+    )
 
 
 def _replace_sidecar(folder: Path, record: DumpRecord) -> None:
@@ -489,9 +579,10 @@ def read_record(folder: Path) -> DumpRecord:
 
 
 def _check_hash(path: Path, record: DumpRecord, found: str) -> None:
-    if found != record.sha256:
+    expected = record.kept_sha256 or record.sha256
+    if found != expected:
         raise CorruptLandingError(
-            f"{path}: was landed with sha256 {record.sha256} but now has {found}. Landed dumps "
+            f"{path}: was landed with sha256 {expected} but now has {found}. Landed dumps "
             "never change: restore the file from its source or a backup, or remove its folder to "
             "leave the dump out."
         )
@@ -518,7 +609,7 @@ def read_dump(record: DumpRecord, settings: Settings) -> Dump:
 
 
 def _landed_folders(settings: Settings) -> Iterator[Path]:
-    for name in SOURCES:
+    for name in ALL_SOURCES:
         for folder in sorted((settings.landing_dir / name).glob("*")):
             if folder.is_dir() and not folder.name.startswith(BUILDING_PREFIX):
                 yield folder
@@ -544,11 +635,15 @@ def read_records(settings: Settings) -> list[DumpRecord]:
 def list_dumps(settings: Settings) -> list[DumpRecord]:
     """Like `read_records`, but hashes the content of each dump again. Once per run is enough.
 
+    Request logs are hashed when a day of them is reduced: a night must not cost as much as all
+    nights before it.
+
     Raises CorruptLandingError if a dump has changed or has no readable sidecar.
     """
     records = read_records(settings)
     for record in records:
-        check_content(settings, record)
+        if record.kept_sha256 is None:
+            check_content(settings, record)
     return records
 
 

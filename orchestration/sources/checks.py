@@ -8,7 +8,7 @@ made from the contract, so the cost per row is the same for ten thousand rows an
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +17,8 @@ from orchestration.contracts.odcs import Field, Table
 from orchestration.sources.base import ParsedDump
 from orchestration.tables import sql_text
 
+# The clocks of the machine that wrote a dump and of this one may differ, but not by more.
+CLOCK_TOLERANCE = timedelta(hours=1)
 _VALUE_LENGTH = 80
 _KEY_LENGTH = 1000
 
@@ -51,7 +53,7 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _typed(field: Field) -> str:
+def typed(field: Field) -> str:
     """SQL that casts the incoming string to the type of the contract, or to NULL if it cannot."""
     column = _quote(field.source_name)
     if field.logical_type == "date":
@@ -60,6 +62,9 @@ def _typed(field: Field) -> str:
             rf"case when regexp_full_match({column}, '\d{{4}}-\d{{2}}-\d{{2}}') "
             f"then try_cast(try_strptime({column}, '%Y-%m-%d') as date) end"
         )
+    if field.logical_type == "timestamp":
+        # A time without a zone is UTC, if that is the zone of the connection.
+        return f"cast(try_cast({column} as timestamptz) as timestamp)"
     return f"try_cast({column} as {field.sql_type})"
 
 
@@ -76,20 +81,34 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
     if field.logical_type == "date":
         form = r"not regexp_full_match({c}, '\d{{4}}-\d{{2}}-\d{{2}}') or {t} is null"
         yield check(
-            "impossible_date", form.format(c=column, t=_typed(field)), "a calendar date YYYY-MM-DD"
+            "impossible_date", form.format(c=column, t=typed(field)), "a calendar date YYYY-MM-DD"
         )
         if field.minimum is not None:
             yield check(
                 "date_too_early",
-                f"{_typed(field)} < date {sql_text(field.minimum)}",
+                f"{typed(field)} < date {sql_text(field.minimum)}",
                 f"{field.minimum} or later",
             )
         day = as_of.date().isoformat()
         yield check(
-            "date_in_future", f"{_typed(field)} > date '{day}'", f"a day before {day}, the as_of"
+            "date_in_future", f"{typed(field)} > date '{day}'", f"a day before {day}, the as_of"
         )
         yield check(
-            "day_not_over", f"{_typed(field)} = date '{day}'", f"a day before {day}, the as_of"
+            "day_not_over", f"{typed(field)} = date '{day}'", f"a day before {day}, the as_of"
+        )
+    elif field.logical_type == "timestamp":
+        yield check("impossible_time", f"{typed(field)} is null", "an ISO-8601 time")
+        if field.minimum is not None:
+            yield check(
+                "time_too_early",
+                f"{typed(field)} < timestamp {sql_text(field.minimum)}",
+                f"{field.minimum} or later",
+            )
+        latest = f"{as_of.astimezone(UTC) + CLOCK_TOLERANCE:%Y-%m-%d %H:%M:%S}"
+        yield check(
+            "time_in_future",
+            f"{typed(field)} > timestamp '{latest}'",
+            f"a time before {latest} UTC, an hour after the as_of",
         )
     elif field.logical_type == "integer":
         yield check(
@@ -117,13 +136,13 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
         )
         yield check(
             "out_of_range",
-            f"{_typed(field)} is null or {_typed(field)} < {field.minimum} "
-            f"or {_typed(field)} > {field.maximum}",
+            f"{typed(field)} is null or {typed(field)} < {field.minimum} "
+            f"or {typed(field)} > {field.maximum}",
             f"between {field.minimum} and {field.maximum}",
         )
         yield check(
             "too_precise",
-            rf"{_typed(field)} = 0 and not regexp_full_match({column}, '-?[0.]+([eE].*)?')",
+            rf"{typed(field)} = 0 and not regexp_full_match({column}, '-?[0.]+([eE].*)?')",
             f"0, or a number that {field.sql_type} does not round to 0",
         )
     if field.max_length is not None:
@@ -173,7 +192,7 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
             Check(
                 "outside_window",
                 day.source_name,
-                f"{_typed(day)} not between date '{start}' and date '{end}'",
+                f"{typed(day)} not between date '{start}' and date '{end}'",
                 f"a day from {start} to {end}, the dump's own window",
                 _quote(day.source_name),
             )
@@ -249,20 +268,20 @@ def split_rows(parsed: ParsedDump, table: Table, as_of: datetime) -> tuple[pa.Ta
                 )
             from conflicts
         """)
-        typed = ", ".join(
+        columns = ", ".join(
             (
-                f"case when {_quote('finding ' + f.source_name)} = 0 then {_typed(f)} end"
+                f"case when {_quote('finding ' + f.source_name)} = 0 then {typed(f)} end"
                 if field_labels.get(f.source_name)
-                else _typed(f)
+                else typed(f)
             )
             + f" as {_quote(f.name)}"
             for f in table.fields
         )
         good = connection.sql(
-            f"select row_number, {typed} from judged where failed = 0 order by row_number"
+            f"select row_number, {columns} from judged where failed = 0 order by row_number"
         ).to_arrow_table()
         day_sql = next(
-            (_typed(f) for f in table.fields if f.logical_type == "date"), "cast(null as date)"
+            (typed(f) for f in table.fields if f.logical_type == "date"), "cast(null as date)"
         )
         # For years that Python's dates do not cover, DuckDB would return text.
         day_sql = f"case when year({day_sql}) between 1 and 9999 then {day_sql} end"

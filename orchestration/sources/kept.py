@@ -58,9 +58,8 @@ class KeptRows:
 
 def kept_dir(settings: Settings) -> Path:
     """The folder with all files that the current reader has written."""
-    reader = fingerprint(
-        (_PACKAGE / "sources", _PACKAGE / "contracts" / "odcs.py", CONTRACTS_DIR / "raw")
-    )
+    readers = (_PACKAGE / "sources", _PACKAGE / "request_logs", _PACKAGE / "contracts" / "odcs.py")
+    reader = fingerprint((*readers, CONTRACTS_DIR / "raw"))
     return settings.warehouse_dir / "raw" / reader[:12]
 
 

@@ -22,7 +22,9 @@ _MARKER = "project.sha256"
 # dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed.
 _QUIET_FLAGS = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none")
 # Unit tests check the SQL, not the data: `make test` runs them, a run of the pipeline does not.
-BUILD = ("build", "--exclude-resource-type", "unit_test")
+# Request logs are reduced before, in a database of their own (see `request_days`).
+BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", "tag:requests")
+REDUCE = ("build", "--exclude-resource-type", "unit_test", "--select", "tag:requests")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class NodeResult:
         return self.status in ("success", "pass", "warn")
 
 
-def _set_environment(settings: Settings) -> None:
-    os.environ["TOKENSHARE_DATABASE"] = str(settings.database_path)
+def _set_environment(settings: Settings, database: Path | None = None) -> None:
+    os.environ["TOKENSHARE_DATABASE"] = str(database or settings.database_path)
+    os.environ["TOKENSHARE_DUCKDB_MEMORY"] = settings.duckdb_memory
+    os.environ["TOKENSHARE_SPILL"] = str(settings.spill_dir)
     os.environ["TOKENSHARE_DBT_THREADS"] = str(settings.dbt_threads)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     os.environ["DO_NOT_TRACK"] = "1"
@@ -140,13 +144,16 @@ def ensure_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeResult]:
-    """Run dbt on the working database; returns one result per node, also for failed ones.
+def run_dbt(
+    settings: Settings, arguments: Sequence[str] = BUILD, database: Path | None = None
+) -> list[NodeResult]:
+    """Run dbt on the working database, or on another one; returns one result per node, also for
+    failed ones.
 
     Raises TransformError if dbt could not run at all.
     """
     manifest = _parsed(settings, project_fingerprint())
-    _set_environment(settings)
+    _set_environment(settings, database)
     try:
         outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
     finally:

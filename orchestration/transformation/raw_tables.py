@@ -5,7 +5,7 @@ itself opens it; readers use the complete copy in a vintage.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -22,6 +22,7 @@ from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
+from orchestration.transformation.request_days import REQUEST_DAYS_SCHEMA, reduce_requests
 
 # Sums of tokens are 64-bit integers, and their squares must fit into 38 digits. This limit leaves a
 # factor of 9. All tokens of the shipped history are 0.002 of it.
@@ -99,6 +100,7 @@ def create_working_database(
     ingested: Iterable[Ingested],
     settings: Settings,
     withheld: Sequence[Withheld] = (),
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Replace the working database by one that has only the schema `raw`; returns its path.
 
@@ -108,6 +110,7 @@ def create_working_database(
     """
     out = left_out(withheld)
     ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
+    request_days = reduce_requests(ingested, settings, progress)
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(path.name + "*"):
@@ -155,5 +158,6 @@ def create_working_database(
                 [i.rows_path for i in ingested if i.record.source == source.name],
                 pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
             )
+        _view(connection, "request_days", list(request_days), REQUEST_DAYS_SCHEMA)
         _refuse_inexact_sums(connection, {i.record.sha256: i.record.path for i in ingested})
     return path

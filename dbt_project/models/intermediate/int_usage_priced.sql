@@ -38,6 +38,10 @@ priced as (
         {% endfor -%}
         {% endfor -%}
         usage.tokens,
+        usage.requests,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cost_usd,
         prompts.price_source,
         least(prompts.last_seen_on, completions.last_seen_on) as last_seen_on,
         prompts.usd_per_million_tokens as usd_prompt,
@@ -82,6 +86,10 @@ select
     {% endfor -%}
     {% endfor -%}
     priced.tokens,
+    priced.requests,
+    priced.prompt_tokens,
+    priced.completion_tokens,
+    priced.cost_usd,
     priced.price_source,
     priced.usd_prompt,
     priced.usd_completion,

@@ -5,13 +5,33 @@ with dumps as (
 
 ),
 
+listed as (
+
+    select
+        dumps.source,
+        rankings.dump_sha256,
+        dumps.as_of,
+        dumps.pulled_at,
+        rankings.usage_date,
+        rankings.model_permaslug,
+        -- OpenRouter's rankings do not say who served the tokens.
+        cast(null as varchar) as provider_name,
+        rankings.tokens,
+        cast(null as bigint) as requests,
+        cast(null as bigint) as prompt_tokens,
+        cast(null as bigint) as completion_tokens,
+        cast(null as decimal(18, 9)) as cost_usd
+    from {{ source('raw', 'openrouter_rankings') }} as rankings
+    inner join dumps using (dump_sha256)
+    union all
+    select * from {{ ref('stg_request_usage') }}
+
+),
+
 slugs as (
 
     select
-        dump_sha256,
-        usage_date,
-        model_permaslug,
-        tokens,
+        *,
         -- No regular expression: every row of 400 dumps comes through here, some of them three
         -- times.
         lower(
@@ -20,25 +40,27 @@ slugs as (
                 else model_permaslug
             end
         ) as slug
-    from {{ source('raw', 'openrouter_rankings') }}
+    from listed
 
 )
 
 select
-    dumps.source,
-    slugs.dump_sha256,
-    dumps.as_of,
-    dumps.pulled_at,
-    slugs.usage_date,
-    slugs.model_permaslug,
-    split_part(slugs.slug, ':', 1) as base_slug,
+    source,
+    dump_sha256,
+    as_of,
+    pulled_at,
+    usage_date,
+    model_permaslug,
+    split_part(slug, ':', 1) as base_slug,
     case
-        when instr(slugs.slug, ':') > 0 then substr(slugs.slug, instr(slugs.slug, ':') + 1)
+        when instr(slug, ':') > 0 then substr(slug, instr(slug, ':') + 1)
         else 'standard'
     end as variant,
-    split_part(split_part(slugs.slug, ':', 1), '/', 1) as author,
-    -- OpenRouter's rankings do not say who served the tokens.
-    cast(null as varchar) as provider_name,
-    slugs.tokens
+    split_part(split_part(slug, ':', 1), '/', 1) as author,
+    provider_name,
+    tokens,
+    requests,
+    prompt_tokens,
+    completion_tokens,
+    cost_usd
 from slugs
-inner join dumps using (dump_sha256)

@@ -1,6 +1,25 @@
 -- Origin and lab are those of author_hq, in the registry view of the run, as in share_by_origin_*.
 -- What has a price is what the spend tables value; a `:free` variant needs no price in a list.
-with priced as (
+-- A model that several providers served is one row.
+with usage as (
+
+    select
+        * except (
+            tokens, requests, prompt_tokens, completion_tokens, cost_usd,
+            serving_headquarters, provider_id, provider_name
+        ),
+        cast(sum(tokens) as bigint) as tokens,
+        cast(sum(requests) as bigint) as requests,
+        cast(sum(prompt_tokens) as bigint) as prompt_tokens,
+        cast(sum(completion_tokens) as bigint) as completion_tokens,
+        case when count(*) = count(cost_usd) then cast(sum(cost_usd) as decimal(18, 9)) end
+            as cost_usd
+    from {{ ref('int_usage_priced') }}
+    group by all
+
+),
+
+priced as (
 
     select
         *,
@@ -8,7 +27,7 @@ with priced as (
         -- With only one of the prices, least() would return it
         case when is_priced then least(prompt_e18, completion_e18) end as low_e18,
         case when is_priced then greatest(prompt_e18, completion_e18) end as high_e18
-    from {{ ref('int_usage_priced') }}
+    from usage
 
 )
 
@@ -25,10 +44,10 @@ select
     license,
     identification,
     tokens,
-    cast(null as bigint) as requests,
-    cast(null as bigint) as prompt_tokens,
-    cast(null as bigint) as completion_tokens,
-    cast(null as decimal(18, 9)) as cost_usd,
+    requests,
+    prompt_tokens,
+    completion_tokens,
+    cost_usd,
     {{ price_band('variant', 'usd_blend_by_4') }} as price_band,
     case when is_priced and variant <> 'free' then price_source end as price_source,
     case when is_priced then is_fresh end as price_is_fresh,

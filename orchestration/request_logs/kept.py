@@ -1,0 +1,153 @@
+"""Land and check a request log with DuckDB: the allowed columns of a file as text in one Parquet
+file, then the number of good rows by day and the quarantine.
+
+These two small files are kept like the rows of every other dump (see `sources.kept`); the good
+rows themselves are typed again each time a day is reduced, which is cheaper than keeping them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.errors import RefusedDumpError, resource_problem, safe_text
+from orchestration.files import BUILDING_PREFIX
+from orchestration.request_logs.base import Head, RequestLog
+from orchestration.request_logs.checks import good_rows, quarantine
+from orchestration.settings import Settings
+from orchestration.sources.kept import KeptRows, kept
+from orchestration.tables import parquet, sql_text
+
+ROWS_FILE = "rows.parquet"
+# Lines of a CSV file that could not be split into its columns, by number, with what is wrong.
+MALFORMED_FILE = "malformed.parquet"
+_WHERE = re.compile(r"at byte \d+ in line \d+|line \d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LandedRows:
+    """The result of copying the allowed columns of a file."""
+
+    rows: int
+    malformed: int
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that spills to the warehouse, within the memory limit; times without a
+    zone are UTC."""
+    settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"set memory_limit = {sql_text(settings.duckdb_memory)}")
+        connection.execute(f"set temp_directory = {sql_text(settings.spill_dir)}")
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+def copy_allowed(log: RequestLog, head: Head, folder: Path, settings: Settings) -> LandedRows:
+    """Copy the allowed columns of a file to ROWS_FILE in a folder, in the order of its rows.
+
+    Raises RefusedDumpError if the file cannot be read in its layout. What DuckDB says of it is not
+    repeated, because it may quote the file.
+    """
+    target = folder / ROWS_FILE
+    with connect(settings) as connection:
+        try:
+            ((rows,),) = connection.execute(
+                f"copy ({log.rows(head)}) to {sql_text(target)} (format parquet, compression zstd)"
+            ).fetchall()
+            malformed = _keep_malformed(connection, folder) if head.kind == "csv" else 0
+        except duckdb.Error as error:
+            if resource_problem(str(error)) is not None:
+                raise
+            where = _WHERE.search(str(error))
+            raise RefusedDumpError(
+                f"{head.name}: cannot be read as {log.name}"
+                + (f": the problem is {safe_text(where[0])}" if where else "")
+                + f"; expected {log.layouts}"
+            ) from None
+    return LandedRows(rows, malformed)
+
+
+def _keep_malformed(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
+    wrong = connection.sql(
+        "select cast(line as bigint) as row_number, any_value(lower(cast(error_type as varchar))) "
+        "as what from reject_errors group by all order by all"
+    ).to_arrow_table()
+    if wrong.num_rows:
+        pq.write_table(wrong, folder / MALFORMED_FILE, compression="zstd")
+    return int(wrong.num_rows)
+
+
+def rows_with_numbers(folder: Path) -> str:
+    """SQL for the landed rows of one folder, with `row_number` from 1."""
+    return (
+        "(select *, file_row_number + 1 as row_number from read_parquet("
+        f"{parquet(folder / ROWS_FILE).removeprefix('read_parquet(')[:-1]}, "
+        "file_row_number = true))"
+    )
+
+
+def typed_rows(log: RequestLog, folder: Path, as_of: datetime) -> str:
+    """SQL for the typed good rows of one landed dump (see `checks.good_rows`)."""
+    return good_rows(log.table, rows_with_numbers(folder), as_of, log.time_field)
+
+
+def keep(
+    log: RequestLog, sha256: str, folder: Path, as_of: datetime, settings: Settings
+) -> KeptRows:
+    """Check the rows of a landed folder; writes the number of good rows by day, and the
+    quarantine. Returns their paths."""
+    found = kept(log.name, sha256, as_of, settings)
+    found.rows_path.parent.mkdir(parents=True, exist_ok=True)
+    rows = rows_with_numbers(folder)
+    provenance = f"{sql_text(sha256)} as dump_sha256"
+    bad = quarantine(log.table, rows, as_of, log.time_field)
+    if (folder / MALFORMED_FILE).exists():
+        bad = (
+            "select row_number, 'row' as scope, null as row_key, null as usage_date, "
+            "'malformed_row' as code, '*' as field, what as value, "
+            "'a line with the columns of the header' as expected "
+            f"from {parquet(folder / MALFORMED_FILE)} union all by name ({bad})"
+        )
+    queries = {
+        found.quarantine_path: (
+            f"select {provenance}, {sql_text(log.name)} as source, * from ({bad})"
+        ),
+        found.rows_path: (
+            f"select {provenance}, usage_date, count(*) as rows "
+            f"from ({typed_rows(log, folder, as_of)}) group by all order by all"
+        ),
+    }
+    with connect(settings) as connection:
+        for path, query in queries.items():
+            building = path.with_name(f"{BUILDING_PREFIX}{path.name}")
+            connection.execute(
+                f"copy ({query}) to {sql_text(building)} (format parquet, compression zstd)"
+            )
+            building.replace(path)
+    return found
+
+
+def days_of(kept_rows: KeptRows) -> dict[date, int]:
+    """The number of good rows by UTC day of a landed dump."""
+    table = pq.read_table(kept_rows.rows_path, columns=["usage_date", "rows"])
+    return dict(zip(*(c.to_pylist() for c in table.columns), strict=True))
+
+
+def counts(kept_rows: KeptRows) -> tuple[int, int, int] | None:
+    """The numbers of good rows, quarantined rows, and quarantined fields of good rows; None if a
+    file is missing or not complete."""
+    try:
+        good = sum(days_of(kept_rows).values())
+        scopes = pq.read_table(kept_rows.quarantine_path, columns=["scope"])["scope"]
+    except (OSError, pa.ArrowInvalid):
+        return None
+    fields = scopes.to_pylist().count("field")
+    return good, len(scopes) - fields, fields

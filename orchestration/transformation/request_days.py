@@ -1,0 +1,198 @@
+"""Reduce request logs to days: one small Parquet file for each source and UTC day, by dbt.
+
+A file is named by the day and by everything that it was made from. So a day is reduced again if a
+dump with rows of it arrives or goes, or if the code changes, and no other day is: late rows open
+only their day, and a night costs the same however long the history is. The working database reads
+these files only.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from orchestration.contracts.odcs import Table
+from orchestration.files import BUILDING_PREFIX, fingerprint, remove_leftovers, sha256_bytes
+from orchestration.ingestion.ingest import Ingested
+from orchestration.landing.store import DumpRecord, check_content
+from orchestration.request_logs import REQUEST_LOGS
+from orchestration.request_logs.kept import days_of, typed_rows
+from orchestration.settings import CONTRACTS_DIR, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.sources.kept import kept
+from orchestration.tables import sql_text
+from orchestration.transformation.dbt import REDUCE, raise_on_failure, run_dbt
+
+# The most rows that are reduced at once, unless a single day has more: what is done is done, if the
+# run is stopped.
+_ROWS_PER_BATCH = 50_000_000
+
+REQUEST_DAYS_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("usage_date", pa.date32()),
+        ("dump_sha256", pa.string()),
+        ("model_name", pa.string()),
+        ("provider_name", pa.string()),
+        ("region", pa.string()),
+        ("outcome", pa.string()),
+        ("requests", pa.int64()),
+        ("requests_with_tokens", pa.int64()),
+        ("prompt_tokens", pa.int64()),
+        ("cache_read_tokens", pa.int64()),
+        ("cache_write_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("reasoning_tokens", pa.int64()),
+        ("requests_with_cost", pa.int64()),
+        ("cost_usd", pa.decimal128(28, 9)),
+        ("own_key_cost_usd", pa.decimal128(28, 9)),
+    ]
+)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of one source: the dumps with rows of it, and where its reduction is kept."""
+
+    source: str
+    usage_date: date
+    records: tuple[DumpRecord, ...]
+    rows: int
+    path: Path
+
+    @property
+    def is_open(self) -> bool:
+        """Must it be reduced?"""
+        return not self.path.exists()
+
+
+def _folder(settings: Settings) -> Path:
+    """The folder of all days that the current code has reduced."""
+    code = (
+        PROJECT_ROOT / "orchestration" / "request_logs",
+        PROJECT_ROOT / "orchestration" / "transformation" / "request_days.py",
+        CONTRACTS_DIR / "raw",
+        DBT_PROJECT_DIR / "models" / "requests",
+        DBT_PROJECT_DIR / "macros",
+    )
+    return settings.requests_dir / fingerprint(code)[:12]
+
+
+def days(ingested: Iterable[Ingested], settings: Settings) -> list[Day]:
+    """Every day of every request log that is landed, by source, oldest first."""
+    found: dict[tuple[str, date], list[tuple[DumpRecord, int]]] = {}
+    for record in (i.record for i in ingested if i.record.source in REQUEST_LOGS):
+        own = kept(record.source, record.sha256, record.as_of, settings)
+        for day, rows in days_of(own).items():
+            found.setdefault((record.source, day), []).append((record, rows))
+    folder = _folder(settings)
+    listed = []
+    for (source, day), parts in sorted(found.items()):
+        made_from = sorted(f"{r.sha256} {r.as_of.isoformat()}" for r, _ in parts)
+        name = f"{day}-{sha256_bytes(chr(10).join(made_from).encode())[:16]}.parquet"
+        records = tuple(r for r, _ in parts)
+        listed.append(Day(source, day, records, sum(n for _, n in parts), folder / source / name))
+    return listed
+
+
+def _batches(days: Sequence[Day]) -> Iterator[list[Day]]:
+    batch: list[Day] = []
+    for day in days:
+        if batch and sum(d.rows for d in batch) + day.rows > _ROWS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(day)
+    if batch:
+        yield batch
+
+
+def reduce_requests(
+    ingested: Iterable[Ingested], settings: Settings, progress: Progress = lambda _: None
+) -> list[Path]:
+    """Reduce every day that is not reduced yet; returns the files of all days.
+
+    A stopped reduction goes on where it ended. Raises CorruptLandingError if a dump of an open day
+    has changed since it was landed, and TransformError if dbt fails.
+    """
+    wanted = days(ingested, settings)
+    remove_leftovers(_folder(settings).glob("*"))
+    still_open = [day for day in wanted if day.is_open]
+    for record in {r.path: r for day in still_open for r in day.records}.values():
+        check_content(settings, record)
+    done = 0
+    for batch in _batches(still_open):
+        progress(
+            f"reducing {sum(d.rows for d in batch):,} requests of {batch[0].usage_date} to "
+            f"{batch[-1].usage_date} (day {done + 1} of {len(still_open)})"
+        )
+        _reduce(batch, settings)
+        done += len(batch)
+    _remove_others({day.path for day in wanted}, settings)
+    return [day.path for day in wanted]
+
+
+def _remove_others(wanted: set[Path], settings: Settings) -> None:
+    current = _folder(settings)
+    for path in current.glob("*/*.parquet"):
+        if path not in wanted and not path.name.startswith(BUILDING_PREFIX):
+            path.unlink(missing_ok=True)
+    for folder in settings.requests_dir.glob("*"):
+        if folder != current:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reduce(batch: Sequence[Day], settings: Settings) -> None:
+    """Reduce some days in a database of their own, and keep the result of each."""
+    # dbt takes the name of the file for that of the database.
+    database = settings.warehouse_dir / "reducing" / settings.database_path.name
+    shutil.rmtree(database.parent, ignore_errors=True)
+    database.parent.mkdir(parents=True)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("create schema raw")
+        for name, log in REQUEST_LOGS.items():
+            own = [day for day in batch if day.source == name]
+            connection.execute(_raw_view(name, log.table, own, settings))
+    raise_on_failure(run_dbt(settings, REDUCE, database))
+    with duckdb.connect(str(database)) as connection:
+        for day in batch:
+            day.path.parent.mkdir(parents=True, exist_ok=True)
+            building = day.path.with_name(f"{BUILDING_PREFIX}{day.path.name}")
+            connection.execute(
+                "copy (select * from requests.request_days where source = "
+                f"{sql_text(day.source)} and usage_date = date {sql_text(day.usage_date)} "
+                f"order by all) to {sql_text(building)} (format parquet, compression zstd)"
+            )
+            building.replace(day.path)
+    shutil.rmtree(database.parent)
+
+
+def _raw_view(name: str, table: Table, own: Sequence[Day], settings: Settings) -> str:
+    """SQL for the view `raw.<name>`: the typed good rows of these days, with their dump."""
+    if not own:
+        columns = ", ".join(
+            f"cast(null as {type_}) as {column}"
+            for column, type_ in (
+                ("dump_sha256", "varchar"),
+                ("as_of", "timestamp"),
+                ("row_number", "bigint"),
+                ("usage_date", "date"),
+                *((f.sql_name, f.sql_type) for f in table.fields),
+            )
+        )
+        return f"create view raw.{name} as select {columns} limit 0"
+    dates = ", ".join(f"date {sql_text(day.usage_date)}" for day in own)
+    records = {r.sha256: r for day in own for r in day.records}
+    parts = [
+        f"select {sql_text(r.sha256)} as dump_sha256, "
+        f"timestamp {sql_text(r.as_of.replace(tzinfo=None))} as as_of, * from "
+        f"({typed_rows(REQUEST_LOGS[name], (settings.landing_dir / r.path).parent, r.as_of)}) "
+        f"where usage_date in ({dates})"
+        for r in records.values()
+    ]
+    return f"create view raw.{name} as {' union all '.join(parts)}"
