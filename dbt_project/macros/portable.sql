@@ -103,3 +103,8 @@
     {%- else -%} hash({{ column }})
     {%- endif -%}
 {%- endmacro %}
+
+{% macro all_columns_but(columns) -%}
+    {#- Every column of the relation except these. -#}
+    * {{ 'except' if target is defined and target.type == 'spark' else 'exclude' }} ({{ columns | join(', ') }})
+{%- endmacro %}

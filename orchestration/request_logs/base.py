@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import RefusedDumpError, quoted, safe_text
+from orchestration.errors import quoted, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
 # Enough for the first object of a JSON log, with its prompt and answer.
@@ -70,20 +70,19 @@ def _as_object(text: str) -> dict[str, Any] | None:
 
 
 def read_head(path: Path) -> Head | None:
-    """The beginning of a file, or None if it is not Parquet, CSV or JSON.
-
-    Raises RefusedDumpError if it cannot be read.
-    """
+    """The beginning of a file, or None if it is not Parquet, CSV or JSON, or cannot be read."""
     try:
+        # Opening a pipe would wait until somebody writes to it.
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             magic = file.read(4)
         if magic == b"PAR1":
-            names = pq.read_schema(path).names
-            return Head(path, "parquet", tuple(names), {})
+            return Head(path, "parquet", tuple(pq.read_schema(path).names), {})
         with _open(path) as stream:
             content = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
-        raise RefusedDumpError(f"{safe_text(path.name)}: cannot be read: {error}") from error
+    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowInvalid):
+        return None
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):

@@ -1,1 +1,19 @@
-select * from {{ ref('stg_usage_events') }}
+select
+    source,
+    dump_sha256,
+    as_of,
+    row_number,
+    usage_date,
+    request_id,
+    model_name,
+    provider_name,
+    region,
+    outcome,
+    prompt_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    completion_tokens,
+    reasoning_tokens,
+    cost_usd,
+    own_key_cost_usd
+from {{ ref('stg_usage_events') }}
