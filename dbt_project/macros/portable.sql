@@ -103,3 +103,12 @@
     {%- else -%} hash({{ column }})
     {%- endif -%}
 {%- endmacro %}
+
+{% macro with_variant(model, variant) -%}
+    {#- The model with its variant, as OpenRouter writes it: author/model:free. -#}
+    case
+        when coalesce({{ variant }}, 'standard') in ('standard', '') then {{ model }}
+        when right({{ model }}, length({{ variant }}) + 1) = ':' || {{ variant }} then {{ model }}
+        else {{ model }} || ':' || {{ variant }}
+    end
+{%- endmacro %}
