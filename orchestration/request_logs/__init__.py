@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.request_logs import (
+    bedrock_invocations,
     openrouter_activity,
     openrouter_activity_daily,
     usage_events,
@@ -21,6 +22,7 @@ REQUEST_LOGS: dict[str, RequestLog] = {
         usage_events.LOG,
         openrouter_activity.LOG,
         openrouter_activity_daily.LOG,
+        bedrock_invocations.LOG,
     )
 }
 # Every source of dumps.
