@@ -1,3 +1,25 @@
+with one_each as (
+
+    select * from {{ ref('stg_usage_events') }}
+    union all
+    select * from {{ ref('stg_openrouter_activity') }}
+    union all
+    select * from {{ ref('stg_bedrock_invocations') }}
+
+),
+
+-- A row of a day has as many requests as it says, any other row has one.
+counted as (
+
+    select
+        *,
+        1 as requests
+    from one_each
+    union all
+    select * from {{ ref('stg_openrouter_activity_daily') }}
+
+)
+
 select
     source,
     dump_sha256,
@@ -15,5 +37,6 @@ select
     completion_tokens,
     reasoning_tokens,
     cost_usd,
-    own_key_cost_usd
-from {{ ref('stg_usage_events') }}
+    own_key_cost_usd,
+    requests
+from counted
