@@ -43,7 +43,10 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
         for log in REQUEST_LOGS.values() if name is None else [REQUEST_LOGS[name]]:
             if layout := log.recognizes(head):
                 return log, head, layout
-    if name is not None:
+    if name is None:
+        if head is not None and (nearest := unknown_layout(head, tuple(REQUEST_LOGS.values()))):
+            raise RefusedDumpError(nearest)
+    else:
         seen = ", ".join(quoted(c, 40) for c in head.columns[:40]) if head else "no columns"
         raise RefusedDumpError(
             f"{path.name}: is not {name}: found {seen}; expected {REQUEST_LOGS[name].layouts}"
@@ -51,4 +54,4 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
     return None
 
 
-__all__ = ["ALL_SOURCES", "REQUEST_LOGS", "Head", "RequestLog", "find_log", "unknown_layout"]
+__all__ = ["ALL_SOURCES", "REQUEST_LOGS", "Head", "RequestLog", "find_log"]

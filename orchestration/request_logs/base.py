@@ -24,6 +24,8 @@ from orchestration.tables import parquet, sql_name, sql_text
 # Enough for the first object of a JSON log, with its prompt and answer, and for an answer of an API
 # with the days of a large account.
 _HEAD_BYTES = 16 * 1024 * 1024
+# A file with so many columns of a format is meant to be of it.
+_NEARLY = 3
 _MAX_OBJECT_BYTES = 512 * 1024 * 1024
 
 Kind = Literal["parquet", "csv", "json_lines", "json"]
@@ -195,14 +197,14 @@ def flat_rows(log: Table, head: Head, named: Mapping[str, str] | None = None) ->
 
 
 def unknown_layout(head: Head, logs: Sequence[RequestLog]) -> str:
-    """What to say of a file with columns of no format: which they are, and the nearest format."""
+    """What to say of a file with columns of no format, but nearly of one: which they are, and the
+    nearest format. Empty if they are far from all."""
     nearest = max(logs, key=lambda log: len(set(log.signature) & set(head.columns)))
-    shared = [c for c in nearest.signature if c in head.columns]
     missing = [c for c in nearest.signature if c not in head.columns]
-    if len(shared) < 2:
+    if len(nearest.signature) - len(missing) < _NEARLY:
         return ""
-    shown = ", ".join(quoted(c, 40) for c in head.columns[:40])
+    shown = ", ".join(quoted(c, 40) for c in head.columns[:60])
     return (
-        f"{head.name}: has the columns {shown}. The nearest known format is {nearest.name}, which "
-        f"needs also {', '.join(missing) or 'another form'}: {nearest.layouts}"
+        f"{head.name}: is nearly {nearest.name}, but has no column {' and no '.join(missing)}. It "
+        f"has the columns {shown}; expected {nearest.layouts}"
     )
