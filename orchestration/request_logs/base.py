@@ -24,7 +24,9 @@ from orchestration.tables import parquet, sql_name, sql_text
 
 # Enough for the first object of a JSON log, with its prompt and answer.
 _HEAD_BYTES = 4 * 1024 * 1024
-_MAX_OBJECT_BYTES = 512 * 1024 * 1024
+# DuckDB reserves twice as much for each of its threads.
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+_MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 _OBJECT = re.compile(r"\[?\s*\{")
 _KEY = re.compile(r'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 
@@ -165,12 +167,14 @@ def read_json(head: Head, columns: Mapping[str, str]) -> str:
     A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs.
     """
     typed = ", ".join(f"{sql_text(name)}: {sql_text(type_)}" for name, type_ in columns.items())
-    layout = "newline_delimited" if head.kind == "json_lines" else "auto"
-    errors = ", ignore_errors = true" if head.kind == "json_lines" else ""
-    return (
-        f"read_json({_path(head)}, format = '{layout}', columns = {{{typed}}}, "
-        f"maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
-    )
+    if head.kind == "json_lines":
+        how = (
+            "format = 'newline_delimited', ignore_errors = true, "
+            f"maximum_object_size = {_MAX_LINE_BYTES}"
+        )
+    else:
+        how = f"format = 'auto', maximum_object_size = {_MAX_DOCUMENT_BYTES}"
+    return f"read_json({_path(head)}, columns = {{{typed}}}, {how})"
 
 
 def _path(head: Head) -> str:
