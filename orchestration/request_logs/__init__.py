@@ -7,12 +7,12 @@ text; `checks` types and checks these columns by the raw contract.
 from pathlib import Path
 
 from orchestration.errors import RefusedDumpError, quoted
-from orchestration.request_logs import langfuse_observations, usage_events
+from orchestration.request_logs import helicone, langfuse_observations, usage_events
 from orchestration.request_logs.base import Head, RequestLog, read_head, unknown_layout
 from orchestration.sources import SOURCES
 
 REQUEST_LOGS: dict[str, RequestLog] = {
-    log.name: log for log in (usage_events.LOG, langfuse_observations.LOG)
+    log.name: log for log in (usage_events.LOG, langfuse_observations.LOG, helicone.LOG)
 }
 # Every source of dumps.
 ALL_SOURCES = (*SOURCES, *REQUEST_LOGS)

@@ -161,10 +161,12 @@ def read_csv(head: Head) -> str:
     )
 
 
-def read_json(head: Head, columns: Mapping[str, str]) -> str:
+def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False) -> str:
     """SQL that reads these keys of every object of a JSON file, each as the given type.
 
-    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs.
+    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs. If
+    `is_one_value`, there is one column and one row: the whole document, as the type of that column;
+    commas after the last element are allowed.
     """
     typed = ", ".join(f"{sql_text(name)}: {sql_text(type_)}" for name, type_ in columns.items())
     if head.kind == "json_lines":
@@ -173,7 +175,8 @@ def read_json(head: Head, columns: Mapping[str, str]) -> str:
             f"maximum_object_size = {_MAX_LINE_BYTES}"
         )
     else:
-        how = f"format = 'auto', maximum_object_size = {_MAX_DOCUMENT_BYTES}"
+        form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
+        how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
     return f"read_json({_path(head)}, columns = {{{typed}}}, {how})"
 
 
