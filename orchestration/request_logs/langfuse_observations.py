@@ -160,7 +160,7 @@ def _rows(head: Head) -> str:
         f"json_extract_string(try_cast({_first(held, _COST)} as json), '$.total') as cost_of_parts",
         f"json_extract_string({usage}, [{paths}]) as counts",
         f"{_first(held, _USAGE)} is not null and json_type({usage}) is distinct from 'OBJECT' "
-        "as is_no_map",
+        "as is_not_a_map",
     ]
     columns = [*_PLAIN, "cost_of_parts"]
     for column, keys in _SAME.items():
@@ -171,7 +171,7 @@ def _rows(head: Head) -> str:
     for column, keys in _SUMMED.items():
         columns.append(f"{_sum(keys)} as {column}")
     # Not a number, so that the check names the field of a map that cannot be read.
-    columns.append("case when is_no_map then 'not a map' end as usage_details")
+    columns.append("case when is_not_a_map then 'not a map' end as usage_details")
     return f"select {', '.join(columns)} from (select {', '.join(read)} from {source})"
 
 
@@ -181,7 +181,7 @@ def _count(key: str) -> str:
 
 
 def _sum(keys: Sequence[str]) -> str:
-    """SQL for the sum of the numbers under some keys, as text; if one is no number, that one."""
+    """SQL for the sum of the numbers under some keys, as text, or what is not a number there."""
     said = f"list_filter([{', '.join(map(_count, keys))}], lambda x: x is not null)"
     wrong = f"list_filter({said}, lambda x: try_cast(x as bigint) is null)"
     numbers = f"list_transform({said}, lambda x: try_cast(x as bigint))"

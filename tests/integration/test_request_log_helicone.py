@@ -54,7 +54,8 @@ def test_every_request_counts_once_with_all_its_tokens(tmp_path: Path, settings:
     # The same requests again, as the JSON that the exporter writes, with its last comma.
     lines = (FIXTURES / "export.jsonl").read_text(encoding="utf-8").splitlines()
     objects = [json.dumps(json.loads(line), indent=2) for line in lines]
-    (tmp_path / "export.json").write_text("[\n" + "".join(o + ",\n" for o in objects) + "]\n")
+    text = "[\n" + "".join(f"{o},\n" for o in objects) + "]\n"
+    (tmp_path / "export.json").write_text(text, encoding="utf-8")
     assert totals(reduced([tmp_path / "export.json"], settings)) == totals(rows)
     for file in settings.data_dir.rglob("*"):
         if file.is_file():
@@ -83,7 +84,8 @@ def test_a_bad_value_is_named_but_not_shown(tmp_path: Path, settings: Settings) 
     number["prompt_tokens"] = SECRET
     late["request_created_at"] = None
     path = tmp_path / "bad.jsonl"
-    path.write_text("\n".join([json.dumps(r) for r in (good, number, late)] + ["{"]) + "\n")
+    lines = [json.dumps(row) for row in (good, number, late)]
+    path.write_text("\n".join([*lines, "{"]) + "\n", encoding="utf-8")
     found = totals(reduced([path], settings))
     assert (found["requests"], found["prompt_tokens"]) == (2, 120 + 47105 + 1076)
     assert [
@@ -97,5 +99,5 @@ def test_a_bad_value_is_named_but_not_shown(tmp_path: Path, settings: Settings) 
 
 def test_what_is_no_export_is_not_taken_for_one(tmp_path: Path) -> None:
     path = tmp_path / "other.csv"
-    path.write_text("request_id,request_created_at,prompt_tokens,completion_tokens\n1,2,3,4\n")
+    path.write_bytes(b"request_id,request_created_at,prompt_tokens,completion_tokens\n1,2,3,4\n")
     assert find_log(path) is None
