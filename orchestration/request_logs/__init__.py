@@ -9,6 +9,8 @@ from pathlib import Path
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.request_logs import (
     bedrock_invocations,
+    helicone,
+    langfuse_observations,
     openrouter_activity,
     openrouter_activity_daily,
     usage_events,
@@ -20,9 +22,11 @@ REQUEST_LOGS: dict[str, RequestLog] = {
     log.name: log
     for log in (
         usage_events.LOG,
+        langfuse_observations.LOG,
         openrouter_activity.LOG,
         openrouter_activity_daily.LOG,
         bedrock_invocations.LOG,
+        helicone.LOG,
     )
 }
 # Every source of dumps.

@@ -8,6 +8,7 @@ addresses never leave the file. No row passes through Python.
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import quoted, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
-# Enough for the first object of a JSON log, with its prompt and answer, and for an answer of an API
-# with the days of a large account.
-_HEAD_BYTES = 16 * 1024 * 1024
+# Enough for the first object of a JSON log, with its prompt and answer.
+_HEAD_BYTES = 4 * 1024 * 1024
 # A file with so many columns of a format is meant to be of it.
 _NEARLY = 3
-_MAX_OBJECT_BYTES = 512 * 1024 * 1024
+# DuckDB reserves twice as much for each of its threads.
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+_MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
+_OBJECT = re.compile(r"\[?\s*\{")
+_KEY = re.compile(r'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 
 Kind = Literal["parquet", "csv", "json_lines", "json"]
 
@@ -36,9 +40,9 @@ class Head:
     """The beginning of a file.
 
     `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object.
-    `first` is that object, if it could be parsed; it may contain personal data, so it is only for
-    recognizing a layout and never shown. `kind` is `json` for a document that is not one object a
-    line.
+    `first` is that object, as far as the beginning of the file has it: the last value may be None
+    because it is cut off. It may contain personal data, so it is only for recognizing a layout and
+    never shown. `kind` is `json` for a document that is not one object a line.
     """
 
     path: Path
@@ -70,9 +74,23 @@ def _as_object(text: str) -> dict[str, Any] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(found, list) and found:
-        found = found[0]
     return found if isinstance(found, dict) else None
+
+
+def _beginning_of_object(text: str) -> dict[str, Any]:
+    """The keys and values of a JSON object, or of the first one of a list, up to where the text
+    ends; a value that is cut off is None."""
+    found: dict[str, Any] = {}
+    start = _OBJECT.match(text)
+    at = start.end() if start else len(text)
+    while key := _KEY.match(text, at):
+        try:
+            name = json.loads(key[1])
+            found[name] = None
+            found[name], at = json.JSONDecoder().raw_decode(text, key.end())
+        except (ValueError, RecursionError):
+            break
+    return found
 
 
 def read_head(path: Path) -> Head | None:
@@ -93,9 +111,9 @@ def read_head(path: Path) -> Head | None:
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
         of_line = _as_object(line) if line.startswith("{") else None
-        first = of_line or _as_object(text)
-        kind: Kind = "json_lines" if of_line is not None else "json"
-        return Head(path, kind, tuple(first or ()), first or {})
+        first = _beginning_of_object(text) if of_line is None else of_line
+        kind: Kind = "json" if of_line is None else "json_lines"
+        return Head(path, kind, tuple(first), first)
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
 
@@ -148,18 +166,23 @@ def read_csv(head: Head) -> str:
     )
 
 
-def read_json(head: Head, columns: Mapping[str, str]) -> str:
+def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False) -> str:
     """SQL that reads these keys of every object of a JSON file, each as the given type.
 
-    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs.
+    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs. If
+    `is_one_value`, there is one column and one row: the whole document, as the type of that column;
+    commas after the last element are allowed.
     """
     typed = ", ".join(f"{sql_text(name)}: {sql_text(type_)}" for name, type_ in columns.items())
-    layout = "newline_delimited" if head.kind == "json_lines" else "auto"
-    errors = ", ignore_errors = true" if head.kind == "json_lines" else ""
-    return (
-        f"read_json({_path(head)}, {_compression(head)}, format = '{layout}', "
-        f"columns = {{{typed}}}, maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
-    )
+    if head.kind == "json_lines":
+        how = (
+            "format = 'newline_delimited', ignore_errors = true, "
+            f"maximum_object_size = {_MAX_LINE_BYTES}"
+        )
+    else:
+        form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
+        how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
+    return f"read_json({_path(head)}, {_compression(head)}, columns = {{{typed}}}, {how})"
 
 
 def _path(head: Head) -> str:

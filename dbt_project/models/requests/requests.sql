@@ -5,6 +5,10 @@ with one_each as (
     select * from {{ ref('stg_openrouter_activity') }}
     union all
     select * from {{ ref('stg_bedrock_invocations') }}
+    union all
+    select * from {{ ref('stg_langfuse_observations') }}
+    union all
+    select * from {{ ref('stg_helicone') }}
 
 ),
 
