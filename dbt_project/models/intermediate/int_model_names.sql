@@ -80,7 +80,6 @@ stated as (
         base_slug,
         2 as spelling_rank
     from {{ ref('stg_catalogue_models') }}
-    where model_id not like '~%'
     union
     select
         alias as spelling,
@@ -100,6 +99,8 @@ known as (
         {{ name_key('stated.base_slug') }} as slug_key
     from stated
     left join authors on split_part(stated.base_slug, '/', 1) = authors.author
+    -- ~author/model-latest is the newest model of the day.
+    where stated.spelling not like '~%' and stated.base_slug not like '~%'
 
 ),
 
@@ -152,7 +153,7 @@ cleaned as (
         regexp_extract(lower_name, ':{{ variants }}$', 1) as variant,
         {{ regexp_replaced(
             regexp_replaced(
-                regexp_replaced('lower_name', '^~', ''), '(^|/)ft:([^:]+).*$', '$1$2'
+                regexp_replaced('lower_name', '(^|/)~', '$1'), '(^|/)ft:([^:]+).*$', '$1$2'
             ),
             '[.]ft-.*$|:' ~ variants ~ '$', ''
         ) }} as bare_name
@@ -184,7 +185,7 @@ segments as (
         {{ regexp_replaced("split_part(path, '/', -1)", '^claude-v', 'claude-') }} as own_name,
         -- What is before the name: a region or a commitment says as little as a host.
         {{ regexp_replaced(
-            "case when instr(path, '/') > 0 then split_part(path, '/', -2) else '' end",
+            "split_part(path, '/', -2)",
             '^[a-z]+(-[a-z]+)+-[0-9]+$|^[0-9]+-month-commitment$', ''
         ) }} as owner
     from paths
@@ -317,14 +318,15 @@ by_whole_name as (
             where floating.role = 'floating'
         )
     union all
-    -- What OpenRouter's own address puts before its slugs
+    -- deepinfra/Qwen/QwQ-32B
     select
         keyed.model_name,
         known.base_slug,
         3 + known.spelling_rank as step,
         'provider_prefix' as match_kind
     from keyed
-    inner join known on keyed.bare_name = 'openrouter/' || known.spelling
+    inner join known on keyed.owner || '/' || keyed.own_name = known.spelling
+    where not keyed.is_floating
 
 ),
 
