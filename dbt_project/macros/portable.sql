@@ -117,3 +117,15 @@
         else {{ model }} || ':' || {{ variant }}
     end
 {%- endmacro %}
+
+{% macro regexp_replaced(text, pattern, replacement) -%}
+    {#-
+        The text with every match replaced; $1, $2 … are the groups of a match. No backslashes in
+        the pattern: Spark reads them as escapes.
+    -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}')
+    {%- else -%}
+        regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement | replace("$", "\\") }}', 'g')
+    {%- endif -%}
+{%- endmacro %}

@@ -78,6 +78,22 @@
             'grain': ['weekly', 'monthly'],
         },
     },
+    'model_aliases': {
+        'required': ['alias', 'base_slug', 'seen_on'],
+        'unique': ['alias'],
+        'one_of': {
+            'alias_kind': ['catalogue_id', 'hugging_face_id', 'gateway_name'],
+        },
+    },
+    'model_name_parts': {
+        'required': ['part', 'role'],
+        'refers_to': {
+            'author': ['authors', 'author'],
+        },
+        'one_of': {
+            'role': ['host', 'maker', 'family', 'open_family', 'floating'],
+        },
+    },
     'uses': {
         'required': ['use', 'use_name', 'named_by'],
         'unique': ['use'],

@@ -78,6 +78,20 @@ def test_only_days_with_new_rows_are_reduced_again(tmp_path: Path, settings: Set
     assert len(after.items() & before.items()) == 1, "the second of November must stay"
 
 
+def test_a_part_that_is_larger_than_its_whole_is_not_part_of_it(
+    tmp_path: Path, settings: Settings
+) -> None:
+    path = write(
+        tmp_path / "x.jsonl",
+        [
+            event("inside", cache_read_tokens=60, cache_write_tokens=40, reasoning_tokens=10),
+            event("beside", cache_read_tokens=60, cache_write_tokens=41, reasoning_tokens=11),
+        ],
+    )
+    found = totals(reduced([path], settings))
+    assert (found["prompt_tokens"], found["completion_tokens"]) == (100 + 201, 10 + 21)
+
+
 def test_bad_rows_are_quarantined_without_what_they_say(tmp_path: Path, settings: Settings) -> None:
     path = write(
         tmp_path / "bad.jsonl",

@@ -21,7 +21,7 @@ RESTATEMENTS = PROJECT_ROOT / "orchestration" / "demo" / "restatements.csv"
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 TOOLS = (
     "derive_prices", "derive_other_prices", "derive_quality", "derive_second_opinions",
-    "derive_restatements",
+    "derive_restatements", "derive_model_names",
 )  # fmt: skip
 USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b/renamed-1"]
 Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
@@ -349,6 +349,7 @@ def test_the_tools_derive_the_committed_tables(tmp_path: Path) -> None:
         script(name, DATA, tmp_path)
     derived = sorted(p.name for p in tmp_path.iterdir())
     assert derived == [
+        "model_aliases.csv", "model_name_parts.csv",
         "price_override_seed.csv", "price_seed.csv", "price_seed_other.csv",
         "price_source_readings.csv", "quality_seed.csv", "restatements.csv",
         "second_opinions.csv",

@@ -1,3 +1,8 @@
+{% set counts = [
+    'prompt_tokens', 'cache_read_tokens', 'cache_write_tokens',
+    'completion_tokens', 'reasoning_tokens',
+] %}
+
 select
     'usage_events' as source,
     dump_sha256,
@@ -9,10 +14,10 @@ select
     provider as provider_name,
     region,
     coalesce(status, 'succeeded') as outcome,
-    prompt_tokens,
+    {{ prompt_tokens(*counts) }} as prompt_tokens,
     cache_read_tokens,
     cache_write_tokens,
-    completion_tokens,
+    {{ completion_tokens(*counts) }} as completion_tokens,
     reasoning_tokens,
     cost_usd,
     own_key_cost_usd
