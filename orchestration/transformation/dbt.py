@@ -27,7 +27,7 @@ BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 @dataclass(frozen=True)
 class NodeResult:
-    """The result of one dbt node."""
+    """The result of one dbt node. `sql` is what dbt compiled, and empty for a seed."""
 
     unique_id: str
     resource_type: str
@@ -36,6 +36,7 @@ class NodeResult:
     message: str
     failures: int
     seconds: float
+    sql: str = ""
 
     @property
     def ok(self) -> bool:
@@ -164,6 +165,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str] = BUILD) -> list[NodeRe
             message=r.message or "",
             failures=r.failures or 0,
             seconds=r.execution_time,
+            sql=getattr(r.node, "compiled_code", None) or "",
         )
         for r in outcome.result
     ]
