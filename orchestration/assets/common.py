@@ -94,6 +94,11 @@ def markdown_text(value: object) -> str:
     return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
 
 
+def markdown_list(lines: Iterable[object]) -> str:
+    """A Markdown list for the UI; "none" without a line."""
+    return "\n".join(f"- {markdown_text(line)}" for line in lines) or "none"
+
+
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table for the UI; None becomes an empty cell."""
     lines = [columns, ["---"] * len(columns), *(map(markdown_text, row) for row in rows)]
