@@ -7,6 +7,7 @@ whether a run has failed.
 
 import os
 import smtplib
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,7 +110,8 @@ def _mail(alert: Alert, text: str, settings: Settings) -> None:
     ) as server:
         if settings.alert_email_user:
             password = settings.alert_email_password
-            server.starttls()
+            # Without a context, smtplib would give the password to any server.
+            server.starttls(context=ssl.create_default_context())
             server.login(settings.alert_email_user, password.get_secret_value() if password else "")
         server.send_message(message)
 
