@@ -215,7 +215,7 @@ def build_or_withhold(
             with suppress(TransformError):
                 return step(more)
         if resource_problem(str(error)) is None:
-            _set_aside_the_cause(error, settings)
+            _set_aside_the_cause(error, records, settings)
         raise
 
 
@@ -282,26 +282,28 @@ def publish_or_withhold(
         withheld = withhold(refused, candidate.withheld, records, _known_dumps(settings))
         if not withheld:
             if any(PRIMARY_SOURCE in r.sources for r in blockers(refused.results)):
-                _set_aside_the_cause(refused, settings)
+                held = {entry["sha256"] for entry in candidate.inputs}
+                _set_aside_the_cause(refused, [r for r in records if r.sha256 in held], settings)
             raise
     candidate = make_candidate(ingested, settings, progress, withheld)
     return publish_or_withhold(candidate, settings, progress)
 
 
-def _set_aside_the_cause(error: TokenshareError, settings: Settings) -> None:
+def _set_aside_the_cause(
+    error: TokenshareError, records: Sequence[DumpRecord], settings: Settings
+) -> None:
     """Set aside the dump that made a run fail, so that the next night does not fail because of it;
     the error gets a note that says so.
 
-    That is the only dump of the primary source that is new since the latest vintage, if the same
-    code made that vintage. Otherwise it is not known what is at fault, and all dumps stay.
+    That is the only one of `records`, from which the tables were made, that is of the primary
+    source and new since the latest vintage, if the same code made that vintage. Otherwise it is not
+    known what is at fault, and all dumps stay.
     """
     latest = latest_vintage(settings)
     if latest is None or latest.manifest["code"]["sha256"] != code_fingerprint():
         return
     known = _known_dumps(settings)
-    new = [
-        r for r in read_records(settings) if r.source == PRIMARY_SOURCE and r.sha256 not in known
-    ]
+    new = [r for r in records if r.source == PRIMARY_SOURCE and r.sha256 not in known]
     if len(new) == 1:
         _set_aside(new[0], error, settings)
     elif new:

@@ -351,6 +351,8 @@ def test_freshness_looks_at_the_newest_day_in_the_data_not_at_the_time_of_the_ev
     instance.report_runless_asset_event(
         dg.AssetMaterialization("vintage", metadata={LAST_UPDATED: end_of(newest)})
     )
+    # As for a run of the command line, which says nothing of the data.
+    instance.report_runless_asset_event(dg.AssetObservation("vintage", metadata={"run_id": "x"}))
     (checks,) = freshness_checks
     key = dg.AssetCheckKey(dg.AssetKey("vintage"), "freshness_check")
     job = dg.Definitions(

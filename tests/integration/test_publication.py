@@ -266,6 +266,12 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert [e.step_key for e in refused_again.all_events if e.is_step_failure] == ["vintage"]
     assert not [e for e in refused_again.all_events if e.is_step_up_for_retry]
     assert small.latest_path.read_bytes() == before
+    # A dump that came after the refused candidate was made is not the cause.
+    land_feed(small, drop, count=COUNT + 1)
+    assert not in_dagster(small).success
+    assert list(dumps_set_aside(small)) == [aside]
+    (came_after,) = [r for r in list_dumps(small) if r.original_name == "later.csv"]
+    shutil.rmtree(back / came_after.sha256)
 
     day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
     wider = limits().model_copy(update={"day_total": day_total})
