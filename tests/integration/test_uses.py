@@ -73,7 +73,7 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
     # 0.501 + 0.5 is no more than rounding explains.
     assert ("TASK_TAG_UNMAPPED" in warned, "TASK_SHARES" in warned) == (True, False)
     assert (
-        "Source: OpenRouter (openrouter.ai/rankings), as of 2026-02-28."
+        "Source: OpenRouter (openrouter.ai/rankings), as of 2026-02-28. Licensed under CC BY 4.0."
         in (vintage.manifest["citations"])
     )
 
