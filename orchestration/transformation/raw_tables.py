@@ -24,7 +24,7 @@ from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
 
 # Sums of tokens are 64-bit integers, and their squares must fit into 38 digits. This limit leaves a
-# factor of 9. All tokens of the shipped history are 0.002 of it.
+# factor of 9. All tokens of the shipped history are 0.0022 of it.
 _MOST_TOKENS = 10**18
 
 _DUMPS_SCHEMA = pa.schema(

@@ -18,7 +18,7 @@ from orchestration.gate.run import rule_titles
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.resources.installation import Installation
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import PROJECT_ROOT, SHIPPED_DUMPS, Settings
 from tests import builders
 
 
@@ -178,14 +178,16 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(
 
 
 def test_landing_keeps_no_shipped_history_out_for_another_source(
-    settings: Settings, drop: Callable[[str, bytes], Path]
+    settings: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchestration.assets.landing import landed_dumps
 
+    monkeypatch.setenv("TOKENSHARE_SHIPPED_HISTORY", "true")
     land(drop("2026-08-23.json", builders.catalogue({"a/b": ("0", "0")})), settings)
     installation = Installation(data_dir=str(settings.data_dir))
     assert dg.materialize([landed_dumps], resources={"installation": installation}).success
-    assert {r.source for r in list_dumps(settings)} == {"openrouter_models", "openrouter_rankings"}
+    shipped = {folder.parent.name for folder in SHIPPED_DUMPS}
+    assert {r.source for r in list_dumps(settings)} == {"openrouter_models", *shipped}
 
 
 def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(

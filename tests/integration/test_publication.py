@@ -960,15 +960,6 @@ def test_a_damaged_warehouse_is_made_anew(small: Settings) -> None:
     assert [path.read_bytes() for path in files] == right
 
 
-def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
-    settings: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.catalogue({"openai/gpt-4o": ("0.000001", "0.000002")})
-    land(drop("2026-08-23.json", content), settings)
-    records, _ = pipeline.land_waiting(settings)
-    assert {r.source for r in records} == {"openrouter_models", "openrouter_rankings"}
-
-
 def test_a_cut_catalogue_is_withheld_and_returns_when_it_is_mended(
     small: Settings, drop: Callable[[str, bytes], Path]
 ) -> None:
