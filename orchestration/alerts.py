@@ -7,13 +7,14 @@ whether a run has failed.
 
 import os
 import smtplib
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from orchestration.errors import as_user_error, safe_text
+from orchestration.errors import as_user_error, safe_text, with_notes
 from orchestration.run_log import without_secrets
 from orchestration.settings import Settings
 
@@ -29,7 +30,8 @@ _ADVICE = {
     "a right one into inbox/.",
     4: "Restore the dump from a backup, or remove its folder and land it again.",
     5: "Nothing published has changed. Open the gate's page in the candidate's folder. If the data "
-    "is right, accept it in configuration/gate.yml and run `tokenshare publish`.",
+    "is right, accept it in configuration/gate.yml, move the dump that was set aside back, and run "
+    "`tokenshare publish`.",
     6: "Do not use this vintage. Restore its files from a backup, as the message says.",
     7: "Wait for the other run, or stop it if it hangs. The next run goes on by itself.",
     8: "Nothing published has changed. Mend what the message names, then run `tokenshare run`.",
@@ -77,7 +79,7 @@ def alert_of(error: Exception, run: str, link: str) -> Alert:
     """The alert for an error that ended a run of the command line."""
     known = as_user_error(error)
     failed = f"{type(known or error).__name__}, exit code {known.exit_code if known else 1}"
-    return Alert(run, failed, str(error), advice(known.exit_code if known else None), link)
+    return Alert(run, failed, with_notes(error), advice(known.exit_code if known else None), link)
 
 
 def _post(alert: Alert, text: str, settings: Settings) -> None:
@@ -108,7 +110,8 @@ def _mail(alert: Alert, text: str, settings: Settings) -> None:
     ) as server:
         if settings.alert_email_user:
             password = settings.alert_email_password
-            server.starttls()
+            # Without a context, smtplib would give the password to any server.
+            server.starttls(context=ssl.create_default_context())
             server.login(settings.alert_email_user, password.get_secret_value() if password else "")
         server.send_message(message)
 

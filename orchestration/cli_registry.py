@@ -350,7 +350,7 @@ def audit(
     name: Annotated[str, typer.Option(help="Name of the audit whose answers are kept.")] = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Draw rows of the registry by tokens for a person to check, or keep the answers.
+    """Draw rows of the registry by tokens for a reader to check, or keep the answers.
 
     The sample is a CSV file: open each address and fill in answer (confirmed, weak or wrong),
     answered_by and answered_on. With --keep the answers are stored in

@@ -13,6 +13,7 @@ from orchestration.errors import (
     SourceWithheldError,
     TokenshareError,
     TransformError,
+    with_notes,
 )
 from orchestration.files import format_time
 from orchestration.terminal import EXIT_CODES, DataDir, console, output, settings_of
@@ -70,17 +71,13 @@ def _print_night(number: int, night: "Night") -> None:
     for notice in [*night.notices, *night.withheld]:
         console.print("[yellow]note[/]", Text(notice))
     if night.failure is not None:
-        console.print("[red]failed[/]", Text(_text(night.failure)))
+        console.print("[red]failed[/]", Text(with_notes(night.failure)))
 
 
 def _days(days: "Sequence[date]") -> str:
     if len(days) > 3:
         return f"{len(days)} days from {days[0]} to {days[-1]}"
     return ", ".join(map(str, days)) or "none"
-
-
-def _text(error: TokenshareError) -> str:
-    return "\n".join([str(error), *getattr(error, "__notes__", [])])
 
 
 def _print_summary(ended: "Sequence[Night]") -> None:

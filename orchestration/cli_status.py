@@ -19,7 +19,16 @@ DAMAGED, WITHHELD, STALE, LAST_RUN_FAILED = 6, 10, 12, 13
 # If there are several problems, the first of these is the exit code.
 _WORST_FIRST = (DAMAGED, LAST_RUN_FAILED, STALE, WITHHELD)
 _WIDTH, _INDENT = 80, 14
-_FOLDERS = ("landing", "inbox", "warehouse", "candidates", "published", "runs", "dagster")
+_FOLDERS = (
+    "landing",
+    "refused",
+    "inbox",
+    "warehouse",
+    "candidates",
+    "published",
+    "runs",
+    "dagster",
+)
 
 
 def _vintage(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -101,6 +110,7 @@ def read_status(settings: Settings, now: datetime | None = None) -> dict[str, An
     Nothing is locked, written or hashed. Raises TokenshareError if the inbox or the log of the
     vintages cannot be read.
     """
+    from orchestration.landing.store import dumps_set_aside
     from orchestration.publication.vintage import refused_candidates
     from orchestration.run_log import read_runs
 
@@ -136,6 +146,10 @@ def read_status(settings: Settings, now: datetime | None = None) -> dict[str, An
         "last_bad_run": bad[-1].model_dump(mode="json") if bad else None,
         "refused_candidates": {
             path.name: list(rules) for path, rules in refused_candidates(settings).items()
+        },
+        "set_aside": {
+            f"{folder.parent.name}/{folder.name}": why
+            for folder, why in dumps_set_aside(settings).items()
         },
         "next_run": format_time(settings.next_night(now)),
         "bytes": {name: _bytes(settings.data_dir / name) for name in _FOLDERS},
@@ -200,6 +214,9 @@ def _lines(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "last failure", _in_words(status["last_bad_run"])
     for name, rules in status["refused_candidates"].items():
         yield "refused", f"candidate {safe_text(name)}: {safe_text(', '.join(rules))}"
+    for name, why in status["set_aside"].items():
+        source, sha256 = name.split("/")
+        yield "set aside", f"refused/{safe_text(source)}/{safe_text(sha256, 12)}: {why}"
     yield "next run", f"{status['next_run']}, if a scheduler runs"
     sizes = [f"{name} {_size(size)}" for name, size in status["bytes"].items() if size]
     yield "disk", ", ".join([*sizes, f"free {_size(status['free_bytes'])}"])

@@ -47,6 +47,11 @@ def quoted(value: object, length: int = 80) -> str:
     return safe_text(reprlib.repr(value), length)
 
 
+def with_notes(error: BaseException, text: str = "") -> str:
+    """The text of an error, or `text` in its place, and a line for each of its notes."""
+    return "\n".join([text or str(error), *getattr(error, "__notes__", [])])
+
+
 class TokenshareError(Exception):
     """Base of every expected failure. Its message must say what to do."""
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -23,10 +23,10 @@ from orchestration.errors import (
     resource_problem,
 )
 from orchestration.files import BUILDING_PREFIX, naming, remove_leftovers
+from orchestration.gate.run import blockers
 from orchestration.ingestion.ingest import Ingested, ingest_all
 from orchestration.landing.inbox import InboxResult, take_inbox
 from orchestration.landing.store import (
-    REASON,
     DumpRecord,
     land,
     land_shipped,
@@ -35,13 +35,13 @@ from orchestration.landing.store import (
     refused_folder,
     seal_unsealed,
     set_aside,
-    withdraw,
 )
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     Candidate,
     build_candidate,
+    code_fingerprint,
     inputs_fingerprint,
     newest_candidate,
     with_current_inputs,
@@ -67,7 +67,7 @@ from orchestration.pulling.pull import pull as pull_new
 from orchestration.registry.faults import refuse as refuse_faults
 from orchestration.registry.registry import WORKING
 from orchestration.request_logs import ALL_SOURCES
-from orchestration.settings import Settings
+from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
 from orchestration.transformation.raw_tables import create_working_database
 
@@ -209,19 +209,18 @@ def build_or_withhold(
     sources but the primary one (see `publication.withheld`).
 
     `step` gets the sources to withhold; its result is returned. Raises the TransformError of the
-    first attempt if both fail.
+    first attempt if both fail, after the dump that is the cause is set aside.
     """
     try:
         return step(withheld)
     except TransformError as error:
         records = [i.record for i in ingested]
-        more = withhold_new(error, withheld, records, _known_dumps(settings))
-        if not more:
-            raise
-        try:
-            return step(more)
-        except TransformError:
-            raise error from None
+        if more := withhold_new(error, withheld, records, _known_dumps(settings)):
+            with suppress(TransformError):
+                return step(more)
+        if resource_problem(str(error)) is None:
+            _set_aside_the_cause(error, records, settings)
+        raise
 
 
 def transform(
@@ -274,7 +273,8 @@ def publish_or_withhold(
 ) -> Vintage:
     """Publish a candidate. If the gate refuses it only because of sources other than the primary
     one, make and publish a candidate that withholds them (see `publication.withheld`). The refused
-    candidate is kept. After a publication, old vintages are pruned.
+    candidate is kept. If the primary source is at fault, the dump that is the cause is set aside.
+    After a publication, old vintages are pruned.
 
     The caller must hold the writer's lock. Raises what `publish` raises.
     """
@@ -285,9 +285,45 @@ def publish_or_withhold(
         records = [i.record for i in ingested]
         withheld = withhold(refused, candidate.withheld, records, _known_dumps(settings))
         if not withheld:
+            if any(PRIMARY_SOURCE in r.sources for r in blockers(refused.results)):
+                held = {entry["sha256"] for entry in candidate.inputs}
+                _set_aside_the_cause(refused, [r for r in records if r.sha256 in held], settings)
             raise
     candidate = make_candidate(ingested, settings, progress, withheld)
     return publish_or_withhold(candidate, settings, progress)
+
+
+def _set_aside_the_cause(
+    error: TokenshareError, records: Sequence[DumpRecord], settings: Settings
+) -> None:
+    """Set aside the dump that made a run fail, so that the next night does not fail because of it;
+    the error gets a note that says so.
+
+    That is the only one of `records`, from which the tables were made, that is of the primary
+    source and new since the latest vintage, if the same code made that vintage. Otherwise it is not
+    known what is at fault, and all dumps stay.
+    """
+    latest = latest_vintage(settings)
+    if latest is None or latest.manifest["code"]["sha256"] != code_fingerprint():
+        return
+    known = _known_dumps(settings)
+    new = [r for r in records if r.source == PRIMARY_SOURCE and r.sha256 not in known]
+    if len(new) == 1:
+        _set_aside(new[0], error, settings)
+    elif new:
+        error.add_note(
+            f"{len(new)} dumps of {PRIMARY_SOURCE} are new, so none of them is set aside, and the "
+            "next run tries all of them again; to leave a wrong one out, remove its folder from "
+            f"{settings.landing_dir / PRIMARY_SOURCE}"
+        )
+
+
+def _set_aside(record: DumpRecord, error: TokenshareError, settings: Settings) -> None:
+    folder = set_aside(record, str(error), settings)
+    error.add_note(
+        f"{record.original_name} is set aside in {folder}, and the next run goes on without it; to "
+        f"have it tried again, move that folder to {settings.landing_dir / record.source}"
+    )
 
 
 def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
@@ -419,23 +455,16 @@ def _run_night(dump: Path, settings: Settings, progress: Progress) -> RunResult:
         notices = tidy_up(settings)
         progress("landing")
         landed = land(dump, settings)
-        source, sha256 = landed.record.source, landed.record.sha256
-        known = sha256 in _known_dumps(settings)
-        before = refused_folder(source, sha256, settings)
-        if before.exists() and not known:
-            withdraw(landed, settings)
-            raise RefusedDumpError(
-                f"{landed.record.original_name}: was set aside before; {before / REASON} has the "
-                f"reason. To have it tried again, remove {before}"
-            )
+        record = landed.record
+        known = record.sha256 in _known_dumps(settings)
         inbox = InboxResult(landed=[landed])
         notices += landed.notices
         try:
             return _run_on(list_dumps(settings), inbox, notices, settings, progress)
         except (GateRefusedError, TransformError) as error:
-            if not known and resource_problem(str(error)) is None:
-                folder = set_aside(landed.record, str(error), settings)
-                error.add_note(f"the dump is set aside in {folder}")
+            is_aside = refused_folder(record.source, record.sha256, settings).exists()
+            if not known and not is_aside and resource_problem(str(error)) is None:
+                _set_aside(record, error, settings)
             raise
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, ValidationError
 
-from orchestration.errors import TokenshareError, as_user_error, safe_text
+from orchestration.errors import TokenshareError, as_user_error, safe_text, with_notes
 from orchestration.files import append_line, format_time, naming
 from orchestration.settings import Settings
 
@@ -197,7 +197,7 @@ def end_with_error(settings: Settings, run_id: str, error: BaseException) -> Non
         run_id,
         "failed",
         exit_code=(known or TokenshareError()).exit_code,
-        error="\n".join([text, *getattr(error, "__notes__", [])]),
+        error=with_notes(error, text),
     )
 
 

@@ -23,10 +23,13 @@ CONTRACTS_DIR = PROJECT_ROOT / "data_contracts"
 CONFIGURATION_DIR = PROJECT_ROOT / "configuration"
 SHIPPED_LANDING_DIR = PROJECT_ROOT / "data" / "landing"
 # The dumps that are shipped; by default, runs of this checkout land other dumps beside them.
-SHIPPED_DUMPS = (
-    SHIPPED_LANDING_DIR
-    / "openrouter_rankings"
-    / "b5b4ca5fe121f9576d662f413836bf903aefe8af8dfa51274d177b6945916799",
+SHIPPED_DUMPS = tuple(
+    SHIPPED_LANDING_DIR / f"openrouter_{name}" / sha256
+    for name, sha256 in {
+        "app_rankings": "e937a466ada25a28de05420341a767b8565e4319b1bc3b3af6cf579e478a81c4",
+        "rankings": "fd6a21c1dfee74bb24fbc01d63942c74c420f3c22b445e73d5fd6cda48c5fc1c",
+        "task_classifications": "bce8a57838a9fefa088bd05f92465b21b6d798069b339deb9c308e4977bfdf31",
+    }.items()
 )
 # The source that is meant if none is named. Only its errors stop a publication.
 PRIMARY_SOURCE = "openrouter_rankings"

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestration import run_log
-from orchestration.errors import TokenshareError, as_user_error, safe_text
+from orchestration.errors import TokenshareError, as_user_error, safe_text, with_notes
 from orchestration.files import format_time, to_json
 from orchestration.settings import Settings
 
@@ -196,7 +196,7 @@ def print_failure(error: Exception) -> int:
     else:
         text = str(known)
     # Notes, added by `add_note`, tell what else went wrong.
-    lines = "\n".join([text, *getattr(error, "__notes__", [])]).splitlines()
+    lines = with_notes(error, text).splitlines()
     console.print(
         "[bold red]error[/]", Text("\n".join(safe_text(line, _LINE_LENGTH) for line in lines))
     )

@@ -21,6 +21,8 @@ from tests import builders
 os.environ.pop("COLUMNS", None)
 # Tests write into the inbox and run at once; those of the quiet time ask for one.
 os.environ["TOKENSHARE_INBOX_QUIET_SECONDS"] = "0"
+# Runs of a small feed land nothing but that feed; those of the shipped history ask for it.
+os.environ["TOKENSHARE_SHIPPED_HISTORY"] = "false"
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +72,11 @@ def vintage_of(settings: Settings) -> Vintage:
 @pytest.fixture(scope="session")
 def shipped(once: Once) -> tuple[Settings, Vintage]:
     """The shipped history, run and published. Read only."""
-    settings = Settings(data_dir=once("shipped", lambda f: pipeline.run(Settings(data_dir=f))))
+
+    def asking(folder: Path) -> Settings:
+        return Settings(data_dir=folder, shipped_history=True)
+
+    settings = asking(once("shipped", lambda folder: pipeline.run(asking(folder))))
     return settings, vintage_of(settings)
 
 

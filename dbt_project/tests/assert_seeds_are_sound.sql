@@ -1,40 +1,11 @@
--- What must be true of every seed: required columns are filled, keys are unique, values are among
--- those that their column allows, references exist. One test for all seeds: a node of dbt costs
--- 50 ms whatever it does. Returns the values that fail.
-{{ config(meta={'dagster': {'ref': {'name': 'models'}}}) }}
+-- What must be true of the seeds that are not the registry: required columns are filled, keys are
+-- unique, values are among those that their column allows, references exist, and a name of the
+-- other gateway belongs to its model's lab. The registry itself is judged before anything is built
+-- (orchestration/registry/faults.py). One test for all seeds: a node of dbt costs 50 ms whatever it
+-- does. Returns the values that fail.
+{{ config(meta={'dagster': {'ref': {'name': 'gateway_names'}}}) }}
 
 {% set rules = {
-    'labs': {
-        'required': ['lab_id', 'lab_name', 'evidence_url', 'checked_on'],
-        'one_of': {
-            'confidence': ['high', 'medium', 'low', 'contested'],
-        },
-    },
-    'authors': {
-        'required': ['author', 'lab_id'],
-        'refers_to': {
-            'lab_id': ['labs', 'lab_id'],
-        },
-    },
-    'models': {
-        'required': ['base_slug', 'license', 'evidence_url', 'checked_on'],
-        'refers_to': {
-            'lab_id': ['labs', 'lab_id'],
-            'base_lab_id': ['labs', 'lab_id'],
-        },
-        'one_of': {
-            'license': ['open_weight', 'closed', 'unknown'],
-            'confidence': ['high', 'medium', 'low', 'contested'],
-        },
-    },
-    'unattributed_authors': {
-        'required': ['author'],
-        'unique': ['author'],
-    },
-    'routers': {
-        'required': ['base_slug'],
-        'unique': ['base_slug'],
-    },
     'second_opinions': {
         'required': [
             'subject_kind',
@@ -51,18 +22,6 @@
             'opinion_source': [
                 'epoch_ai', 'models_dev', 'third_party_labels', 'openrouter_providers',
             ],
-        },
-    },
-    'providers': {
-        'required': [
-            'provider_slug',
-            'provider_name',
-            'known_from',
-            'evidence_url',
-            'checked_on',
-        ],
-        'one_of': {
-            'confidence': ['high', 'medium', 'low', 'contested'],
         },
     },
     'price_notes': {
@@ -170,10 +129,14 @@ with problems as (
     {% endfor %}
     {% endfor %}
     select
-        cast(null as string) as seed_column,
-        cast(null as string) as value,
-        cast(null as string) as problem
-    where false
+        'gateway_names.lab_id' as seed_column,
+        names.name as value,
+        'its model belongs to another lab' as problem
+    from {{ ref('gateway_names') }} as names
+    left join {{ ref('models') }} as models on names.base_slug = models.base_slug
+    left join {{ ref('authors') }} as authors
+        on split_part(names.base_slug, '/', 1) = authors.author
+    where names.lab_id <> coalesce(models.lab_id, authors.lab_id)
 )
 
 select * from problems

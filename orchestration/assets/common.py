@@ -8,7 +8,13 @@ import dagster as dg
 
 from orchestration import run_log
 from orchestration.contracts.odcs import Table
-from orchestration.errors import ResourceError, RunLockedError, as_user_error, safe_text
+from orchestration.errors import (
+    ResourceError,
+    RunLockedError,
+    as_user_error,
+    safe_text,
+    with_notes,
+)
 from orchestration.files import fingerprint
 from orchestration.settings import PROJECT_ROOT, Settings
 
@@ -55,7 +61,7 @@ def errors_as_failures() -> Iterator[None]:
                 max_retries=_MOST_RETRIES, seconds_to_wait=_FIRST_DELAY_SECONDS * 2**tried
             ) from error
         raise dg.Failure(
-            description="\n".join(safe_text(line, 2000) for line in str(error).splitlines()),
+            description="\n".join(safe_text(line, 2000) for line in with_notes(error).splitlines()),
             metadata={"error": type(error).__name__, "exit_code": error.exit_code},
             allow_retries=False,
         ) from error
@@ -92,6 +98,11 @@ def markdown_text(value: object) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`*", text))))
     space = " " if "`" in text else ""
     return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
+
+
+def markdown_list(lines: Iterable[object]) -> str:
+    """A Markdown list for the UI; "none" without a line."""
+    return "\n".join(f"- {markdown_text(line)}" for line in lines) or "none"
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

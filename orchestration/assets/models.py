@@ -18,6 +18,7 @@ from orchestration.assets.common import (
     markdown_table,
 )
 from orchestration.assets.figures import newest_day
+from orchestration.assets.lineage import column_lineage, known_columns
 from orchestration.assets.registry import CHANGES, newest_changes
 from orchestration.contracts.odcs import Table, published_by_model, tables
 from orchestration.errors import TransformError
@@ -200,14 +201,14 @@ def _events(
                 "select table_name, table_schema from information_schema.tables"
             ).fetchall()
         )
+        known = known_columns(connection)
         for result in results:
             if (key := assets.get(result.unique_id)) and result.ok:
+                metadata = _metadata(connection, result.name, located[result.name])
+                if result.sql:
+                    metadata["dagster/column_lineage"] = column_lineage(result.sql, known)
                 yield dg.MaterializeResult(
-                    asset_key=key,
-                    metadata={
-                        **_metadata(connection, result.name, located[result.name]),
-                        "seconds": result.seconds,
-                    },
+                    asset_key=key, metadata={**metadata, "seconds": result.seconds}
                 )
             elif (check := checks.get(result.unique_id)) and result.status != "skipped":
                 yield dg.AssetCheckResult(

@@ -11,6 +11,7 @@ from orchestration.assets.common import (
     WRITER_POOL,
     code_version,
     errors_as_failures,
+    markdown_list,
     markdown_table,
     markdown_text,
 )
@@ -79,9 +80,7 @@ def check_results(results: tuple[RuleResult, ...]) -> list[dg.AssetCheckResult]:
             metadata={
                 "observed": v.observed,
                 "failing": v.failing,
-                "rows": dg.MetadataValue.md(
-                    "\n".join(f"- {markdown_text(row)}" for row in v.rows) or "none"
-                ),
+                "rows": dg.MetadataValue.md(markdown_list(v.rows)),
             },
         )
         for v in results
@@ -105,6 +104,7 @@ def vintage_metadata(
     return {
         **figures_of(made),
         "vintage_id": made.vintage_id,
+        "created_at": made.manifest["created_at"],
         "published_by_this_run": made.is_new,
         "vintage": dg.MetadataValue.path(str(made.path)),
         "report": dg.MetadataValue.url(f"{url}/report/index.html"),
@@ -170,14 +170,14 @@ def vintage(
     )
 
 
-_EVERYTHING = "everything_published"
+EVERYTHING_PUBLISHED = "everything_published"
 
 
 @dg.multi_asset_check(
-    name=_EVERYTHING,
+    name=EVERYTHING_PUBLISHED,
     specs=[
         dg.AssetCheckSpec(
-            _EVERYTHING,
+            EVERYTHING_PUBLISHED,
             asset="vintage",
             blocking=True,
             description="This run left nothing out: no file of the inbox was refused, no source is "
@@ -209,9 +209,7 @@ def everything_published(
             error=str(problem or ""),
             vintage_id=vintage.vintage_id,
         )
-    left_out = dg.MetadataValue.md(
-        "\n".join(f"- {markdown_text(line)}" for line in str(problem or "nothing").splitlines())
-    )
+    left_out = dg.MetadataValue.md(markdown_list(str(problem or "").splitlines()))
     yield dg.AssetCheckResult(passed=problem is None, metadata={"left_out": left_out})
     with errors_as_failures():
         if problem:

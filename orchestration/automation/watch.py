@@ -1,4 +1,4 @@
-"""What watches runs: the alert of a failed one, vintages made outside Dagster, and old runs."""
+"""What watches runs: the alert of a failed one, runs made outside Dagster, and old runs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,19 +8,28 @@ import duckdb
 
 from orchestration import run_log
 from orchestration.alerts import Alert, advice, send
+from orchestration.assets.common import markdown_list
 from orchestration.assets.figures import newest_day
 from orchestration.assets.models import with_days
-from orchestration.assets.publication import check_results, vintage_metadata
+from orchestration.assets.publication import (
+    EVERYTHING_PUBLISHED,
+    check_results,
+    vintage_metadata,
+)
 from orchestration.automation.freshness import freshness_checks
 from orchestration.contracts.odcs import published_by_model
 from orchestration.errors import TokenshareError, safe_text
+from orchestration.files import format_time
 from orchestration.publication.manifest import read_manifest, vintage_time
 from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
+from orchestration.settings import Settings
 from orchestration.tables import open_tables
 
-# A new instance shows so many of the newest vintages that were made before.
-_MOST_VINTAGES = 60
+# A new instance shows so many of the newest vintages and runs that were made before.
+_MOST_SHOWN = 60
+# The entrances of runs that Dagster does not see.
+_OUTSIDE = ("command_line", "program")
 _INTERRUPTED = 130
 
 
@@ -76,7 +85,7 @@ def alert(context: dg.RunFailureSensorContext, installation: Installation) -> No
         str(settings.ui_url),
     )
     # The last check has recorded what was published, and why the run failed all the same.
-    if not any(event.step_key == "everything_published" for event in failures):
+    if not any(event.step_key == EVERYTHING_PUBLISHED for event in failures):
         run_log.end(
             settings,
             context.dagster_run.run_id,
@@ -145,12 +154,61 @@ def _events(
             )
 
 
+def _run_metadata(run: run_log.Run) -> dict[str, str | int | dg.MarkdownMetadataValue]:
+    """How a run ended. An event has the time of the sensor, so the times of the run are here."""
+    said: dict[str, str | int | dg.MarkdownMetadataValue] = {
+        "run_id": run.run_id,
+        "command": f"tokenshare {run.what}",
+        "started": format_time(run.started),
+        "ended": format_time(run.ended) if run.ended else "never",
+        "outcome": run.state,
+        "left_out": dg.MetadataValue.md(markdown_list(run.error.splitlines())),
+    }
+    if run.exit_code:
+        said |= {"exit_code": run.exit_code, "what_to_do": advice(run.exit_code)}
+    return said
+
+
+def _runs_outside(
+    instance: dg.DagsterInstance, settings: Settings
+) -> Iterator[dg.AssetObservation | dg.AssetCheckEvaluation]:
+    """The runs of the command line that have ended and are not shown yet: an observation of
+    `vintage` for each, and the check with which a run of Dagster ends, unless a newer run of
+    Dagster has said it already."""
+    shown = {
+        str(found.asset_observation.metadata["run_id"].value)
+        for found in instance.fetch_observations(dg.AssetKey("vintage"), limit=1000).records
+        if found.asset_observation and "run_id" in found.asset_observation.metadata
+    }
+    runs = [
+        run
+        for run in run_log.read_runs(settings)
+        if run.what != "pull" and run.state not in ("running", "canceled")
+    ]
+    inside = [n for n, run in enumerate(runs) if run.entrance not in _OUTSIDE]
+    for number, run in list(enumerate(runs))[-_MOST_SHOWN:]:
+        if run.entrance not in _OUTSIDE or run.run_id in shown:
+            continue
+        metadata = _run_metadata(run)
+        yield dg.AssetObservation(
+            "vintage", description=f"{metadata['command']}: {run.state}", metadata=metadata
+        )
+        if number > max(inside, default=-1):
+            yield dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("vintage"),
+                check_name=EVERYTHING_PUBLISHED,
+                passed=not run.is_bad,
+                metadata=metadata,
+            )
+
+
 @dg.sensor(
     name="vintages",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     asset_selection=dg.AssetSelection.checks(*freshness_checks),
-    description="Shows vintages that `tokenshare run` published, as if a run of Dagster had.",
+    description="Shows the runs of `tokenshare run`, also failed ones, and their vintages, as if "
+    "Dagster had made them.",
 )
 def vintages(
     context: dg.SensorEvaluationContext, installation: Installation
@@ -164,9 +222,10 @@ def vintages(
         for found in instance.fetch_materializations(dg.AssetKey("vintage"), limit=1000).records
         if found.asset_materialization
     }
-    folders = [p for p in installation.settings().vintages_dir.glob("*") if vintage_time(p.name)]
-    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
-    for folder in sorted(folders)[-_MOST_VINTAGES:]:
+    settings = installation.settings()
+    folders = [p for p in settings.vintages_dir.glob("*") if vintage_time(p.name)]
+    events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = []
+    for folder in sorted(folders)[-_MOST_SHOWN:]:
         if folder.name in shown:
             continue
         try:
@@ -174,8 +233,9 @@ def vintages(
         except (TokenshareError, duckdb.Error) as error:
             # An older version may have made it, or somebody has damaged it; `verify` tells.
             context.log.warning(f"{folder.name} is not shown: {safe_text(error)}")
+    events += _runs_outside(instance, settings)
     if not events:
-        return dg.SkipReason("every vintage is shown")
+        return dg.SkipReason("every vintage and every run is shown")
     keys = [key for checks in freshness_checks for key in checks.check_keys]
     return dg.SensorResult(asset_events=events, run_requests=[dg.RunRequest(asset_check_keys=keys)])
 

@@ -303,9 +303,9 @@ def land(
     then `as_of` replaces it, whatever stated it, and stays until the next correction.
 
     Raises RefusedDumpError if the file is not a dump of its source, if none of its rows is valid,
-    if `as_of` contradicts the dump or its manifest without being a correction, or if there is
-    nothing landed to correct. Raises CorruptLandingError if this dump was landed before and has
-    changed since.
+    if `as_of` contradicts the dump or its manifest without being a correction, if there is nothing
+    landed to correct, or if the dump was set aside. Raises CorruptLandingError if this dump was
+    landed before and has changed since.
     """
     now = now or datetime.now(UTC)
     if found := find_log(path, source_name):
@@ -316,6 +316,11 @@ def land(
     _refuse_second_source(settings, read.source.name, sha256, read.dump.name)
     if final.exists():
         return _land_again(final, read, settings, now, correction or "")
+    if (aside := refused_folder(read.source.name, sha256, settings)).exists():
+        raise RefusedDumpError(
+            f"{read.dump.name}: was set aside before: {_reason(aside)}. To have it tried again, "
+            f"move {aside} to {final.parent}"
+        )
     if correction is not None:
         raise RefusedDumpError(
             f"{read.dump.name}: is not landed, so there is nothing to correct; land it without "
@@ -535,7 +540,7 @@ def set_aside(record: DumpRecord, reason: str, settings: Settings) -> Path:
     returns its new folder.
 
     The caller must hold the writer's lock, and no vintage may be made from the dump. It is then
-    not read again. To have it read, land the file in that folder.
+    neither read nor landed again. To have it read, move its folder back.
     """
     folder = settings.landing_dir / record.source / record.sha256
     target = refused_folder(record.source, record.sha256, settings)
@@ -549,6 +554,20 @@ def set_aside(record: DumpRecord, reason: str, settings: Settings) -> Path:
 def refused_folder(source: str, sha256: str, settings: Settings) -> Path:
     """The folder of a dump that was set aside; it exists only if the dump was."""
     return settings.data_dir / "refused" / source / sha256
+
+
+def dumps_set_aside(settings: Settings) -> dict[Path, str]:
+    """The folders of the dumps that were set aside, each with its reason, cut to one line."""
+    folders = sorted((settings.data_dir / "refused").glob("*/*"))
+    return {folder: _reason(folder) for folder in folders}
+
+
+def _reason(folder: Path) -> str:
+    try:
+        text = (folder / REASON).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        text = f"its reason cannot be read: {error.strerror}"
+    return safe_text(" ".join(text.split()), 300)
 
 
 def _move_into_place(building: Path, final: Path) -> None:

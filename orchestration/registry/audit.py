@@ -1,4 +1,4 @@
-"""Draw rows of the registry for a person to compare with their evidence, and keep the answers.
+"""Draw rows of the registry for a reader to compare with their evidence, and keep the answers.
 
 Rows are drawn without replacement, with a probability that grows with the tokens that rest on them
 (A. Efraimidis, P. Spirakis, *Weighted random sampling with a reservoir*, 2006). The same seed draws
@@ -98,7 +98,7 @@ def draw(
 
 
 def write_sample(path: Path, drawn: Iterable[Mapping[str, Any]]) -> None:
-    """Write drawn rows for a person to fill in `answer`, `answered_by` and `answered_on`."""
+    """Write drawn rows for a reader to fill in `answer`, `answered_by` and `answered_on`."""
     _write(path, COLUMNS, drawn)
 
 

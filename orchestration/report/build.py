@@ -23,10 +23,12 @@ from orchestration.report.sections import SECTIONS
 from orchestration.report.sections.headline import Preview
 from orchestration.report.sections.headline import preview as make_preview
 from orchestration.settings import PRIMARY_SOURCE, Settings
+from orchestration.sources import SOURCES
 from orchestration.tables import open_tables, rows, sql_text
 
 QUERIES_DIR = Path(__file__).parent / "queries"
 PREVIEW_NAME = "preview.png"
+_NOT_DRAWN = ("apps", "tasks")
 
 
 def query_text(name: str) -> str:
@@ -83,6 +85,15 @@ def _report_url(vintage_id: str, settings: Settings) -> str:
     return f"{vintages}/{vintage_id}/report/"
 
 
+def _credit(citations: Sequence[str], inputs: Sequence[Row], vintage_id: str) -> str:
+    """Whose numbers the charts draw. It is in every picture and description, because people share
+    them without the page. Apps and tasks are in no chart, so only the page cites them."""
+    drawn = {i["citation"] for i in inputs if SOURCES[i["source"]].kind not in _NOT_DRAWN}
+    others = {i["citation"] for i in inputs} - drawn
+    shown = dict.fromkeys(c for c in citations if c not in others)
+    return " ".join([*shown, f"tokenshare, vintage {vintage_id}."])
+
+
 @dataclass(frozen=True)
 class Page:
     """The report of a vintage: its HTML, and the content of the preview picture."""
@@ -124,8 +135,7 @@ def render(
     chapters = [
         (c.anchor, c.title, _section_html(c.anchor, made.get(c.anchor), common)) for c in SECTIONS
     ]
-    # This is in every picture and description, because people share them without the page.
-    credit = " ".join([*dict.fromkeys(citations), f"tokenshare, vintage {vintage_id}."])
+    credit = _credit(citations, inputs, vintage_id)
     specs = {
         element: charts.with_credit(spec, credit)
         for section in made.values()

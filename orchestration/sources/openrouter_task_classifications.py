@@ -115,8 +115,10 @@ def _parse(dump: Dump) -> ParsedDump:
 SOURCE = Source(
     name="openrouter_task_classifications",
     kind="tasks",
-    license="citation required",
-    citation="Source: OpenRouter (openrouter.ai/rankings), as of {as_of}.",
+    license="CC BY 4.0",
+    citation=(
+        "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}. Licensed under CC BY 4.0."
+    ),
     url="https://openrouter.ai/api/v1/classifications/task",
     layouts="JSON with `data`, an object with `classifications` and `macro_categories`",
     recognizes=_recognizes,

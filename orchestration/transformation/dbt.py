@@ -29,7 +29,7 @@ REDUCE = ("build", "--exclude-resource-type", "unit_test", "--select", "tag:requ
 
 @dataclass(frozen=True)
 class NodeResult:
-    """The result of one dbt node."""
+    """The result of one dbt node. `sql` is what dbt compiled, and empty for a seed."""
 
     unique_id: str
     resource_type: str
@@ -38,6 +38,7 @@ class NodeResult:
     message: str
     failures: int
     seconds: float
+    sql: str = ""
 
     @property
     def ok(self) -> bool:
@@ -171,6 +172,7 @@ def run_dbt(
             message=r.message or "",
             failures=r.failures or 0,
             seconds=r.execution_time,
+            sql=getattr(r.node, "compiled_code", None) or "",
         )
         for r in outcome.result
     ]

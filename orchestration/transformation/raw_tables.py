@@ -25,7 +25,7 @@ from orchestration.tables import sql_text
 from orchestration.transformation.request_days import REQUEST_DAYS_SCHEMA, reduce_requests
 
 # Sums of tokens are 64-bit integers, and their squares must fit into 38 digits. This limit leaves a
-# factor of 9. All tokens of the shipped history are 0.002 of it.
+# factor of 9. All tokens of the shipped history are 0.0022 of it.
 _MOST_TOKENS = 10**18
 
 _DUMPS_SCHEMA = pa.schema(

@@ -1135,6 +1135,20 @@ def test_an_incomplete_month_is_not_judged_by_its_prices(ask: Spoil) -> None:
         assert "in 1 rows" in ask(rule).observed
 
 
+@pytest.mark.parametrize(("read_on", "judged"), [("2026-01-07", True), ("2026-01-08", False)])
+def test_a_month_that_began_without_a_catalogue_is_not_stopped_by_its_prices(
+    ask: Spoil, read_on: str, judged: bool
+) -> None:
+    """A first pull after months without one brings days that no catalogue can price any more."""
+    prices = (
+        f"select * replace (greatest(valid_from, date '{read_on}') as valid_from, "
+        "date '2026-02-11' as last_seen_on) from t where valid_to is null"
+    )
+    found = ask("PRICE_COVERAGE_FLOOR", price_coverage_monthly=covered(0.1), price_history=prices)
+    assert found.passed is not judged
+    assert not ask("PRICE_COVERAGE", price_coverage_monthly=covered(0.1)).passed
+
+
 def test_a_lost_settled_day_is_a_restatement(ask: Spoil) -> None:
     lost = "select * from t where usage_date < date '2026-02-01'"
     assert ask("RESTATEMENT", True, usage_daily=lost).failing > 0

@@ -298,23 +298,30 @@ TABLES = {
             label_evidence as "Evidence", measured_windows::varchar as "Windows here",
             pct(newest_token_share) as "Share of tokens",
             coalesce(why_not, limits, '–') as "What it does not say"
-        from use_coverage order by is_measurable, named_by, use_name""",
+        from use_coverage
+        order by newest_token_share desc nulls last, is_measurable, named_by, use_name""",
     "Apps that identify themselves;": """
         select rank || '. ' || app_name as "App", tok(tokens) as "Tokens",
             pct(share_of_listed) as "Share of listed",
             num(tokens_per_request, 0) as "Tokens per request"
-        from app_usage where window_end = '2026-02-28' order by rank""",
+        from app_usage where window_end = (select max(window_end) from app_usage)
+            and window_days = 30 order by rank limit 20""",
     "Shares of what the source could classify.": """
         select display_name as "Task", use as "Use",
             pct(classified_token_share) as "Share of tokens",
             pct(classified_usage_share) as "Share of requests",
             pct(listed_token_share) as "Tokens of listed models"
-        from task_usage where window_end = '2026-02-28' order by classified_token_share desc""",
+        from task_usage where window_end = (select max(window_end) from task_usage)
+        order by classified_token_share desc, tag""",
     "Of all classified tokens, between these bounds.": """
         select spaced(use) as "Use", origin as "Origin",
             bounds(sum(classified_token_share_low), sum(classified_token_share_high)) as "Between"
-        from task_usage_by_origin where window_end = '2026-02-28' and lens = 'author_hq'
-        group by use, origin order by use, sum(classified_token_share_low) desc, origin""",
+        from task_usage_by_origin as t
+        where lens = 'author_hq' and window_end = (select max(window_end) from task_usage_by_origin)
+        group by use, origin
+        order by (select sum(classified_token_share) from task_usage as a where a.use = t.use
+                and window_end = (select max(window_end) from task_usage)) desc nulls last,
+            use, sum(classified_token_share_low) desc, origin""",
     "The latest restatements:": """
         select min(usage_date)::varchar as "First day", max(usage_date)::varchar as "Last day",
             num(min(read_after_minutes) / 60, 1) || ' hours' as "Read after the last day",
@@ -567,16 +574,22 @@ SENTENCES = {
             || (a.start + 6) || ', models of labs in China held '
             || replace(a.read, 'as known then', 'as known when each day began')
             || '; those of labs in the United States ' || b.read || '. The lead is '
-            || (select string_agg(replace(pts(s), '+', '') || ' points as known ' || view || ' ('
-                || pts(l) || ' to ' || pts(h) || ')', ' and ' order by view desc) from lead)
-            || '. In both readings it holds even if every unidentified token were American.'
+            || (select string_agg(said, ' and ' order by view desc) from (
+                select replace(pts(s), '+', '') || ' points as known '
+                    || string_agg(view, ' and ' order by view desc) || ' (' || pts(l) || ' to '
+                    || pts(h) || ')' as said, max(view) as view
+                from lead group by s, l, h))
+            || (select if(max(l) <= 0, '. Who leads is not identified: the bounds overlap.',
+                '. In both readings it holds even if every unidentified token were American.')
+                from lead)
         from reads as a, reads as b where a.origin = $a and b.origin = $b""",
     **{
         f"headline 2 {origin}": LATEST + f"""
-        select '{start} ' || string_agg(pct(s) || ' as known ' || view
-                || if('{origin}' = 'unidentified', '', ', ' || bounds(l, h)), ' '
-                order by view desc)
-        from latest where origin = '{origin}'"""
+        select '{start} ' || string_agg(said, ' ' order by view desc) from (
+            select pct(s) || ' as known ' || string_agg(view, ' and ' order by view desc)
+                || if('{origin}' = 'unidentified', '', ', ' || bounds(l, h)) as said,
+                max(view) as view
+            from latest where origin = '{origin}' group by s, l, h)"""
         for origin, start in (("CN", "1. China"), ("US", "2. United States"),
                               ("unidentified", "Unidentified"))
     },
@@ -591,9 +604,10 @@ SENTENCES = {
     "crossover": """
         select 'Between China and the United States: ' || string_agg('As known ' || registry_view
             || ', the weekly lead first went to China in the week of ' || first_lead
-            || ' and last changed hands in the week of ' || last_change || '. From ' || robust_since
-            || ' on, no assignment of unidentified tokens turns it around. The trend behind '
-            || 'the single weeks crossed in the week of ' || trend_change
+            || ' and last changed hands in the week of ' || last_change
+            || coalesce('. From ' || robust_since || ' on, no assignment of unidentified tokens '
+                || 'turns it around', '')
+            || '. The trend behind the single weeks crossed in the week of ' || trend_change
             || ', with an interval of about 90 % from ' || interval_low || ' to ' || interval_high,
             '. ' order by registry_view desc) || '. '
         from crossover where lens = 'author_hq' and grain = 'weekly' and origin = $a
@@ -619,10 +633,13 @@ SENTENCES = {
             || string_agg(num(average_usd_per_million_tokens, 2) || ' US dollars ('
                 || num(average_usd_per_million_tokens_low, 2) || ' to '
                 || num(average_usd_per_million_tokens_high, 2) || ') for models from '
-                || if(origin = 'US', 'the ', '') || title(origin), ', ' order by origin) || '. '
+                || if(origin = 'US', 'the ', '') || title(origin) || ' ('
+                || pct(priced_token_share) || ' of their tokens have a price)', ', '
+                order by origin) || '. '
             || (select string_agg(pct(priced_stale_tokens / priced_tokens)
-                    || ' of the priced tokens of ' || mon(period_start)
-                    || ' rest on stale prices, last seen days before they were used.', ' ')
+                    || ' of the priced tokens of ' || mon(period_start), ', '
+                    order by price_coverage_monthly.period_start desc)
+                || ' rest on stale prices, last seen days before they were used.'
                 from price_coverage_monthly where priced_stale_tokens >= priced_tokens / 100)
         from spend_by_origin_monthly
         where lens = 'author_hq' and origin in ($a, $b) and period_start = $month
@@ -638,7 +655,8 @@ SENTENCES = {
         group by period_start""",
     "spend 1": """
         select 'In ' || mon(period_start) || ', as known then: ' || string_agg(title(origin) || ' '
-            || pct(token_share) || ' of tokens and ' || pct(spend_share) || ' of list dollars ('
+            || pct(token_share) || ' of tokens (' || pct(priced_token_share)
+            || ' of them have a price) and ' || pct(spend_share) || ' of list dollars ('
             || bounds(least(spend_share_at_low, spend_share_at_high),
                 greatest(spend_share_at_low, spend_share_at_high))
             || ' if all models share one split and completions cost more than prompts; sharp '
@@ -672,6 +690,18 @@ SENTENCES = {
             || 'another country, ' || home_cheapest_model || ' was ' || pct(1 - home_price_ratio)
             || ' cheaper.'
         from price_quality where origin = 'CN' order by period_start desc limit 1""",
+    "uses": """
+        with uses as (
+            select lower(use_name) as name, sum(classified_token_share) as share
+            from task_usage inner join use_coverage using (use)
+            where window_end = (select max(window_end) from task_usage)
+            group by use_name order by share desc limit 2
+        )
+        select 'This vintage has answers for ' || (select count(*) from use_coverage
+                where measured_windows > 0) || ' uses: of the tokens that the source could '
+            || 'classify, ' || string_agg(pct(share) || ' were for ' || name, ' and '
+                order by share desc) || '. Not measurable with any source here: OCR'
+        from uses""",
     "revisions": """
         select 'The month whose two readings differ most: ' || mon(period_start) || ', '
             || title(origin) || ' ' || share(share_then, share_then, share_high_then)

@@ -18,7 +18,7 @@ from orchestration.gate.run import rule_titles
 from orchestration.landing.store import land, list_dumps
 from orchestration.publication.vintage import latest_vintage
 from orchestration.resources.installation import Installation
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import PROJECT_ROOT, SHIPPED_DUMPS, Settings
 from tests import builders
 
 
@@ -178,14 +178,16 @@ def test_the_inbox_sensor_asks_for_one_run_per_state(
 
 
 def test_landing_keeps_no_shipped_history_out_for_another_source(
-    settings: Settings, drop: Callable[[str, bytes], Path]
+    settings: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchestration.assets.landing import landed_dumps
 
+    monkeypatch.setenv("TOKENSHARE_SHIPPED_HISTORY", "true")
     land(drop("2026-08-23.json", builders.catalogue({"a/b": ("0", "0")})), settings)
     installation = Installation(data_dir=str(settings.data_dir))
     assert dg.materialize([landed_dumps], resources={"installation": installation}).success
-    assert {r.source for r in list_dumps(settings)} == {"openrouter_models", "openrouter_rankings"}
+    shipped = {folder.parent.name for folder in SHIPPED_DUMPS}
+    assert {r.source for r in list_dumps(settings)} == {"openrouter_models", *shipped}
 
 
 def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
@@ -220,6 +222,7 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     assert made.metadata["published_by_this_run"].value is True
     assert "| CN |" in str(made.metadata["shares"].value)
     look_at_what_the_lists_changed(result)
+    look_at_the_lineage_of_columns(definitions, small, result)
 
     again = run_job(definitions, small, instance, "candidate", "vintage")
     assert again.success
@@ -244,6 +247,53 @@ def put_two_catalogues_and_a_provider_list(inbox: Path) -> None:
         builders.write(inbox, f"{day}.json", builders.catalogue(prices))
     stated = {"anthropic": "US", "mistral": "DE", "newcomer": None}
     builders.write(inbox, "2026-06-01.json", builders.providers(stated))
+
+
+def look_at_the_lineage_of_columns(
+    definitions: dg.Definitions, small: Settings, result: dg.ExecuteInProcessResult
+) -> None:
+    made = [e.step_materialization_data.materialization for e in
+            result.get_asset_materialization_events()]  # fmt: skip
+    sources = {
+        m.asset_key: {
+            column: {(d.asset_key, d.column_name) for d in deps}
+            for column, deps in m.metadata["dagster/column_lineage"].value.deps_by_column.items()
+        }
+        for m in made
+        if "dagster/column_lineage" in m.metadata
+    }
+    with duckdb.connect(str(small.database_path), read_only=True) as connection:
+        columns: dict[tuple[str, str], list[str]] = {}
+        for schema, table, column in connection.execute(
+            "select table_schema, table_name, column_name from information_schema.columns "
+            "order by ordinal_position"
+        ).fetchall():
+            columns.setdefault((schema, table), []).append(column)
+    has_columns = {
+        dg.AssetKey(["raw", name] if schema == "raw" else [name]): found
+        for (schema, name), found in columns.items()
+    }
+    graph = definitions.resolve_asset_graph()
+    by_dbt = {m.asset_key for m in made if "dbt" in (graph.get(m.asset_key).kinds or ())}
+    assert set(sources) == {k for k in by_dbt if graph.get(k).group_name != "registry"}
+    for key, lineage in sources.items():
+        assert list(lineage) == has_columns[key], key
+        for parent, column in set().union(*lineage.values()):
+            assert parent in graph.get(key).parent_keys, key
+            assert column in has_columns[parent], key
+    of_usage = sources[dg.AssetKey("usage_daily")]
+    priced = dg.AssetKey("int_usage_priced")
+    assert of_usage["origin"] == {(priced, "headquarters")}
+    assert of_usage["list_spend_usd"] == {
+        (priced, name) for name in ("tokens", "prompt_e18", "completion_e18")
+    }
+    assert of_usage["requests"] == set(), "the rankings do not count requests"
+    # Every published share leads to the tokens that were landed.
+    reached = {(dg.AssetKey("share_by_origin"), "share")}
+    while more := {dep for key, column in reached for dep in sources.get(key, {}).get(column, ())
+                   } - reached:  # fmt: skip
+        reached |= more
+    assert (dg.AssetKey(["raw", "openrouter_rankings"]), "tokens") in reached
 
 
 def newest_changes(result: dg.ExecuteInProcessResult) -> dict[str, str]:

@@ -24,10 +24,7 @@ from tests.bench import bare_sql
 DATA_TESTS = {
     "assert_tokens_conserved",
     "assert_spend_adds_up",
-    "assert_registry_periods_do_not_overlap",
-    "assert_registry_is_consistent",
     "assert_seeds_are_sound",
-    "assert_provider_periods_do_not_overlap",
 }
 
 
@@ -162,82 +159,29 @@ def test_data_tests_pass_on_what_a_run_made(untouched: Settings) -> None:
             id="a lens without spend",
         ),
         pytest.param(
-            "assert_registry_periods_do_not_overlap",
-            "insert into registry.authors (author, lab_id) values ('openai', 'google')",
-            id="an author of two labs",
-        ),
-        pytest.param(
-            "assert_registry_periods_do_not_overlap",
-            "insert into registry.labs (lab_id, headquarters, valid_from) "
-            "values ('openai', 'CA', date '2026-01-01')",
-            id="a lab in two countries",
-        ),
-        pytest.param(
-            "assert_registry_periods_do_not_overlap",
-            "insert into registry.labs (lab_id, headquarters, valid_from, valid_to) "
-            "values ('new-lab', 'CA', date '2026-01-01', date '2026-01-01')",
-            id="a period without a day",
-        ),
-        pytest.param(
-            "assert_registry_periods_do_not_overlap",
-            "insert into registry.models (base_slug, license) "
-            "values ('a/m', 'open_weight'), ('a/m', 'closed')",
-            id="open and closed at once",
-        ),
-        pytest.param(
             "assert_seeds_are_sound",
-            "update registry.models set evidence_url = null where base_slug = 'openai/gpt-4o'",
+            "update registry.use_map set evidence_url = null where tag = 'code:debugging'",
             id="a row without evidence",
         ),
         pytest.param(
             "assert_seeds_are_sound",
-            "insert into registry.routers select * from registry.routers limit 1",
+            "insert into registry.uses select * from registry.uses limit 1",
             id="a key that is there twice",
         ),
         pytest.param(
             "assert_seeds_are_sound",
-            "update registry.models set license = 'open source' where base_slug = 'openai/gpt-4o'",
+            "update registry.second_opinions set field = 'country' where field = 'headquarters'",
             id="a value that no column allows",
         ),
         pytest.param(
             "assert_seeds_are_sound",
-            "update registry.models set base_lab_id = 'nobody' where base_slug = 'openai/gpt-4o'",
+            "update registry.gateway_names set lab_id = 'nobody' where dataset = 'labs'",
             id="a lab that is in no row of labs",
         ),
         pytest.param(
-            "assert_registry_is_consistent",
-            "insert into registry.models (base_slug, lab_id, license) "
-            "values ('openai/gpt-4o', 'google', 'closed')",
+            "assert_seeds_are_sound",
+            "update registry.gateway_names set lab_id = 'google' where base_slug like 'openai/%'",
             id="a model of another lab than its author",
-        ),
-        pytest.param(
-            "assert_registry_is_consistent",
-            "insert into registry.models (base_slug, license, revealed_as, revealed_on, known_from)"
-            " values ('openrouter/x', 'closed', 'a/m', date '2026-01-02', date '2026-01-02')",
-            id="known on the day of the reveal itself",
-        ),
-        pytest.param(
-            "assert_registry_is_consistent",
-            "insert into registry.authors (author, lab_id) values ('OpenAI', 'openai')",
-            id="a key in upper case",
-        ),
-        pytest.param(
-            "assert_registry_is_consistent",
-            "insert into registry.unattributed_authors (author) values ('openai')",
-            id="mapped and deliberately unmapped",
-        ),
-        pytest.param(
-            "assert_provider_periods_do_not_overlap",
-            "insert into registry.providers (provider_slug, headquarters, valid_from, known_from) "
-            "values ('moonshotai', 'CN', date '2026-01-01', date '2026-05-22')",
-            id="a provider in two countries",
-        ),
-        pytest.param(
-            "assert_provider_periods_do_not_overlap",
-            "insert into registry.providers (provider_slug, headquarters, valid_from, valid_to, "
-            "known_from) values ('new', 'CA', date '2026-01-02', date '2026-01-01', "
-            "date '2026-05-22')",
-            id="a provider's period without a day",
         ),
     ],
 )

@@ -394,7 +394,7 @@ def test_the_command_prints_what_to_try_steps_hides_the_key_and_ends_on_ctrl_c()
         said = [process.stdout.readline() for _ in range(4)]
         address = said[0].split()[0]
         assert f"tokenshare run --source-url {address}\n" in said[2]
-        assert "days after 2026-08-31 are made up" in said[0]
+        assert "days after 2026-10-09 are made up" in said[0]
         stepped = f"the newest snapshot is now of {yesterday + timedelta(days=1)}\n"
         assert process.stdout.readline() == stepped
         with httpx.Client(base_url=address, trust_env=False) as client:

@@ -277,6 +277,70 @@ def test_a_vintage_of_the_command_line_is_shown_once_with_its_numbers_and_checks
     assert isinstance(outside(restated_base, instance), dg.SkipReason)
 
 
+def shown_runs(settings: Settings, instance: dg.DagsterInstance) -> dict[str, list[bool]]:
+    """The runs that the sensor shows, by id, with the results of the last check of each."""
+    found = outside(settings, instance)
+    events = found.asset_events if isinstance(found, dg.SensorResult) else ()
+    runs: dict[str, list[bool]] = {}
+    for event in events:
+        instance.report_runless_asset_event(event)
+        run_id = str(event.metadata["run_id"].value)
+        if isinstance(event, dg.AssetObservation):
+            runs[run_id] = []
+        else:
+            assert isinstance(event, dg.AssetCheckEvaluation)
+            assert (event.asset_key.path, event.check_name) == (["vintage"], "everything_published")
+            runs[run_id].append(event.passed)
+    return runs
+
+
+def test_failed_runs_of_the_command_line_turn_the_last_check_red_until_a_good_one(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    night = datetime(2026, 11, 28, 2, 45, tzinfo=UTC)
+
+    def ended(run_id: str, exit_code: int, hours: int, entrance: run_log.Entrance) -> None:
+        started = night + timedelta(hours=hours)
+        run_log.begin(settings, "run", entrance, run_id, started)
+        run_log.end(
+            settings, run_id, "failed" if exit_code else "nothing_new", exit_code=exit_code,
+            error="DAY_TOTAL: <b>2026-02-11</b>" if exit_code else "",
+            ended=started + timedelta(seconds=30),
+        )  # fmt: skip
+
+    ended("refused", 5, 0, "command_line")
+    assert shown_runs(settings, instance) == {"refused": [False]}
+    (record,) = instance.fetch_observations(dg.AssetKey("vintage"), limit=10).records
+    seen = record.asset_observation
+    assert seen is not None
+    assert {name: seen.metadata[name].value for name in ("started", "ended", "outcome")} == {
+        "started": "2026-11-28T02:45:00Z", "ended": "2026-11-28T02:45:30Z", "outcome": "failed",
+    }  # fmt: skip
+    assert str(seen.metadata["left_out"].value) == "- `DAY_TOTAL: <b>2026-02-11</b>`"
+    assert "gate" in str(seen.metadata["what_to_do"].value)
+    assert shown_runs(settings, instance) == {}
+
+    ended("good", 0, 1, "command_line")
+    assert shown_runs(settings, instance) == {"good": [True]}
+    # A run of Dagster that ended later has answered the check itself.
+    ended("locked", 7, 2, "command_line")
+    ended("of-dagster", 0, 3, "schedule")
+    assert shown_runs(settings, instance) == {"locked": []}
+
+
+def test_a_killed_run_is_shown_and_one_that_is_at_work_or_canceled_is_not(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    run_log.begin(settings, "run", "command_line", "at-work")
+    run_log.begin(settings, "run", "command_line", "canceled")
+    run_log.end(settings, "canceled", "canceled", exit_code=130)
+    # The system frees the lock of a process that is killed; its file stays without an end.
+    at_work = settings.runs_dir / "at-work.jsonl"
+    text = at_work.read_text(encoding="utf-8").replace("at-work", "killed")
+    at_work.with_stem("killed").write_text(text, encoding="utf-8")
+    assert shown_runs(settings, instance) == {"killed": [False]}
+
+
 @pytest.mark.parametrize(("age", "passed"), [(1, True), (3, False)])
 def test_freshness_looks_at_the_newest_day_in_the_data_not_at_the_time_of_the_event(
     instance: dg.DagsterInstance, age: int, passed: bool
@@ -287,6 +351,8 @@ def test_freshness_looks_at_the_newest_day_in_the_data_not_at_the_time_of_the_ev
     instance.report_runless_asset_event(
         dg.AssetMaterialization("vintage", metadata={LAST_UPDATED: end_of(newest)})
     )
+    # As for a run of the command line, which says nothing of the data.
+    instance.report_runless_asset_event(dg.AssetObservation("vintage", metadata={"run_id": "x"}))
     (checks,) = freshness_checks
     key = dg.AssetCheckKey(dg.AssetKey("vintage"), "freshness_check")
     job = dg.Definitions(

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,15 +27,17 @@ from orchestration.contracts.odcs import tables
 from orchestration.diff.usage import compare_vintages
 from orchestration.errors import (
     GateRefusedError,
+    RefusedDumpError,
     SourceWithheldError,
     TokenshareError,
+    TransformError,
     VerificationError,
 )
 from orchestration.files import sha256_file, to_json
 from orchestration.ingestion.ingest import ingest_all
-from orchestration.landing.store import land, list_dumps
+from orchestration.landing.store import dumps_set_aside, land, list_dumps
 from orchestration.publication.candidate import build_candidate, citations, inputs_fingerprint
-from orchestration.publication.manifest import read_manifest, seal_manifest, set_latest
+from orchestration.publication.manifest import Withheld, read_manifest, seal_manifest, set_latest
 from orchestration.publication.retention import read_history
 from orchestration.publication.verify import verify
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
@@ -242,20 +244,75 @@ def test_a_refused_candidate_changes_nothing_and_is_published_once_a_threshold_l
     assert str(kept) in message
     assert named in (kept / "gate" / "index.html").read_text(encoding="utf-8")
     assert (kept / "tables" / "usage_daily.parquet").exists()
+
+    # The next night goes on without the dump, also if the same bytes come again.
+    ((aside, why),) = dumps_set_aside(small).items()
+    assert "DAY_TOTAL" in why
+    assert sum(str(aside) in note for note in refused.value.__notes__) == 1
+    assert "no dump and no code has changed" in pipeline.run(small).vintage.why_not
+    back = small.landing_dir / "openrouter_rankings"
+    with pytest.raises(RefusedDumpError, match=rf"set aside before: .*DAY_TOTAL.* to {back}$"):
+        land_feed(small, drop, times(2.5, lambda day: day == named))
+    # Somebody moves it back, so that it is tried again.
+    aside.rename(back / aside.name)
     refused_again = in_dagster(small)
     assert not refused_again.success
+    (failure,) = [e for e in refused_again.all_events if e.is_step_failure]
+    said = str(failure.step_failure_data.user_failure_data.description)
+    assert f"later.csv is set aside in {aside}, and the next run goes on without it" in said
     judged = {c.check_name: c for c in refused_again.get_asset_check_evaluations()}
     assert not judged["gate_day_total"].passed
     assert named in str(judged["gate_day_total"].metadata["rows"].value)
     assert [e.step_key for e in refused_again.all_events if e.is_step_failure] == ["vintage"]
     assert not [e for e in refused_again.all_events if e.is_step_up_for_retry]
     assert small.latest_path.read_bytes() == before
+    # A dump that came after the refused candidate was made is not the cause.
+    land_feed(small, drop, count=COUNT + 1)
+    assert not in_dagster(small).success
+    assert list(dumps_set_aside(small)) == [aside]
+    (came_after,) = [r for r in list_dumps(small) if r.original_name == "later.csv"]
+    shutil.rmtree(back / came_after.sha256)
 
     day_total = limits().day_total.model_copy(update={"max_factor": 3.0})
     wider = limits().model_copy(update={"day_total": day_total})
     monkeypatch.setattr("orchestration.gate.rules.limits", lambda: wider)
+    aside.rename(back / aside.name)
     assert pipeline.publish_newest(small).is_new
     assert not pipeline.run(small).vintage.is_new, "it is not published twice"
+
+
+@pytest.mark.parametrize(
+    ("case", "note"),
+    [
+        ("one new dump", "later.csv is set aside in "),
+        ("two new dumps", "2 dumps of openrouter_rankings are new, so none of them is set aside"),
+        ("other code", ""),
+        ("a full disk", ""),
+        ("nothing new", ""),
+    ],
+)
+def test_a_dump_from_which_no_tables_can_be_built_is_set_aside_if_it_is_the_only_cause(
+    small: Settings, drop: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch,
+    case: str, note: str,
+) -> None:  # fmt: skip
+    if case != "nothing new":
+        land_feed(small, drop, count=COUNT + 1)
+    if case == "two new dumps":
+        land_feed(small, drop, count=COUNT + 2)
+    if case == "other code":
+        monkeypatch.setattr("orchestration.pipeline.code_fingerprint", lambda: "other")
+    landed = list_dumps(small)
+    text = "IO Error: No space left on device" if case == "a full disk" else "a test failed"
+
+    def step(withheld: Sequence[Withheld]) -> None:
+        raise TransformError(text)
+
+    with pytest.raises(TransformError, match=text) as failed:
+        pipeline.build_or_withhold(step, ingest_all(landed, small), small)
+    notes = getattr(failed.value, "__notes__", [])
+    assert [n[: len(note)] for n in notes] == ([note] if note else [])
+    assert len(list_dumps(small)) == len(landed) - len(dumps_set_aside(small))
+    assert len(dumps_set_aside(small)) == (case == "one new dump")
 
 
 @pytest.fixture(scope="module")
@@ -901,15 +958,6 @@ def test_a_damaged_warehouse_is_made_anew(small: Settings) -> None:
         path.write_bytes(path.read_bytes()[:50])
     create_working_database(ingest_all(list_dumps(small), small), small)
     assert [path.read_bytes() for path in files] == right
-
-
-def test_a_catalogue_that_is_landed_first_does_not_stand_for_usage(
-    settings: Settings, drop: Callable[[str, bytes], Path]
-) -> None:
-    content = builders.catalogue({"openai/gpt-4o": ("0.000001", "0.000002")})
-    land(drop("2026-08-23.json", content), settings)
-    records, _ = pipeline.land_waiting(settings)
-    assert {r.source for r in records} == {"openrouter_models", "openrouter_rankings"}
 
 
 def test_a_cut_catalogue_is_withheld_and_returns_when_it_is_mended(

@@ -23,7 +23,7 @@ from orchestration.errors import PullError
 from orchestration.files import sha256_bytes
 from orchestration.landing.archive import list_archived
 from orchestration.landing.gaps import read_gaps
-from orchestration.landing.store import land, read_dump, read_records
+from orchestration.landing.store import land, read_dump, read_records, set_aside
 from orchestration.pulling.client import USER_AGENT, Client, HostError
 from orchestration.pulling.plan import asks, most_used
 from orchestration.pulling.pull import PullResult, pull, pull_day
@@ -135,6 +135,24 @@ def test_a_first_pull_walks_back_to_the_last_landed_day_and_later_ones_go_on(
         assert asked(demo, EXPORTS) == [
             "/latest.manifest.json 200", "/2026-03-04.manifest.json 200", "/2026-03-04.csv 200",
         ]  # fmt: skip
+
+
+def test_a_snapshot_that_was_set_aside_is_named_and_the_next_nights_snapshot_lands(
+    history: Settings, tmp_path: Path
+) -> None:
+    with night(history, tmp_path) as (demo, settings):
+        land_days(settings, "2026-01-01", 60, tmp_path)  # to 2026-03-01
+        ask(demo, settings)
+        (newest,) = [r for r in read_records(settings) if r.original_name == "2026-03-03.csv"]
+        aside = set_aside(newest, "REPEATED_DAY: 2026-03-02", settings)
+        result = ask(demo, settings)
+        said = "was set aside before: REPEATED_DAY: 2026-03-02. To have it tried again, move "
+        assert f"2026-03-03.csv: {said}{aside} to " in result.failure
+        assert result.gaps == ()
+        assert "2026-03-03.csv" not in snapshots(settings)
+        demo.next_night()
+        assert ask(demo, settings).failure == ""
+        assert "2026-03-04.csv" in snapshots(settings)
 
 
 def test_the_shipped_history_is_landed_before_the_first_pull(

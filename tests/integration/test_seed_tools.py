@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
+from tools.check_first_days import FIRST_DAYS
 
 SEEDS = DBT_PROJECT_DIR / "seeds"
 RESTATEMENTS = PROJECT_ROOT / "orchestration" / "demo" / "restatements.csv"
@@ -357,3 +358,47 @@ def test_the_tools_derive_the_committed_tables(tmp_path: Path) -> None:
     for name in derived:
         committed = RESTATEMENTS if name == RESTATEMENTS.name else SEEDS / name
         assert (tmp_path / name).read_bytes() == committed.read_bytes(), name
+
+
+# -- models that were served before their weights were named
+
+
+def test_models_are_listed_whose_weights_may_be_younger_than_their_api(tmp_path: Path) -> None:
+    """Columns as in the real collection: model_id, observed_at, event, canonical_slug, created,
+    hugging_face_id."""
+    named = "2026-01-02T12:30:00+00:00"
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(
+            "create table e (model_id varchar, observed_at varchar, event varchar, "
+            "canonical_slug varchar, created double, hugging_face_id varchar)"
+        )
+        connection.executemany(
+            "insert into e values (?, ?, ?, ?, 1767225600, ?)",
+            [
+                ("a/before-there-were-names", "2025-12-31T00:30:00+00:00", "set", None, None),
+                ("a/at-once", "2026-01-01T00:30:00+00:00", "set", "a/at-once-1", "A/At-Once"),
+                ("a/later:free", "2026-01-01T22:30:00-02:00", "set", "a/Later-1", ""),
+                ("a/later", named, "set", "a/later-1", "A/Later"),
+                ("a/never", named, "set", None, ""),
+                ("a/closed", named, "set", None, ""),
+                ("a/dated", named, "set", None, ""),
+                ("a/unlisted", named, "removed", None, ""),
+            ],
+        )
+        connection.execute(f"copy e to '{tmp_path}/events.parquet' (format parquet)")
+        models = tmp_path / "models.csv"
+        models.write_text(
+            "base_slug,license,valid_from\na/before-there-were-names,open_weight,\n"
+            "a/at-once,open_weight,\na/at-once-1,open_weight,\na/later-1,open_weight,\n"
+            "a/never,open_weight,\na/closed,closed,\na/dated,open_weight,2026-01-03\n"
+            "a/unlisted,open_weight,\n",
+            encoding="utf-8",
+        )
+        found = connection.sql(
+            FIRST_DAYS, params={"events": f"{tmp_path}/events.parquet", "models": str(models)}
+        ).fetchall()
+    assert [(slug, str(created), listed, name) for slug, created, listed, name in found] == [
+        ("a/later-1", "2026-01-01", "2026-01-02T00:30Z", "2026-01-02T12:30Z"),
+        ("a/never", "2026-01-01", "2026-01-02T12:30Z", None),
+    ]

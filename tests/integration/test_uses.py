@@ -1,5 +1,6 @@
 """Apps and task classes from dump to vintage: what a reader of the published tables sees."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -7,18 +8,10 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from orchestration import pipeline
-from orchestration.landing.store import land
 from orchestration.publication.vintage import Vintage
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import Settings
 from orchestration.tables import open_tables
-from tests import builders
 from tests.conftest import vintage_of
-
-SHARED = "../shared/data/openrouter/app-rankings/rank_radar_vintages.csv.gz"
-REAL = PROJECT_ROOT / SHARED
-SHARED_TASKS = "../shared/data/openrouter/task-classifications/2026-09-21.json"
-REAL_TASKS = PROJECT_ROOT / SHARED_TASKS
 
 
 def query(vintage: Vintage, sql: str) -> list[tuple[object, ...]]:
@@ -73,28 +66,19 @@ def test_landed_apps_and_tasks_are_published_with_bounds_and_warnings(
     # 0.501 + 0.5 is no more than rounding explains.
     assert ("TASK_TAG_UNMAPPED" in warned, "TASK_SHARES" in warned) == (True, False)
     assert (
-        "Source: OpenRouter (openrouter.ai/rankings), as of 2026-02-28."
+        "Source: OpenRouter (openrouter.ai/rankings), as of 2026-02-28. Licensed under CC BY 4.0."
         in (vintage.manifest["citations"])
     )
 
 
 @pytest.fixture(scope="module")
-def real(
-    small_base: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    for path, shared in ((REAL, SHARED), (REAL_TASKS, SHARED_TASKS)):
-        if not path.exists():
-            pytest.skip(f"no such real dump beside this checkout ({shared})")
-    folder = tmp_path_factory.mktemp("apps")
-    settings = Settings(data_dir=folder / "data")
-    rows = builders.feed(builders.days("2026-01-01", 42))
-    land(builders.write(folder, "feed.csv", builders.csv3(rows)), settings, as_of=builders.AS_OF)
-    landed = land(REAL, settings)
-    assert (landed.good_rows, landed.quarantined_rows) == (7660, 0)
-    landed = land(REAL_TASKS, settings)
+def real(shipped: tuple[Settings, Vintage]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tables of the shipped archive of app rankings and of the shipped answer on tasks."""
+    vintage = shipped[1]
+    read = {i["source"]: (i["rows"], i["rows_quarantined"]) for i in vintage.manifest["inputs"]}
+    assert read["openrouter_app_rankings"] == (7660, 0)
     # 29 tags with 10 models each and 4 macro categories.
-    assert (landed.good_rows, landed.quarantined_rows) == (29 + 290 + 4, 0)
-    vintage = pipeline.run(settings).vintage
+    assert read["openrouter_task_classifications"] == (29 + 290 + 4, 0)
     assert not [v for v in vintage.gate_results if v.rule.startswith("TASK_") and not v.passed]
     with open_tables(vintage.path / "tables") as connection:
         yield connection
@@ -150,10 +134,31 @@ def test_real_apps_are_ranked_by_tokens_and_their_shares_add_up(
     ).fetchall() == [("Hermes Agent", 24.83), ("Kilo Code", 6.75)]
 
 
+def test_listed_apps_have_about_a_quarter_of_all_tokens(real: duckdb.DuckDBPyConnection) -> None:
+    """docs/method.md: 26.4 to 29.4 % in 55 windows of 30 days."""
+    assert real.sql(
+        """
+        with windows as (
+            select window_start, window_end, sum(tokens) as listed
+            from app_usage where window_days = 30 group by all
+        ),
+        shares as (
+            select listed / sum(tokens) as share from windows
+            inner join usage_daily on usage_date between window_start and window_end
+            group by window_start, window_end, listed
+        )
+        select count(*), round(100 * min(share), 1), round(100 * max(share), 1) from shares
+        """
+    ).fetchall() == [(55, 26.4, 29.4)]
+
+
 def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
-    real: duckdb.DuckDBPyConnection,
+    real: duckdb.DuckDBPyConnection, shipped: tuple[Settings, Vintage]
 ) -> None:
     """Three decimals; of each listed model half a thousandth may be missing."""
+    settings, vintage = shipped
+    (dump,) = (i for i in vintage.manifest["inputs"] if i["source"].endswith("classifications"))
+    answer = json.loads(gzip.decompress((settings.data_dir / dump["path"]).read_bytes()))
     assert real.sql("select distinct share_rounding, models_listed from task_usage").fetchall() == [
         (0.0005, 10)
     ]
@@ -163,7 +168,7 @@ def test_bounds_of_a_real_task_answer_allow_for_its_rounding(
             for m in tag["models"]
             if m["id"].startswith(f"{lab}/")
         )
-        for tag in json.loads(REAL_TASKS.read_text(encoding="utf-8"))["data"]["classifications"]
+        for tag in answer["data"]["classifications"]
         for lab in ("mistralai",)
     }
     french = real.sql(

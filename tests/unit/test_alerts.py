@@ -2,14 +2,21 @@
 
 import json
 import socketserver
+import ssl
 import sys
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr, ValidationError
 
 from orchestration.alerts import Alert, advice, alert_of, send, sent_on_failure
 from orchestration.cli import app
@@ -35,13 +42,35 @@ class Webhook(BaseHTTPRequestHandler):
 
 
 class Mailbox(socketserver.StreamRequestHandler):
-    """As much of SMTP (RFC 5321) as a client needs to deliver one message to `server.mails`."""
+    """As much of SMTP (RFC 5321) as a client needs to deliver one message to `server.mails`.
+
+    With a context in `server.tls`, it offers STARTTLS (RFC 3207), and a login (RFC 4954) only then.
+    What is logged in with is kept in `server.logins`, as it came."""
 
     def handle(self) -> None:
         self.wfile.write(b"220 test\r\n")
         envelope = []
+        tls = self.server.tls  # type: ignore[attr-defined]
         while line := self.rfile.readline():
             verb = line[:4].upper()
+            is_safe = isinstance(self.connection, ssl.SSLSocket)
+            if verb == b"EHLO" and tls:
+                self.wfile.write(b"250-test\r\n250 " + (b"AUTH PLAIN" if is_safe else b"STARTTLS"))
+                self.wfile.write(b"\r\n")
+                continue
+            if verb == b"STAR":
+                self.wfile.write(b"220 go on\r\n")
+                try:
+                    self.connection = tls.wrap_socket(self.connection, server_side=True)
+                except OSError:  # the client does not trust the certificate
+                    return
+                self.rfile = self.connection.makefile("rb")
+                self.wfile = self.connection.makefile("wb", 0)
+                continue
+            if verb == b"AUTH":
+                self.server.logins.append((is_safe, b64decode(line.split()[-1])))  # type: ignore[attr-defined]
+                self.wfile.write(b"235 ok\r\n")
+                continue
             if verb == b"QUIT":
                 self.wfile.write(b"221 bye\r\n")
                 return
@@ -67,7 +96,7 @@ def webhook() -> Iterator[HTTPServer]:
 @pytest.fixture
 def mailbox() -> Iterator[socketserver.ThreadingTCPServer]:
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox)
-    server.mails = []  # type: ignore[attr-defined]
+    server.mails, server.logins, server.tls = [], [], None  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -113,6 +142,68 @@ def test_an_email_reaches_every_receiver_and_no_header_comes_from_outside(
     headers = message.split("\r\n\r\n")[0]
     assert headers.count("Subject:") == 1 or "\nSubject: x" not in headers
     assert "To: a@example.org, b@example.org" in headers
+
+
+def certificate(folder: Path) -> Path:
+    """A new certificate of `localhost` and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    secret = key.private_bytes(encoding, form, serialization.NoEncryption())
+    path = folder / "localhost.pem"
+    path.write_bytes(secret + made.public_bytes(encoding))
+    return path
+
+
+def with_password(folder: Path, mailbox: socketserver.ThreadingTCPServer) -> Settings:
+    return Settings(
+        data_dir=folder,
+        alert_email_host="localhost",
+        alert_email_port=mailbox.server_address[1],
+        alert_email_from="tokenshare@example.org",
+        alert_email_to="a@example.org",
+        alert_email_user="me",
+        alert_email_password=SecretStr("very-secret"),
+    )
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_password_is_given_only_over_tls_and_to_a_host_with_a_trusted_certificate(
+    tmp_path: Path,
+    mailbox: socketserver.ThreadingTCPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    is_trusted: bool,
+) -> None:
+    pem = certificate(tmp_path)
+    mailbox.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # type: ignore[attr-defined]
+    mailbox.tls.load_cert_chain(pem)  # type: ignore[attr-defined]
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    problems = send(alert(), with_password(tmp_path, mailbox))
+    if is_trusted:
+        assert problems == []
+        assert mailbox.logins == [(True, b"\0me\0very-secret")]  # type: ignore[attr-defined]
+        assert len(mailbox.mails) == 1  # type: ignore[attr-defined]
+    else:
+        (problem,) = problems
+        assert "the alert was not sent by e-mail: SSLCertVerificationError" in problem
+        assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]
+
+
+def test_a_mail_server_without_tls_gets_no_password(
+    tmp_path: Path, mailbox: socketserver.ThreadingTCPServer
+) -> None:
+    (problem,) = send(alert(), with_password(tmp_path, mailbox))
+    assert "STARTTLS extension not supported" in problem
+    assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]
 
 
 def test_a_command_gets_the_alert_as_input_and_no_secret(

@@ -1,6 +1,7 @@
 """Rule sets and claims as files: what is wrong is said with file, id, field, value, expected."""
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from orchestration.configuration.claims import (
 from orchestration.configuration.files import read
 from orchestration.configuration.raw import load_configuration, rows
 from orchestration.errors import TokenshareError
+from orchestration.registry.registry import SEEDS_DIR
+from orchestration.settings import PROJECT_ROOT
 
 RULE_SETS: dict[str, Any] = {
     "groups": {"CN": {"origins": ["CN"]}, "US": {"origins": ["US"]}},
@@ -329,3 +332,42 @@ def test_a_question_of_our_own_is_shown_without_a_publisher() -> None:
     assert show.tally([row, theirs, {**row, "verdict": "not_decidable"}]) == (
         "2 only under other rules, 1 not decidable"
     )
+
+
+HISTORY = (
+    PROJECT_ROOT.parent / "shared" / "data" / "openrouter" / "rankings-daily" / "history"
+    / "2026-10-11T00-27-00Z.csv.gz"
+)  # fmt: skip
+CHINESE_SHARE = """
+    select 100.0 * sum(total_tokens) filter (where headquarters = 'CN') / sum(total_tokens)
+    from read_csv($history) as usage
+    inner join read_csv($authors, all_varchar = true) as authors
+        on lower(ltrim(split_part(model_permaslug, '/', 1), '~')) = authors.author
+    inner join read_csv($labs, all_varchar = true) as labs using (lab_id)
+    where date between cast($monday as date) and cast($monday as date) + 6
+        and lab_id in (select unnest($universe))
+"""
+
+
+def test_the_weeks_of_september_2026_are_those_of_the_data() -> None:
+    """Shares that somebody else published come out of the same data under the rule that they state,
+    here in a few lines of SQL."""
+    if not HISTORY.exists():
+        pytest.skip(f"{HISTORY} is not there")
+    rule_sets, claims = rule_sets_and_claims()
+    (rule_set,) = [r for r in rule_sets.rule_sets if r.rule_set == "cache_register"]
+    of_september = [c for c in claims if c.statement_id == "cache_register_september_2026"]
+    weeks = {c.window.start: c for c in of_september if c.window}
+    assert sorted(weeks) == [date(2026, 8, 31) + timedelta(weeks=n) for n in range(5)]
+    for monday, claim in weeks.items():
+        (measured,) = duckdb.execute(
+            CHINESE_SHARE,
+            {
+                "history": str(HISTORY),
+                "authors": str(SEEDS_DIR / "authors.csv"),
+                "labs": str(SEEDS_DIR / "labs.csv"),
+                "monday": str(monday),
+                "universe": list(rule_set.labs),
+            },
+        ).fetchone() or (None,)
+        assert measured == pytest.approx(claim.published_value, abs=claim.tolerance)

@@ -845,6 +845,12 @@ def test_a_dump_that_changed_is_not_ingested(settings: Settings, drop: Drop) -> 
 # The shipped history.
 
 
+@pytest.fixture
+def fresh(settings: Settings) -> Settings:
+    """An empty installation that lands what is shipped, as by default."""
+    return settings.model_copy(update={"shipped_history": True})
+
+
 def test_what_is_shipped_is_what_git_knows() -> None:
     """Not what somebody landed beside it with the default data folder."""
     listed = subprocess.run(
@@ -855,31 +861,32 @@ def test_what_is_shipped_is_what_git_knows() -> None:
     assert tracked == set(SHIPPED_DUMPS)
 
 
-def test_the_shipped_history_lands_in_an_empty_landing_zone(settings: Settings) -> None:
-    land_shipped(settings)
-    shipped = list_dumps(settings)
+def test_the_shipped_history_lands_in_an_empty_landing_zone(fresh: Settings) -> None:
+    land_shipped(fresh)
+    shipped = list_dumps(fresh)
     assert shipped
     for record in shipped:
         theirs = SHIPPED_LANDING_DIR / record.path
-        assert (settings.landing_dir / record.path).read_bytes() == theirs.read_bytes()
-    before = stamps(settings)
-    land_shipped(settings)
-    assert stamps(settings) == before
+        assert (fresh.landing_dir / record.path).read_bytes() == theirs.read_bytes()
+    before = stamps(fresh)
+    land_shipped(fresh)
+    assert stamps(fresh) == before
 
 
 @pytest.mark.parametrize(
     "content", [builders.catalogue({"a/b": ("0", "0")}), builders.app_rankings({7: 1})]
 )
 def test_a_dump_of_another_source_does_not_keep_the_shipped_history_out(
-    settings: Settings, drop: Drop, content: bytes
+    fresh: Settings, drop: Drop, content: bytes
 ) -> None:
-    mine = land(drop("2026-08-23.json", content), settings).record
-    records, _ = pipeline.land_waiting(settings)
-    assert {r.sha256 for r in records} == {mine.sha256, *(p.name for p in SHIPPED_DUMPS)}
+    mine = land(drop("2026-08-23.json", content), fresh).record
+    records, _ = pipeline.land_waiting(fresh)
+    others = {p.name for p in SHIPPED_DUMPS if p.parent.name != mine.source}
+    assert {r.sha256 for r in records} == {mine.sha256, *others}
 
 
 def test_shipped_dumps_land_source_by_source(
-    settings: Settings, drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh: Settings, drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dump of my own keeps the shipped ones of its source out, not those of another usage."""
     others = Settings(data_dir=tmp_path / "shipped")
@@ -887,36 +894,39 @@ def test_shipped_dumps_land_source_by_source(
     land(drop("theirs.csv", CSV), others, as_of=builders.AS_OF)
     shipped = tuple(others.landing_dir.glob("*/*"))
     monkeypatch.setattr("orchestration.landing.store.SHIPPED_DUMPS", shipped)
-    mine = land(drop("mine.csv", CSV[:-1]), settings, as_of=builders.AS_OF).record
-    land_shipped(settings)
-    assert {r.sha256 for r in list_dumps(settings)} == {mine.sha256, *(r.sha256 for r in apps)}
+    mine = land(drop("mine.csv", CSV[:-1]), fresh, as_of=builders.AS_OF).record
+    land_shipped(fresh)
+    assert {r.sha256 for r in list_dumps(fresh)} == {mine.sha256, *(r.sha256 for r in apps)}
     # As if the first landing had been killed between two dumps.
-    shutil.rmtree(settings.landing_dir / apps[0].source / apps[0].sha256)
-    land_shipped(settings)
-    assert len(list_dumps(settings)) == 3
+    shutil.rmtree(fresh.landing_dir / apps[0].source / apps[0].sha256)
+    land_shipped(fresh)
+    assert len(list_dumps(fresh)) == 3
 
 
 def test_the_shipped_history_stays_out_of_a_landing_zone_in_use(
-    settings: Settings, drop: Drop
+    fresh: Settings, drop: Drop
 ) -> None:
-    mine = land(drop("d.csv", CSV), settings, as_of=builders.AS_OF).record
-    land_shipped(settings)
-    assert list_dumps(settings) == [mine]
+    mine = land(drop("d.csv", CSV), fresh, as_of=builders.AS_OF).record
+    land_shipped(fresh)
+    assert [r for r in list_dumps(fresh) if r.source == mine.source] == [mine]
 
 
-def test_the_shipped_history_stays_out_if_nobody_wants_it(
+def test_what_is_shipped_is_landed_unless_nobody_wants_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKENSHARE_SHIPPED_HISTORY", "false")
     records, _ = pipeline.land_waiting(Settings(data_dir=settings.data_dir))
     assert records == []
+    monkeypatch.delenv("TOKENSHARE_SHIPPED_HISTORY")
+    records, _ = pipeline.land_waiting(Settings(data_dir=settings.data_dir))
+    assert len(records) == len(SHIPPED_DUMPS)
 
 
-def test_a_changed_shipped_dump_is_not_replaced_silently(settings: Settings) -> None:
-    (record, *_), _ = pipeline.land_waiting(settings)
-    (settings.landing_dir / record.path).write_bytes(gzip.compress(CSV))
+def test_a_changed_shipped_dump_is_not_replaced_silently(fresh: Settings) -> None:
+    (record, *_), _ = pipeline.land_waiting(fresh)
+    (fresh.landing_dir / record.path).write_bytes(gzip.compress(CSV))
     with pytest.raises(CorruptLandingError, match=record.sha256):
-        pipeline.land_waiting(settings)
+        pipeline.land_waiting(fresh)
 
 
 def test_a_removed_folder_leaves_the_dump_out(settings: Settings, drop: Drop) -> None:

@@ -318,6 +318,8 @@ def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
         ("authors", "alpha,aa", "Alpha,aa", "line 2: author: value 'Alpha'; expected lower case; "),
         ("authors", "beta,bb", "beta,bbb", "line 3: lab_id: value 'bbb'; expected a lab_id of "
          "labs.csv; nearest is bb"),
+        ("authors", "alpha,aa", "alpha,bb,,,,https://x.y/z,Beta Lab,2026-11-01,high,\nalpha,aa",
+         "line 2: valid_to: is empty; expected a day, because line 3 has 'alpha' from always on"),
         ("models", "MIT,2026-02-01", "MIT,2026-01-31",
          "line 3: valid_from: value '2026-01-31'; expected 2026-02-01 or later, the end of line 2"),
         ("models", "closed,,,2026-02-01", "closed,,2026-02-01,2026-02-01",
@@ -332,6 +334,8 @@ def test_a_registry_without_bad_rows_has_no_faults(seeds: Version) -> None:
          "line 6: revealed_on: is empty; expected the day of the reveal"),
         ("models", "beta/tune,bb", "beto/tune,bb", "line 4: base_slug: value 'beto/tune'; expected "
          "an author of authors.csv before the slash"),
+        ("models", "alpha/one,aa", "alpha/one,ab",
+         "line 4: base_lab_id: value 'ab'; expected a lab_id of labs.csv"),
         ("models", "beta/tune,bb", "beta/tune,aa",
          "line 4: lab_id: value 'aa'; expected bb, the lab of beta"),
         ("routers", "openrouter/auto,https",
@@ -372,6 +376,19 @@ def test_check_refuses_a_bad_row(settings: Settings, seeds: Version) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("A,CN", "A,China"), encoding="utf-8")
     with pytest.raises(RegistryFindingsError, match="nearest is CN"):
         check(settings, TODAY, 180, version=seeds)
+
+
+def test_a_provider_has_one_country_a_day(seeds: Version) -> None:
+    evidence = "https://example.org/page,The provider,2026-11-01,high,"
+    (seeds.folder / "providers.csv").write_text(
+        "provider_slug,provider_name,headquarters,valid_from,valid_to,known_from,evidence_url,"
+        "states,checked_on,confidence,note\n"
+        f"moon,The provider,SG,,,2026-05-22,{evidence}\n"
+        f"moon,The provider,CN,2026-01-01,,2026-05-22,{evidence}\n",
+        encoding="utf-8",
+    )
+    said = "line 2: valid_to: is empty; expected a day, because line 3 has 'moon' from 2026-01-01"
+    assert any(said in fault for fault in faults.find(seeds)), faults.find(seeds)
 
 
 def test_an_author_is_not_both_known_and_left_unmapped(tmp_path: Path) -> None:

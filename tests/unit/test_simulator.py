@@ -175,7 +175,7 @@ def test_the_command_simulates_from_the_shipped_history(tmp_path: Path, settings
     assert (code, "2 simulated pulls" in said) == (0, True)
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "pulls"]
     names = sorted(p.name for p in (folder / "pulls").iterdir())
-    assert [n[:10] for n in names] == ["2026-08-31", "2026-09-01"]
+    assert [n[:10] for n in names] == ["2026-10-09", "2026-10-10"]
     assert names[1].endswith(".simulated.json.gz")
     found = land(folder / "pulls" / names[1], settings)
     assert (found.record.as_of_origin, found.good_rows) == ("meta", 3 * 51)

@@ -130,6 +130,9 @@ def test_it_fits_80_columns_for_people_and_is_json_for_programs(
     (refused / "gate" / "results.json").write_bytes(to_json(results))
     (settings.inbox_dir / "refused").mkdir(parents=True)
     (settings.inbox_dir / "refused" / "a.csv.error.txt").write_text("is empty", encoding="utf-8")
+    aside = settings.data_dir / "refused" / "openrouter_rankings" / ("a" * 64)
+    aside.mkdir(parents=True)
+    (aside / "reason.txt").write_text("the gate refused\n  REPEATED_DAY", encoding="utf-8")
     (settings.inbox_dir / "b.csv").write_bytes(b"x")
     (settings.inbox_dir / "c.csv.part").write_bytes(b"x")
     published(settings, date(2026, 1, 1))
@@ -141,6 +144,7 @@ def test_it_fits_80_columns_for_people_and_is_json_for_programs(
     for text in (
         "not well (exit code 13)", "2026-01-01", "STALE", "1 ready, 1 waiting",
         "c.csv.part: its name is that of an incomplete", "a.csv: is empty", "DAY_TOTAL",
+        "refused/openrouter_rankings/aaaaaaaaaaaa…: the gate refused REPEATED_DAY",
         "run by schedule at", "free ",
     ):  # fmt: skip
         assert text in " ".join(said.split()), text
@@ -148,5 +152,8 @@ def test_it_fits_80_columns_for_people_and_is_json_for_programs(
     status = json.loads(capsys.readouterr().out)
     assert status["inbox"]["ready"] == ["b.csv"]
     assert status["refused_candidates"] == {refused.name: ["DAY_TOTAL"]}
+    assert status["set_aside"] == {
+        f"openrouter_rankings/{'a' * 64}": "the gate refused REPEATED_DAY"
+    }
     assert status["bytes"]["published"] > 1000
     assert not (settings.data_dir / ".writer.lock").exists()

@@ -1,6 +1,7 @@
--- The apps of the newest window, by tokens among the apps that the source lists.
+-- The apps of the newest window, by tokens among the apps that the source lists. Of windows that
+-- end on one day, the longest.
 with newest as (
-    select max(window_end) as window_end, min(window_days) as window_days
+    select max(window_end) as window_end, max(window_days) as window_days
     from app_usage
     where window_end = (select max(window_end) from app_usage)
 )

@@ -12,6 +12,8 @@ from orchestration.words import number, percent, spaced, tokens
 class Uses(Section):
     # The number of uses that are measured, and the uses that no source can measure.
     measured: int
+    # The two uses with most of the classified tokens; none if no task is measured.
+    largest: Sequence[Row]
     not_measurable: Sequence[Row]
     table: Table
     apps: Table
@@ -23,6 +25,7 @@ def section(context: Context) -> Uses:
     uses, apps, tasks = (context.ask(q) for q in ("uses", "apps", "tasks"))
     return Uses(
         measured=sum(bool(r["measured_windows"]) for r in uses),
+        largest=[r for r in uses[:2] if r["newest_token_share"] is not None],
         not_measurable=[r for r in uses if not r["is_measurable"]],
         table=Table(
             "What a source has a label for. Shares: of classified tokens, newest window.",
@@ -62,7 +65,7 @@ def section(context: Context) -> Uses:
             tasks,
         ),
         tasks_by_origin=Table(
-            "Of all classified tokens, between these bounds.",
+            f"Of all classified tokens, between these bounds. {_window(tasks)}",
             [
                 Column("Use", value("use", spaced)),
                 Column("Origin", value("origin"), "text"),
