@@ -8,6 +8,7 @@ addresses never leave the file. No row passes through Python.
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,18 +25,20 @@ from orchestration.tables import parquet, sql_name, sql_text
 # Enough for the first object of a JSON log, with its prompt and answer.
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_OBJECT_BYTES = 512 * 1024 * 1024
+# Where PostgreSQL's COPY of a table begins, as pg_dump writes it.
+_COPY = re.compile(r"^COPY \S+ \(([^()\n]+)\) FROM stdin;\r?$", re.MULTILINE)
 
-Kind = Literal["parquet", "csv", "json_lines", "json"]
+Kind = Literal["parquet", "csv", "json_lines", "json", "copy"]
 
 
 @dataclass(frozen=True)
 class Head:
     """The beginning of a file.
 
-    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object.
-    `first` is that object, if it could be parsed; it may contain personal data, so it is only for
-    recognizing a layout and never shown. `kind` is `json` for a document that is not one object a
-    line.
+    `columns` are those of the Parquet file, of the CSV header or of the first COPY, or the keys of
+    the first JSON object. `first` is that object, if it could be parsed; it may contain personal
+    data, so it is only for recognizing a layout and never shown. `kind` is `json` for a document
+    that is not one object a line, and `copy` for a dump of PostgreSQL.
     """
 
     path: Path
@@ -59,14 +62,14 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb") if is_gzip else path.open("rb"))
 
 
-def _as_object(text: str) -> dict[str, Any] | None:
+def _first_object(text: str) -> tuple[dict[str, Any], str]:
+    """The first object of a text that is objects or a list of them, and what comes after it."""
+    begins = text.lstrip("[ \t\r\n")
     try:
-        found = json.loads(text)
+        found, end = json.JSONDecoder().raw_decode(begins)
     except (ValueError, RecursionError):
-        return None
-    if isinstance(found, list) and found:
-        found = found[0]
-    return found if isinstance(found, dict) else None
+        return {}, ""
+    return (found, begins[end:].strip()) if isinstance(found, dict) else ({}, "")
 
 
 def read_head(path: Path) -> Head | None:
@@ -87,10 +90,13 @@ def read_head(path: Path) -> Head | None:
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
-        of_line = _as_object(line) if line.startswith("{") else None
-        first = of_line or _as_object(text)
-        kind: Kind = "json_lines" if of_line is not None else "json"
-        return Head(path, kind, tuple(first or ()), first or {})
+        first, rest = _first_object(line) if line.startswith("{") else ({}, "")
+        kind: Kind = "json_lines" if first and not rest else "json"
+        if kind == "json":
+            first, _ = _first_object(text)
+        return Head(path, kind, tuple(first), first)
+    if copy := _COPY.search(text):
+        return Head(path, "copy", tuple(c.strip().strip('"') for c in copy[1].split(",")), {})
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
 
@@ -154,6 +160,38 @@ def read_json(head: Head, columns: Mapping[str, str]) -> str:
         f"read_json({_path(head)}, format = '{layout}', columns = {{{typed}}}, "
         f"maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
     )
+
+
+def read_copy(head: Head, table: str) -> str:
+    """SQL that reads the rows of a table, or of its partitions, from a dump of PostgreSQL: every
+    column of its COPY as text, by name. The names of partitions begin with that of the table.
+
+    A row that was cut becomes one of NULLs.
+    """
+    lines = (
+        f"read_csv({_path(head)}, auto_detect = false, header = false, delim = '\x01', quote = '', "
+        "escape = '', columns = {'line': 'VARCHAR'}, max_line_size = 100000000)"
+    )
+    names = sql_text(", ".join(head.columns))
+    begins = rf"COPY (\S+\.)?\"?{re.escape(table)}\S* \((.*)\) FROM stdin;\r?"
+    is_ours = f"replace(regexp_extract(line, {sql_text(begins)}, 2), '\"', '') = {names}"
+    # The last line up to each one at which a table began or ended: odd if it is ours.
+    marked = (
+        f"select *, case when starts_with(line, 'COPY ') then 2 * n + cast({is_ours} as bigint) "
+        r"when line in ('\.', '\.' || chr(13)) then 2 * n end as mark "
+        f"from (select line, row_number() over () as n from {lines})"
+    )
+    cells = (
+        "select string_split(line, chr(9)) as cells from (select *, max(mark) over (rows between "
+        f"unbounded preceding and current row) as began from ({marked})) "
+        "where began % 2 = 1 and mark is null"
+    )
+    columns = ", ".join(
+        f"case when len(cells) = {len(head.columns)} and cells[{i}] <> '\\N' "
+        rf"then replace(cells[{i}], '\\', '\') end as {sql_name(name)}"
+        for i, name in enumerate(head.columns, start=1)
+    )
+    return f"(select {columns} from ({cells}))"
 
 
 def _path(head: Head) -> str:
