@@ -133,7 +133,9 @@ def test_the_payloads_of_the_loggers(tmp_path: Path, settings: Settings) -> None
     (tmp_path / "2026-11-03T23-00-00Z.json").write_text(json.dumps(row), encoding="utf-8")
     landed = land(tmp_path / "2026-11-05", settings)
     assert (landed.record.layout, landed.good_rows) == ("json/standard_logging_payload", 5)
-    found = reduced([tmp_path / "2026-11-04.jsonl", tmp_path / "2026-11-03T23-00-00Z.json"], settings)
+    found = reduced(
+        [tmp_path / "2026-11-04.jsonl", tmp_path / "2026-11-03T23-00-00Z.json"], settings
+    )
     assert totals(found) == {
         "requests": 5,
         "requests_with_tokens": 4,
