@@ -91,7 +91,7 @@ def _rows(head: Head) -> str:
         f"as {sql_name(name)}"
         for name in wanted
     )
-    # A cell that is no JSON has no counts.
+    # A cell that is not JSON has no counts.
     valid = ", ".join(
         f"case when json_valid({column}) then {column} end as {column}" for column in objects
     )
