@@ -95,7 +95,8 @@ def read_head(path: Path) -> Head | None:
         if kind == "json":
             first, _ = _first_object(text)
         return Head(path, kind, tuple(first), first)
-    if copy := _COPY.search(text):
+    # A dump begins with comments; a prompt in a CSV file may contain a COPY as well.
+    if line.startswith(("--", "COPY ")) and (copy := _COPY.search(text)):
         return Head(path, "copy", tuple(c.strip().strip('"') for c in copy[1].split(",")), {})
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
