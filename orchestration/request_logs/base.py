@@ -73,7 +73,7 @@ def _first_object(text: str) -> tuple[dict[str, Any], str]:
 
 
 def read_head(path: Path) -> Head | None:
-    """The beginning of a file, or None if it is not Parquet, CSV or JSON.
+    """The beginning of a file, or None if it is not Parquet, CSV, JSON or a dump of PostgreSQL.
 
     Raises RefusedDumpError if it cannot be read.
     """

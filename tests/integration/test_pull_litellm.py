@@ -247,17 +247,22 @@ def test_a_table_without_rows_lands_nothing(database: Database, settings: Settin
 def test_another_database_is_read_from_its_beginning(
     database: Database, settings: Settings
 ) -> None:
-    other = Database(database.host, "moved")
-    for one, some in ((database, rows()[-1:]), (other, rows()[:1])):
-        one.create(rows()[0])
+    """The other one is of a version that states failures in `metadata` alone."""
+    other, newest, refused = Database(database.host, "moved"), rows()[-1], rows()[5]
+    for name in ("status", "cache_hit", "custom_llm_provider", "updated_at"):
+        del refused[name]
+    for one, row in ((database, newest), (other, refused)):
+        one.create(row)
         one.execute('grant select on "LiteLLM_SpendLogs" to tokenshare')
-        one.insert(some)
+        one.insert([row])
     pulled(settings.model_copy(update={"litellm_overlap_hours": 0}))
     moved = Settings(
         data_dir=settings.data_dir, shipped_history=False, litellm_database_url=other.url,
         litellm_overlap_hours=0,
     )  # fmt: skip
-    assert pulled(moved, NOW + timedelta(days=1)).landed[0].good_rows == 1
+    pulled(moved, NOW + timedelta(days=1))
+    found = {row["request_id"]: row["status"] for row in landed_rows(settings)}
+    assert found == {newest["request_id"]: "success", refused["request_id"]: "failure"}
 
 
 def test_a_clock_that_is_ahead_makes_no_gap(database: Database, settings: Settings) -> None:
