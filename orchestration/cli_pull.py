@@ -24,7 +24,7 @@ from orchestration.terminal import (
 
 PULL_EXAMPLES = (
     "Examples: tokenshare pull · tokenshare pull --day 2026-10-08 · "
-    "tokenshare pull --source-url http://127.0.0.1:8642" + EXIT_CODES
+    "tokenshare pull --source-url http://127.0.0.1:8642 · tokenshare pull --litellm" + EXIT_CODES
 )
 ARCHIVE_EXAMPLES = (
     "Examples: tokenshare archive · tokenshare archive --json | jq '.[].path'" + EXIT_CODES
@@ -36,6 +36,14 @@ def pull_command(
         str | None,
         typer.Option(help="Land only the rankings of this complete UTC day (YYYY-MM-DD)."),
     ] = None,
+    litellm: Annotated[
+        bool,
+        typer.Option(
+            "--litellm",
+            help="Land only what is new in LiteLLM's spend logs, from the PostgreSQL at "
+            "TOKENSHARE_LITELLM_DATABASE_URL.",
+        ),
+    ] = False,
     source_url: SourceUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -44,13 +52,19 @@ def pull_command(
     The rankings come first: without a key the dated snapshots of the keyless export, back to the
     last day that is landed; with TOKENSHARE_OPENROUTER_API_KEY (or OPENROUTER_API_KEY) windows of
     the API. Then everything that has no history at its source is landed or archived, until
-    TOKENSHARE_CALLS_PER_NIGHT calls are used. docs/nights.md says what, and in which order.
+    TOKENSHARE_CALLS_PER_NIGHT calls are used, and then what is new in the spend logs of LiteLLM, if
+    TOKENSHARE_LITELLM_DATABASE_URL is set. docs/nights.md says what, and in which order.
     """
     from orchestration import pipeline
 
+    if litellm and day is not None:
+        raise typer.BadParameter("--litellm and --day cannot be given together")
     settings = settings_of(data_dir, source_url=source_url)
     with ShownProgress() as progress:
-        result = pipeline.pull(settings, progress, _complete_day(day))
+        if litellm:
+            result = pipeline.pull_litellm(settings, progress)
+        else:
+            result = pipeline.pull(settings, progress, _complete_day(day))
     for landed in result.landed:
         print_landed(landed)
     for name, count in result.archived:

@@ -119,8 +119,8 @@ class RegistryFindingsError(TokenshareError):
 
 
 class PullError(TokenshareError):
-    """The rankings could not be pulled, or not all of what was new. What was landed before is as it
-    was."""
+    """What was asked for could not be pulled, or not all of what was new. What was landed before is
+    as it was."""
 
     exit_code = 11
 

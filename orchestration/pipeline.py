@@ -64,6 +64,7 @@ from orchestration.publication.vintage import (
 from orchestration.publication.withheld import withhold, withhold_new
 from orchestration.pulling.pull import PullResult, pull_day
 from orchestration.pulling.pull import pull as pull_new
+from orchestration.pulling.pull import pull_litellm as pull_new_of_litellm
 from orchestration.registry.faults import refuse as refuse_faults
 from orchestration.registry.registry import WORKING
 from orchestration.request_logs import ALL_SOURCES
@@ -377,6 +378,17 @@ def pull(
     with writer_lock(settings):
         notices = tidy_up(settings)
         pulled = pull_new(settings, progress) if day is None else pull_day(settings, day, progress)
+        return replace(pulled, notices=(*notices, *pulled.notices))
+
+
+def pull_litellm(settings: Settings, progress: Progress = lambda _: None) -> PullResult:
+    """Land what is new in LiteLLM's spend logs, under the writer's lock.
+
+    Raises what `pulling.pull.pull_litellm` raises, and RunLockedError.
+    """
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        pulled = pull_new_of_litellm(settings, progress)
         return replace(pulled, notices=(*notices, *pulled.notices))
 
 

@@ -158,6 +158,21 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="Longest time for one answer, from connecting to its end."
     )
 
+    litellm_database_url: SecretStr | None = Field(
+        default=None,
+        description="Address of the PostgreSQL of a LiteLLM proxy, as its DATABASE_URL. If it is "
+        "set, pulls land what is new in its spend logs.",
+    )
+    litellm_overlap_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="How much of LiteLLM's spend logs each pull reads again, because rows are "
+        "written late.",
+    )
+    litellm_timeout_seconds: float = Field(
+        default=1800.0, gt=0, description="Longest time for one query of LiteLLM's PostgreSQL."
+    )
+
     public_url: HttpUrl | None = Field(
         default=None,
         description="Address at which `published/` is served. It makes the links of a report "

@@ -1,5 +1,5 @@
-"""`pull` lands what is new on the network, `pull_day` one day of it. Command line, `run --pull` and
-Dagster call these two functions."""
+"""`pull` lands what is new on the network, `pull_day` one day of the rankings, `pull_litellm` the
+spend logs of LiteLLM alone. Command line, `run --pull` and Dagster call these functions."""
 
 import json
 from collections import Counter
@@ -13,6 +13,7 @@ from orchestration.landing.archive import Archived, Pulled, add_pull, archive
 from orchestration.landing.gaps import Gap
 from orchestration.landing.store import Landed, land_shipped, limits, read_records
 from orchestration.pulling.client import Answer, Client
+from orchestration.pulling.litellm import pull_spendlogs
 from orchestration.pulling.night import Night, Progress, Seen
 from orchestration.pulling.plan import Ask, asks
 from orchestration.pulling.rankings import (
@@ -21,6 +22,7 @@ from orchestration.pulling.rankings import (
     pull_window_of,
     pull_windows,
 )
+from orchestration.request_logs.litellm_spendlogs import NAME as LITELLM
 from orchestration.settings import Settings
 from orchestration.sources import Dump
 
@@ -71,7 +73,13 @@ def pull(
 
     def everything(night: Night) -> list[tuple[str, int]]:
         _pull_rankings(night, pull_snapshots, pull_windows)
-        return _pull_the_rest(night)
+        archived = _pull_the_rest(night)
+        if settings.litellm_database_url is not None:
+            try:
+                pull_spendlogs(night)
+            except (PullError, RefusedDumpError) as error:
+                night.notices.append(f"{LITELLM}: {error}")
+        return archived
 
     return _pull(settings, progress, clock, everything)
 
@@ -90,6 +98,21 @@ def pull_day(
         return []
 
     return _pull(settings, progress, clock, one_day)
+
+
+def pull_litellm(
+    settings: Settings, progress: Progress = lambda _: None, clock: Clock = _utc_now
+) -> PullResult:
+    """Land what is new in LiteLLM's spend logs. The caller holds the writer's lock.
+
+    Raises PullError and RefusedDumpError as `litellm.pull_spendlogs` does.
+    """
+
+    def spendlogs(night: Night) -> list[tuple[str, int]]:
+        pull_spendlogs(night)
+        return []
+
+    return _pull(settings, progress, clock, spendlogs)
 
 
 def _pull(

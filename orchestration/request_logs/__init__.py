@@ -11,6 +11,7 @@ from orchestration.request_logs import (
     bedrock_invocations,
     helicone,
     langfuse_observations,
+    litellm_spendlogs,
     openrouter_activity,
     openrouter_activity_daily,
     usage_events,
@@ -22,6 +23,7 @@ REQUEST_LOGS: dict[str, RequestLog] = {
     log.name: log
     for log in (
         usage_events.LOG,
+        litellm_spendlogs.LOG,
         langfuse_observations.LOG,
         openrouter_activity.LOG,
         openrouter_activity_daily.LOG,

@@ -31,18 +31,21 @@ _MAX_LINE_BYTES = 64 * 1024 * 1024
 _MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 _OBJECT = re.compile(r"\[?\s*\{")
 _KEY = re.compile(r'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
+# Where PostgreSQL's COPY of a table begins, as pg_dump writes it.
+_COPY = re.compile(r"^COPY \S+ \(([^()\n]+)\) FROM stdin;\r?$", re.MULTILINE)
 
-Kind = Literal["parquet", "csv", "json_lines", "json"]
+Kind = Literal["parquet", "csv", "json_lines", "json", "copy"]
 
 
 @dataclass(frozen=True)
 class Head:
     """The beginning of a file.
 
-    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object.
-    `first` is that object, as far as the beginning of the file has it: the last value may be None
-    because it is cut off. It may contain personal data, so it is only for recognizing a layout and
-    never shown. `kind` is `json` for a document that is not one object a line.
+    `columns` are those of the Parquet file, of the CSV header or of the first COPY, or the keys of
+    the first JSON object. `first` is that object, as far as the beginning of the file has it: the
+    last value may be None because it is cut off. It may contain personal data, so it is only for
+    recognizing a layout and never shown. `kind` is `json` for a document that is not one object a
+    line, and `copy` for a dump of PostgreSQL.
     """
 
     path: Path
@@ -69,12 +72,14 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb") if _is_gzip(path) else path.open("rb"))
 
 
-def _as_object(text: str) -> dict[str, Any] | None:
+def _first_object(text: str) -> tuple[dict[str, Any], str]:
+    """The first object of a text that is objects or a list of them, and what comes after it."""
+    begins = text.lstrip("[ \t\r\n")
     try:
-        found = json.loads(text)
+        found, end = json.JSONDecoder().raw_decode(begins)
     except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        return {}, ""
+    return (found, begins[end:].strip()) if isinstance(found, dict) else ({}, "")
 
 
 def _beginning_of_object(text: str) -> dict[str, Any]:
@@ -94,7 +99,8 @@ def _beginning_of_object(text: str) -> dict[str, Any]:
 
 
 def read_head(path: Path) -> Head | None:
-    """The beginning of a file, or None if it is not Parquet, CSV or JSON, or cannot be read."""
+    """The beginning of a file, or None if it is not Parquet, CSV, JSON or a dump of PostgreSQL, or
+    cannot be read."""
     try:
         # Opening a pipe would wait until somebody writes to it.
         if not path.is_file():
@@ -110,10 +116,14 @@ def read_head(path: Path) -> Head | None:
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
-        of_line = _as_object(line) if line.startswith("{") else None
-        first = _beginning_of_object(text) if of_line is None else of_line
-        kind: Kind = "json" if of_line is None else "json_lines"
+        first, rest = _first_object(line) if line.startswith("{") else ({}, "")
+        kind: Kind = "json_lines" if first and not rest else "json"
+        if kind == "json":
+            first = _beginning_of_object(text)
         return Head(path, kind, tuple(first), first)
+    # A dump begins with comments; a prompt in a CSV file may contain a COPY as well.
+    if line.startswith(("--", "COPY ")) and (copy := _COPY.search(text)):
+        return Head(path, "copy", tuple(c.strip().strip('"') for c in copy[1].split(",")), {})
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
 
@@ -183,6 +193,38 @@ def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False
         form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
         how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
     return f"read_json({_path(head)}, {_compression(head)}, columns = {{{typed}}}, {how})"
+
+
+def read_copy(head: Head, table: str) -> str:
+    """SQL that reads the rows of a table, or of its partitions, from a dump of PostgreSQL: every
+    column of its COPY as text, by name. The names of partitions begin with that of the table.
+
+    A row that was cut becomes one of NULLs.
+    """
+    lines = (
+        f"read_csv({_path(head)}, {_compression(head)}, auto_detect = false, header = false, "
+        "delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}, max_line_size = 100000000)"
+    )
+    names = sql_text(", ".join(head.columns))
+    begins = rf"COPY (\S+\.)?\"?{re.escape(table)}\S* \((.*)\) FROM stdin;\r?"
+    is_ours = f"replace(regexp_extract(line, {sql_text(begins)}, 2), '\"', '') = {names}"
+    # The last line up to each one at which a table began or ended: odd if it is ours.
+    marked = (
+        f"select *, case when starts_with(line, 'COPY ') then 2 * n + cast({is_ours} as bigint) "
+        r"when line in ('\.', '\.' || chr(13)) then 2 * n end as mark "
+        f"from (select line, row_number() over () as n from {lines})"
+    )
+    cells = (
+        "select string_split(line, chr(9)) as cells from (select *, max(mark) over (rows between "
+        f"unbounded preceding and current row) as began from ({marked})) "
+        "where began % 2 = 1 and mark is null"
+    )
+    columns = ", ".join(
+        f"case when len(cells) = {len(head.columns)} and cells[{i}] <> '\\N' "
+        rf"then replace(cells[{i}], '\\', '\') end as {sql_name(name)}"
+        for i, name in enumerate(head.columns, start=1)
+    )
+    return f"(select {columns} from ({cells}))"
 
 
 def _path(head: Head) -> str:

