@@ -203,7 +203,8 @@ def read_copy(head: Head, table: str) -> str:
     """
     lines = (
         f"read_csv({_path(head)}, {_compression(head)}, auto_detect = false, header = false, "
-        "delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}, max_line_size = 100000000)"
+        "delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}, "
+        "max_line_size = 100000000)"
     )
     names = sql_text(", ".join(head.columns))
     begins = rf"COPY (\S+\.)?\"?{re.escape(table)}\S* \((.*)\) FROM stdin;\r?"
