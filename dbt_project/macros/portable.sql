@@ -103,3 +103,10 @@
     {%- else -%} hash({{ column }})
     {%- endif -%}
 {%- endmacro %}
+
+{% macro matches(column, pattern) -%}
+    {#- Whether a part of the text matches a regular expression; ^ and $ are its ends. -#}
+    {%- if target is defined and target.type == 'spark' -%} {{ column }} rlike '{{ pattern }}'
+    {%- else -%} regexp_matches({{ column }}, '{{ pattern }}')
+    {%- endif -%}
+{%- endmacro %}

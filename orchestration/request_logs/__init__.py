@@ -7,11 +7,11 @@ text; `checks` types and checks these columns by the raw contract.
 from pathlib import Path
 
 from orchestration.errors import RefusedDumpError, quoted
-from orchestration.request_logs import usage_events
+from orchestration.request_logs import otlp, usage_events
 from orchestration.request_logs.base import Head, RequestLog, read_head, unknown_layout
 from orchestration.sources import SOURCES
 
-REQUEST_LOGS: dict[str, RequestLog] = {log.name: log for log in (usage_events.LOG,)}
+REQUEST_LOGS: dict[str, RequestLog] = {log.name: log for log in (usage_events.LOG, otlp.LOG)}
 # Every source of dumps.
 ALL_SOURCES = (*SOURCES, *REQUEST_LOGS)
 

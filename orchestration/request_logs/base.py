@@ -8,6 +8,7 @@ addresses never leave the file. No row passes through Python.
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from orchestration.tables import parquet, sql_name, sql_text
 # Enough for the first object of a JSON log, with its prompt and answer.
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_OBJECT_BYTES = 512 * 1024 * 1024
+# What an object, or a list of objects, begins with
+_FIRST_KEY = re.compile(r'\[?\s*\{\s*"([^"\\]{1,100})"\s*:')
 
 Kind = Literal["parquet", "csv", "json_lines", "json"]
 
@@ -32,7 +35,8 @@ Kind = Literal["parquet", "csv", "json_lines", "json"]
 class Head:
     """The beginning of a file.
 
-    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object.
+    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object; of
+    an object that is longer than the beginning, only its first key.
     `first` is that object, if it could be parsed; it may contain personal data, so it is only for
     recognizing a layout and never shown. `kind` is `json` for a document that is not one object a
     line.
@@ -89,8 +93,10 @@ def read_head(path: Path) -> Head | None:
     if text.startswith(("{", "[")):
         of_line = _as_object(line) if line.startswith("{") else None
         first = of_line or _as_object(text)
-        kind: Kind = "json_lines" if of_line is not None else "json"
-        return Head(path, kind, tuple(first or ()), first or {})
+        is_cut = len(content) == _HEAD_BYTES and line.startswith("{") and line == text
+        kind: Kind = "json_lines" if of_line is not None or is_cut else "json"
+        key = _FIRST_KEY.match(text)
+        return Head(path, kind, tuple(first or (key.groups() if key else ())), first or {})
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
 

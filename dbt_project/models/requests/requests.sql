@@ -1,1 +1,3 @@
 select * from {{ ref('stg_usage_events') }}
+union all
+select * from {{ ref('stg_otlp') }}
