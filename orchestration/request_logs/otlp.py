@@ -155,7 +155,7 @@ _JSON = (*_PATHS, _COSTS)
 # The names of spans that mean something. Others are made up by an application, and not read.
 _NAMES = (
     r"^(LLM Generation|Test Generation|openrouter-connection-test|provider attempt|generation"
-    r"|moderation|agent run|invoke_agent)\b"
+    r"|moderation|agent run)\b"
 )
 _TEST_TRACE = "Test Trace - OpenRouter Observability"
 _TEST_SPANS = ("openrouter-connection-test", "Test Generation")

@@ -32,13 +32,16 @@ MEASURES = (
 )
 # Model, provider, outcome: the measures
 OPENROUTER = {
+    # Not here: children of a generation of the day before
     # Delivered twice, with attempts and other children
     ("anthropic/claude-haiku-4.5", "Amazon Bedrock", "succeeded"): (
         *(1, 1000, 600, 100, 200, 50),
         Decimal("0.002"),
     ),
     ("deepseek/deepseek-v4-flash", "Novita", "cancelled"): (1, 80, 0, 0, 0, 0, 0),
-    ("qwen/qwen3-coder-next", None, "failed"): (1, 0, 0, 0, 0, 0, 0),
+    ("qwen/qwen3-coder-next", None, "failed"): (2, 0, 0, 0, 0, 0, 0),
+    # Costs nothing, like a cancelled one, but has ended
+    ("meta-llama/llama-4-scout:free", "Groq", "succeeded"): (1, 60, 0, 0, 6, 0, 0),
     ("openai/gpt-4-turbo", "OpenAI", "test"): (1, 50, 0, 0, 100, 0, Decimal("0.02")),
     (None, None, "test"): (1, 0, 0, 0, 0, 0, 0),
     # In names and texts of early 2026
@@ -55,23 +58,27 @@ INSTRUMENTS = {
     ("litellm", "anthropic", "succeeded"): (1, 100, 20, 10, 40, 0, Decimal("0.001")),
     ("litellm-cached", "anthropic", "cached"): (1, 100, 20, 10, 40, 0, 0),
     ("pydantic-ai", "openai", "succeeded"): (2, 240, 60, 0, 80, 10, 0),
+    # Its agent says so only by its name
+    ("pydantic-ai-old", "openai", "succeeded"): (2, 100, 0, 0, 10, 0, 0),
     # Cache beside the input, as the total says
-    ("vercel-bedrock", "amazon-bedrock", "succeeded"): (1, 10216, 4482, 0, 178, 0, 0),
+    ("vercel-bedrock", "amazon-bedrock", "succeeded"): (1, 10216, 4482, 100, 178, 0, 0),
+    # The total says that only reads are beside; but then there is more cache than input
+    ("vercel-odd", None, "succeeded"): (1, 350, 50, 200, 7, 0, 0),
     ("vercel-embed", None, "succeeded"): (1, 12, 0, 0, 0, 0, 0),
     # Cache beside the input, because there is more of it
     ("vercel-anthropic", "anthropic.messages", "succeeded"): (1, 5100, 5000, 0, 7, 0, 0),
     ("openlit", "openai", "succeeded"): (1, 14, 0, 0, 96, 0, Decimal("0.000151")),
     ("openllmetry", "OpenAI", "succeeded"): (1, 14, 0, 0, 173, 0, 0),
     # Cache and reasoning beside input and output
-    ("langfuse", None, "succeeded"): (1, 100, 20, 0, 50, 20, Decimal("0.0021")),
+    ("langfuse", None, "succeeded"): (1, 100, 20, 10, 50, 20, Decimal("0.0021")),
     ("spring-ai", "openai", "succeeded"): (1, 11, 0, 0, 13, 0, 0),
     # Twice, with ids in base64 and in hexadecimal digits; its system is a framework
     ("strands", None, "succeeded"): (1, 24, 0, 0, 10, 0, 0),
     ("openclaw", "anthropic", "succeeded"): (1, 150, 0, 0, 25, 0, 0),
     ("openclaw", "anthropic", "failed"): (1, 0, 0, 0, 0, 0, 0),
     ("cloudflare", "workers-ai", "succeeded"): (1, 7, 0, 0, 3, 0, Decimal("0.5")),
-    # More reasoning than output stays as it is stated
-    ("adk", None, "succeeded"): (1, 0, 0, 0, 50, 60, 0),
+    # More reasoning than output stays as it is stated; without an output it is left out
+    ("adk", None, "succeeded"): (2, 10, 0, 0, 50, 60, 0),
 }
 
 

@@ -2,25 +2,25 @@ with spans as (
 
     select
         *,
-        coalesce(gateway = 'openrouter', false)
-        or server is not null
-        or server_slug is not null as is_openrouter
+        coalesce(gateway = 'openrouter', false) or server is not null as is_openrouter
     from {{ source('raw', 'otlp') }}
 
 ),
 
 -- Agents, chains and the outer spans of the AI SDK repeat what their children used; the children of
--- OpenRouter's generations repeat them.
+-- OpenRouter's generations repeat those.
 calls as (
 
-    select * from spans
+    select
+        *,
+        is_openrouter and coalesce(span_name, '') = 'LLM Generation' as is_generation
+    from spans
     where
         lower(coalesce(operation, '')) not in (
-            'invoke_agent', 'create_agent', 'invoke_workflow', 'execute_tool', 'agent', 'chain',
-            'tool', 'span', 'event'
+            'invoke_agent', 'invoke_workflow', 'agent', 'chain', 'tool', 'span', 'event'
         )
         and not (coalesce(operation, '') like 'ai.%' and operation not like '%.do%')
-        and coalesce(span_name, '') not in ('agent run', 'invoke_agent')
+        and coalesce(span_name, '') <> 'agent run'
         and not (
             is_openrouter
             and parent_span_id is not null
@@ -29,10 +29,10 @@ calls as (
 
 ),
 
-openrouter as (
+generations as (
 
     select * from calls
-    where is_openrouter
+    where is_generation
 
 ),
 
@@ -42,19 +42,19 @@ others as (
 
     select calls.* from calls
     where
-        not calls.is_openrouter
+        not calls.is_generation
         and not exists (
-            select 1 from openrouter
+            select 1 from generations
             where
-                openrouter.usage_date = calls.usage_date
-                and openrouter.generation_id = calls.generation_id
+                generations.usage_date = calls.usage_date
+                and generations.generation_id = calls.generation_id
         )
         and not exists (
-            select 1 from openrouter
+            select 1 from generations
             where
-                openrouter.usage_date = calls.usage_date
-                and openrouter.trace_id = calls.trace_id
-                and openrouter.parent_span_id = calls.span_id
+                generations.usage_date = calls.usage_date
+                and generations.trace_id = calls.trace_id
+                and generations.parent_span_id = calls.span_id
         )
         and not exists (
             select 1 from calls as outer_calls
@@ -68,7 +68,7 @@ others as (
 
 counted as (
 
-    select * from openrouter
+    select * from generations
     union all
     select * from others
 
@@ -94,11 +94,7 @@ with_cache as (
         case
             when beside in (cache_read + cache_write, cache_read + cache_write + reasoning)
                 then cache_read + cache_write
-            when
-                cache_read > 0
-                and cache_write <= input_tokens
-                and beside in (cache_read, cache_read + reasoning)
-                then cache_read
+            when beside = cache_read and cache_write <= input_tokens then cache_read
             when cache_read + cache_write > input_tokens then cache_read + cache_write
             else 0
         end as cache_beside
