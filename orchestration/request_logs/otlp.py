@@ -305,9 +305,9 @@ def _rows(head: Head) -> str:
         for f in tables("raw")["otlp"].fields
     )
     states_use = f"coalesce({', '.join(stated)}) is not null"
-    is_no_span = "coalesce(traceId, spanId) is null"
+    lacks_span = "coalesce(traceId, spanId) is null"
     return (
-        f"select {fields} from ({known}) where {is_no_span} or {states_use} or {is_call} "
+        f"select {fields} from ({known}) where {lacks_span} or {states_use} or {is_call} "
         f"or {is_test} or name = 'LLM Generation'"
     )
 

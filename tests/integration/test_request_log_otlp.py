@@ -74,7 +74,8 @@ INSTRUMENTS = {
     ("spring-ai", "openai", "succeeded"): (1, 11, 0, 0, 13, 0, 0),
     # Twice, with ids in base64 and in hexadecimal digits; its system is a framework
     ("strands", None, "succeeded"): (1, 24, 0, 0, 10, 0, 0),
-    ("openclaw", "anthropic", "succeeded"): (1, 150, 0, 0, 25, 0, 0),
+    # Cache beside the input, reasoning inside the output
+    ("openclaw", "anthropic", "succeeded"): (1, 200, 40, 10, 25, 5, 0),
     ("openclaw", "anthropic", "failed"): (1, 0, 0, 0, 0, 0, 0),
     ("cloudflare", "workers-ai", "succeeded"): (1, 7, 0, 0, 3, 0, Decimal("0.5")),
     # More reasoning than output stays as it is stated; without an output it is left out

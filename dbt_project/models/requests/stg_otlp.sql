@@ -86,7 +86,7 @@ stated as (
 
 ),
 
--- The cache stands beside the input if the total says so, or if it is larger than the input.
+-- The cache is beside the input if the total says so, or if it is larger than the input.
 with_cache as (
 
     select
