@@ -228,10 +228,10 @@ def _list(values: tuple[str, ...]) -> str:
 
 def _rows(head: Head) -> str:
     """SQL with one row for each span that calls a model, states tokens or a cost, or tests a
-    connection, and one of NULLs for whatever is no span."""
+    connection, and one of NULLs for whatever is not a span."""
     keys = dict.fromkeys(key for names in ATTRIBUTES.values() for key in names)
     allowed = _list((*keys, *_JSON))
-    # A body may have logs or metrics in place of spans. Whatever else has no spans is no body, and
+    # A body may have logs or metrics in place of spans. Anything else without spans is not a body, and
     # becomes a row of NULLs.
     others = dict.fromkeys(("resourceLogs", "resourceMetrics"), "STRUCT(schemaUrl VARCHAR)[]")
     bodies = read_json(head, {"resourceSpans": _RESOURCES, **others})
