@@ -56,7 +56,11 @@ def best(action: Callable[[], object]) -> float:
 def bare_sql(settings: Settings, dump: Path, dump_sha256: str, target: Path) -> None:
     """The models' own SELECTs and nothing else."""
     manifest = json.loads(ensure_manifest(settings).read_text(encoding="utf-8"))
-    nodes = {k: v for k, v in manifest["nodes"].items() if v["resource_type"] == "model"}
+    nodes = {
+        k: v
+        for k, v in manifest["nodes"].items()
+        if v["resource_type"] == "model" and "requests" not in v["tags"]
+    }
     compiled = settings.dbt_target_dir / "compiled" / "tokenshare"
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as tokenshare")

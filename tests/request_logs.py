@@ -45,3 +45,16 @@ def quarantined(settings: Settings) -> list[dict[str, Any]]:
             .to_arrow_table()
             .to_pylist()
         )
+
+
+def files_with(text: str, settings: Settings) -> list[Path]:
+    """The files below data_dir that contain this text, compressed Parquet files too."""
+    found = []
+    for path in sorted(p for p in settings.data_dir.rglob("*") if p.is_file()):
+        if path.suffix == ".parquet":
+            content = str(pq.read_table(path).to_pydict()).encode()
+        else:
+            content = path.read_bytes()
+        if text.encode() in content:
+            found.append(path)
+    return found

@@ -110,3 +110,17 @@
     {%- else -%} regexp_matches({{ column }}, '{{ pattern }}')
     {%- endif -%}
 {%- endmacro %}
+
+{% macro all_columns_but(columns) -%}
+    {#- Every column of the relation except these. -#}
+    * {{ 'except' if target is defined and target.type == 'spark' else 'exclude' }} ({{ columns | join(', ') }})
+{%- endmacro %}
+
+{% macro with_variant(model, variant) -%}
+    {#- The model with its variant, as OpenRouter writes it: author/model:free. -#}
+    case
+        when coalesce({{ variant }}, 'standard') in ('standard', '') then {{ model }}
+        when right({{ model }}, length({{ variant }}) + 1) = ':' || {{ variant }} then {{ model }}
+        else {{ model }} || ':' || {{ variant }}
+    end
+{%- endmacro %}

@@ -227,6 +227,11 @@ def _tokens(items: list[Ingested]) -> int:
         for name, description in [
             ("dumps", "One row per landed dump, with its provenance."),
             ("quarantine", "One row per refused row or field of a dump, with the reason."),
+            (
+                "request_days",
+                "One row per source, day, dump, model name, provider, region and outcome of the "
+                "request logs. Only days with new rows are reduced again.",
+            ),
             *_CONFIGURED.items(),
             *((s.name, s.table.description) for s in SOURCES.values()),
         ]
@@ -271,7 +276,7 @@ def raw_tables(
         },
     )
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
-        for name in _CONFIGURED:
+        for name in ("request_days", *_CONFIGURED):
             ((rows,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
             yield dg.MaterializeResult(
                 asset_key=["raw", name], metadata={"dagster/row_count": rows}

@@ -142,7 +142,7 @@ def build_models_asset(manifest: Path) -> dg.AssetsDefinition:
         manifest=manifest,
         name="dbt_models",
         dagster_dbt_translator=Translator(),
-        exclude="resource_type:unit_test",
+        exclude="resource_type:unit_test tag:requests",
         pool=WRITER_POOL,
     )
     def dbt_models(

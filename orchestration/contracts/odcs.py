@@ -40,7 +40,11 @@ _RESERVED = frozenset({"window"})
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a boundary. `source_name` is its name in the dump, `name` in our tables."""
+    """One column of a boundary. `source_name` is its name in the dump, `name` in our tables.
+
+    `part_of` is the name, in the dump, of the field that this one is a part of, so that it cannot
+    be larger (`partOf` of the contract), or None.
+    """
 
     name: str
     source_name: str
@@ -54,6 +58,7 @@ class Field:
     pattern: str | None
     max_length: int | None
     enum: tuple[str, ...]
+    part_of: str | None = None
 
     @property
     def sql_name(self) -> str:
@@ -165,6 +170,9 @@ def _field(prop: SchemaProperty, path: Path, table: str) -> Field:
         pattern=options.get("pattern"),
         max_length=options.get("maxLength"),
         enum=tuple(str(e.value) for e in prop.enum or ()),
+        part_of=next(
+            (str(p.value) for p in prop.customProperties or () if p.property == "partOf"), None
+        ),
     )
 
 

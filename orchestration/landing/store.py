@@ -106,6 +106,8 @@ class DumpRecord(BaseModel):
     def sidecar(self) -> dict[str, Any]:
         """The JSON document that is stored, with its seal."""
         document = self.model_dump(mode="json")
+        if self.kept_sha256 is None:
+            del document["kept_sha256"]
         for name in ("pulled_at", "as_of"):
             document[name] = format_time(getattr(self, name))
         return {**document, _SEAL: sha256_bytes(to_json(document))}

@@ -7,11 +7,26 @@ text; `checks` types and checks these columns by the raw contract.
 from pathlib import Path
 
 from orchestration.errors import RefusedDumpError, quoted
-from orchestration.request_logs import otlp, usage_events
+from orchestration.request_logs import (
+    bedrock_invocations,
+    openrouter_activity,
+    openrouter_activity_daily,
+    otlp,
+    usage_events,
+)
 from orchestration.request_logs.base import Head, RequestLog, read_head, unknown_layout
 from orchestration.sources import SOURCES
 
-REQUEST_LOGS: dict[str, RequestLog] = {log.name: log for log in (usage_events.LOG, otlp.LOG)}
+REQUEST_LOGS: dict[str, RequestLog] = {
+    log.name: log
+    for log in (
+        usage_events.LOG,
+        openrouter_activity.LOG,
+        openrouter_activity_daily.LOG,
+        bedrock_invocations.LOG,
+        otlp.LOG,
+    )
+}
 # Every source of dumps.
 ALL_SOURCES = (*SOURCES, *REQUEST_LOGS)
 

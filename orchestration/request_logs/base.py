@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import RefusedDumpError, quoted, safe_text
+from orchestration.errors import quoted, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
-# Enough for the first object of a JSON log, with its prompt and answer.
-_HEAD_BYTES = 4 * 1024 * 1024
+# Enough for the first object of a JSON log, with its prompt and answer, and for an answer of an API
+# with the days of a large account.
+_HEAD_BYTES = 16 * 1024 * 1024
 _MAX_OBJECT_BYTES = 512 * 1024 * 1024
 # What an object, or a list of objects, begins with
 _FIRST_KEY = re.compile(r'\[?\s*\{\s*"([^"\\]{1,100})"\s*:')
@@ -57,10 +58,13 @@ class Head:
         return set(names) <= set(self.columns)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path, "rb") if is_gzip else path.open("rb"))
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb") if _is_gzip(path) else path.open("rb"))
 
 
 def _as_object(text: str) -> dict[str, Any] | None:
@@ -74,20 +78,19 @@ def _as_object(text: str) -> dict[str, Any] | None:
 
 
 def read_head(path: Path) -> Head | None:
-    """The beginning of a file, or None if it is not Parquet, CSV or JSON.
-
-    Raises RefusedDumpError if it cannot be read.
-    """
+    """The beginning of a file, or None if it is not Parquet, CSV or JSON, or cannot be read."""
     try:
+        # Opening a pipe would wait until somebody writes to it.
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             magic = file.read(4)
         if magic == b"PAR1":
-            names = pq.read_schema(path).names
-            return Head(path, "parquet", tuple(names), {})
+            return Head(path, "parquet", tuple(pq.read_schema(path).names), {})
         with _open(path) as stream:
             content = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
-        raise RefusedDumpError(f"{safe_text(path.name)}: cannot be read: {error}") from error
+    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowInvalid):
+        return None
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
@@ -142,8 +145,9 @@ def read_csv(head: Head) -> str:
     """
     columns = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in head.columns)
     return (
-        f"read_csv({_path(head)}, auto_detect = false, header = true, delim = ',', quote = '\"', "
-        f"escape = '\"', columns = {{{columns}}}, ignore_errors = true, store_rejects = true, "
+        f"read_csv({_path(head)}, {_compression(head)}, auto_detect = false, header = true, "
+        f"delim = ',', quote = '\"', escape = '\"', columns = {{{columns}}}, "
+        "ignore_errors = true, store_rejects = true, "
         "rejects_limit = 1000, max_line_size = 100000000)"
     )
 
@@ -157,14 +161,19 @@ def read_json(head: Head, columns: Mapping[str, str]) -> str:
     layout = "newline_delimited" if head.kind == "json_lines" else "auto"
     errors = ", ignore_errors = true" if head.kind == "json_lines" else ""
     return (
-        f"read_json({_path(head)}, format = '{layout}', columns = {{{typed}}}, "
-        f"maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
+        f"read_json({_path(head)}, {_compression(head)}, format = '{layout}', "
+        f"columns = {{{typed}}}, maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
     )
 
 
 def _path(head: Head) -> str:
     # The path as a glob pattern that matches only this path
     return parquet(head.path).removeprefix("read_parquet(").removesuffix(")")
+
+
+def _compression(head: Head) -> str:
+    # DuckDB would go by the name of the file.
+    return f"compression = '{'gzip' if _is_gzip(head.path) else 'none'}'"
 
 
 def flat_rows(log: Table, head: Head, named: Mapping[str, str] | None = None) -> str:

@@ -231,8 +231,8 @@ def _rows(head: Head) -> str:
     connection, and one of NULLs for whatever is not a span."""
     keys = dict.fromkeys(key for names in ATTRIBUTES.values() for key in names)
     allowed = _list((*keys, *_JSON))
-    # A body may have logs or metrics in place of spans. Anything else without spans is not a body, and
-    # becomes a row of NULLs.
+    # A body may have logs or metrics in place of spans. Anything else without spans is not a body,
+    # and becomes a row of NULLs.
     others = dict.fromkeys(("resourceLogs", "resourceMetrics"), "STRUCT(schemaUrl VARCHAR)[]")
     bodies = read_json(head, {"resourceSpans": _RESOURCES, **others})
     resources = (

@@ -128,6 +128,13 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
                 f"length({column}) > 38 or try_cast({column} as hugeint) > {field.maximum}",
                 f"at most {field.maximum}",
             )
+        if field.part_of is not None:
+            whole = f"try_cast({_quote(field.part_of)} as hugeint)"
+            yield check(
+                "larger_than_whole",
+                f"coalesce(try_cast({column} as hugeint) > {whole}, false)",
+                f"at most {field.part_of}, which it is a part of",
+            )
     elif field.logical_type == "number":
         yield check(
             "not_a_number",

@@ -4,10 +4,10 @@
 with usage as (
 
     select
-        * except (
-            tokens, requests, prompt_tokens, completion_tokens, cost_usd,
-            serving_headquarters, provider_id, provider_name
-        ),
+        {{ all_columns_but([
+            'tokens', 'requests', 'prompt_tokens', 'completion_tokens', 'cost_usd',
+            'serving_headquarters', 'provider_id', 'provider_name',
+        ]) }},
         cast(sum(tokens) as bigint) as tokens,
         cast(sum(requests) as bigint) as requests,
         cast(sum(prompt_tokens) as bigint) as prompt_tokens,

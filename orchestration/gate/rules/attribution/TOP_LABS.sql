@@ -6,6 +6,10 @@
 -- limits: [labs.min_per_week]
 -- rows: needed
 -- message: "week of {period_start}: {labs} labs with tokens"
+--
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 select source, period_start,
     count(*) filter (where lab_id <> 'unidentified' and tokens > 0) as labs
-from share_by_lab_weekly where lens = 'author_hq' group by all;
+from share_by_lab_weekly
+where lens = 'author_hq' and source in (select source from usage_daily where requests is null)
+group by all;

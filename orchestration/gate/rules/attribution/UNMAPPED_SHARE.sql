@@ -7,11 +7,13 @@
 -- rows: needed
 -- message: >-
 --   week of {week}: unmapped authors have {unmapped_share:.4f} of all tokens: {authors}
+--
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with weeks as (
     select source, cast(date_trunc('week', usage_date) as date) as week, author,
         sum(tokens) as tokens,
         sum(tokens) filter (where identification = 'unmapped') as unmapped_tokens
-    from usage_daily group by all
+    from usage_daily where requests is null group by all
 )
 select source, week, coalesce(sum(unmapped_tokens), 0) / sum(tokens) as unmapped_share,
     coalesce(

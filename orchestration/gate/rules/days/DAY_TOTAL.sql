@@ -11,8 +11,11 @@
 -- message: >-
 --   {usage_date}: {total_tokens:,} tokens are {ratio:.3g} times the median of the neighboring days
 --   ({neighbors_median:,})
+--
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with totals as (
-    select source, usage_date, sum(tokens) as total_tokens from usage_daily group by all
+    select source, usage_date, sum(tokens) as total_tokens from usage_daily
+    where requests is null group by all
 ),
 numbered as (
     select *, row_number() over (partition by source order by usage_date) as n from totals

@@ -21,9 +21,10 @@
 --
 -- A day is new if the previous vintage does not have it, or had it with clearly other tokens. Days in a row from one dump are one window: without a previous vintage, a step shows
 -- where the dump changes.
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with days as (
     select source, usage_date, any_value(dump_sha256) as dump_sha256, sum(tokens) as total_tokens
-    from usage_daily group by all
+    from usage_daily where requests is null group by all
 ),
 before as (
     select source, usage_date, sum(tokens) as total_tokens from previous_usage_daily group by all

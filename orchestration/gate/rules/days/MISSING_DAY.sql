@@ -10,12 +10,13 @@
 -- rows: needed
 -- message: "{usage_date}: no row of {source} in {lacking}"
 --
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 -- A dump that has days before and after a day lacks the day itself if the day comes from an older
 -- one: what was read before is not the newest word.
 with present as (
     select source, usage_date, any_value(dump_sha256) as dump_sha256,
         usage_date + to_minutes(any_value(read_after_minutes)) as as_of
-    from usage_daily group by source, usage_date
+    from usage_daily where requests is null group by source, usage_date
 ),
 dumps as (
     select source, dump_sha256, min(usage_date) as first_day, max(usage_date) as last_day,

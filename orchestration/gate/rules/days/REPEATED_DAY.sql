@@ -10,8 +10,11 @@
 -- message: >-
 --   {usage_date}: {same_rows} of {rows} rows have exactly the tokens of {repeated_date}; was the day
 --   copied?
+--
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with usage as (
-    select source, usage_date, model_permaslug, tokens from usage_daily where tokens > 0
+    select source, usage_date, model_permaslug, tokens from usage_daily
+    where tokens > 0 and requests is null
 ),
 repeated as (
     select day.source, day.usage_date, before.usage_date as repeated_date, count(*) as same_rows

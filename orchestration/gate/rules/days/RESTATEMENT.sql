@@ -10,11 +10,14 @@
 -- message: >-
 --   {usage_date}: {tokens_before:,} tokens in the previous vintage, {tokens_now:,} now
 --   ({relative_change:.3g} of them moved)
+--
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with judged as (
     select source, min(usage_date) as oldest_day,
         max(usage_date) - cast(any_value(limits.restatement.judged_after_days) as integer)
             as newest_day
     from previous_usage_daily cross join limits
+    where requests is null
     group by source
 ),
 compared as (

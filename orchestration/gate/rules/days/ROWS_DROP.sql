@@ -10,9 +10,10 @@
 --
 -- A dump that was cut short loses its last rows. Days that are marked incomplete already say so
 -- and are not judged.
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with days as (
     select source, usage_date, bool_and(is_complete) as is_complete, count(*) as rows
-    from usage_daily group by all
+    from usage_daily where requests is null group by all
 ),
 compared as (
     select *,

@@ -12,6 +12,7 @@
 --   catalogue /api/v1/models of these days
 --
 -- Later months bring models that no landed catalogue can price: a warning (PRICE_COVERAGE).
+-- Only feeds of rankings are judged; they count no requests. What a company uses may come and go.
 with catalogue as (
     select max(greatest(valid_from, coalesce(valid_to, valid_from))) as newest_day
     from price_history
@@ -22,4 +23,5 @@ select source, period_start as usage_date,
     priced_attributed_tokens / attributed_tokens as priced_share
 from price_coverage_monthly
 inner join catalogue on last_day(period_start) <= catalogue.newest_day
-where is_complete and attributed_tokens > 0;
+where is_complete and attributed_tokens > 0
+    and source in (select usage_daily.source from usage_daily where requests is null);

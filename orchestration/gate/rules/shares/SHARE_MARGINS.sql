@@ -22,13 +22,18 @@ with told as (
 summed as (
     select * exclude (tokens), cast(sum(tokens) as hugeint) as tokens from told group by all
 ),
-tellers as (select distinct table_name, grain, of_lens, lens, told from summed),
+-- A source that does not say who served the tokens has no rows under serving_hq.
+lenses as (select distinct source, of_lens from summed),
+tellers as (
+    select distinct summed.table_name, summed.grain, lenses.source, of_lens, summed.lens, summed.told
+    from summed inner join lenses using (of_lens)
+),
 cells as (select distinct grain, source, period_start, lens, told, value from summed),
 compared as (
     select cells.*, string_agg(distinct table_name, ', ' order by table_name) as tables,
         max(coalesce(tokens, 0)) - min(coalesce(tokens, 0)) as difference
     from cells
-    inner join tellers using (grain, lens, told)
+    inner join tellers using (grain, source, lens, told)
     left join summed
         using (table_name, of_lens, grain, source, period_start, lens, told, value)
     group by all
