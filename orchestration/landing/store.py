@@ -321,12 +321,7 @@ def land(
             f"{read.dump.name}: is not landed, so there is nothing to correct; land it without "
             "--correct"
         )
-    notices = []
-    if read.origin == "landing_time":
-        notices.append(
-            f"{read.dump.name}: nothing states when it was made; as_of is the time of landing, "
-            f"{format_time(now)}. If you know better, land it again with --as-of."
-        )
+    notices = _undated(read.dump.name, read.origin, now)
     good, window = read.good, read.parsed.window
     if "usage_date" in good.column_names:
         days = pc.min_max(good.column("usage_date")).as_py()
@@ -362,6 +357,16 @@ def land(
     return Landed(
         record, True, good.num_rows, *count_scopes(read.bad), tuple(notices), manifest=read.manifest
     )
+
+
+def _undated(name: str, origin: AsOfOrigin, now: datetime) -> list[str]:
+    """The notice for a dump of which nothing states when it was made."""
+    if origin != "landing_time":
+        return []
+    return [
+        f"{name}: nothing states when it was made; as_of is the time of landing, "
+        f"{format_time(now)}. If you know better, land it again with --as-of."
+    ]
 
 
 def _citation(read: _ReadDump) -> str:
@@ -495,7 +500,7 @@ def _land_log(
         _move_into_place(building, final)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return Landed(record, True, *counts, ())
+    return Landed(record, True, *counts, tuple(_undated(head.name, origin, now)))
 
 
 def _no_good_row(name: str, log: RequestLog, quarantine: Path) -> str:

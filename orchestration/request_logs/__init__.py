@@ -9,6 +9,8 @@ from pathlib import Path
 from orchestration.errors import RefusedDumpError, quoted
 from orchestration.request_logs import (
     bedrock_invocations,
+    helicone,
+    langfuse_observations,
     openrouter_activity,
     openrouter_activity_daily,
     otlp,
@@ -21,9 +23,11 @@ REQUEST_LOGS: dict[str, RequestLog] = {
     log.name: log
     for log in (
         usage_events.LOG,
+        langfuse_observations.LOG,
         openrouter_activity.LOG,
         openrouter_activity_daily.LOG,
         bedrock_invocations.LOG,
+        helicone.LOG,
         otlp.LOG,
     )
 }
@@ -45,7 +49,10 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
         for log in REQUEST_LOGS.values() if name is None else [REQUEST_LOGS[name]]:
             if layout := log.recognizes(head):
                 return log, head, layout
-    if name is not None:
+    if name is None:
+        if head is not None and (nearest := unknown_layout(head, tuple(REQUEST_LOGS.values()))):
+            raise RefusedDumpError(nearest)
+    else:
         seen = ", ".join(quoted(c, 40) for c in head.columns[:40]) if head else "no columns"
         raise RefusedDumpError(
             f"{path.name}: is not {name}: found {seen}; expected {REQUEST_LOGS[name].layouts}"
@@ -53,4 +60,4 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
     return None
 
 
-__all__ = ["ALL_SOURCES", "REQUEST_LOGS", "Head", "RequestLog", "find_log", "unknown_layout"]
+__all__ = ["ALL_SOURCES", "REQUEST_LOGS", "Head", "RequestLog", "find_log"]

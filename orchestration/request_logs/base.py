@@ -22,12 +22,15 @@ from orchestration.contracts.odcs import Table, tables
 from orchestration.errors import quoted, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
-# Enough for the first object of a JSON log, with its prompt and answer, and for an answer of an API
-# with the days of a large account.
-_HEAD_BYTES = 16 * 1024 * 1024
-_MAX_OBJECT_BYTES = 512 * 1024 * 1024
-# What an object, or a list of objects, begins with
-_FIRST_KEY = re.compile(r'\[?\s*\{\s*"([^"\\]{1,100})"\s*:')
+# Enough for the first object of a JSON log, with its prompt and answer.
+_HEAD_BYTES = 4 * 1024 * 1024
+# A file with so many columns of a format is meant to be of it.
+_NEARLY = 3
+# DuckDB reserves twice as much for each of its threads.
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+_MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
+_OBJECT = re.compile(r"\[?\s*\{")
+_KEY = re.compile(r'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 
 Kind = Literal["parquet", "csv", "json_lines", "json"]
 
@@ -36,11 +39,10 @@ Kind = Literal["parquet", "csv", "json_lines", "json"]
 class Head:
     """The beginning of a file.
 
-    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object; of
-    an object that is longer than the beginning, only its first key.
-    `first` is that object, if it could be parsed; it may contain personal data, so it is only for
-    recognizing a layout and never shown. `kind` is `json` for a document that is not one object a
-    line.
+    `columns` are those of the Parquet file or CSV header, or the keys of the first JSON object.
+    `first` is that object, as far as the beginning of the file has it: the last value may be None
+    because it is cut off. It may contain personal data, so it is only for recognizing a layout and
+    never shown. `kind` is `json` for a document that is not one object a line.
     """
 
     path: Path
@@ -72,9 +74,23 @@ def _as_object(text: str) -> dict[str, Any] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(found, list) and found:
-        found = found[0]
     return found if isinstance(found, dict) else None
+
+
+def _beginning_of_object(text: str) -> dict[str, Any]:
+    """The keys and values of a JSON object, or of the first one of a list, up to where the text
+    ends; a value that is cut off is None."""
+    found: dict[str, Any] = {}
+    start = _OBJECT.match(text)
+    at = start.end() if start else len(text)
+    while key := _KEY.match(text, at):
+        try:
+            name = json.loads(key[1])
+            found[name] = None
+            found[name], at = json.JSONDecoder().raw_decode(text, key.end())
+        except (ValueError, RecursionError):
+            break
+    return found
 
 
 def read_head(path: Path) -> Head | None:
@@ -95,11 +111,10 @@ def read_head(path: Path) -> Head | None:
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
         of_line = _as_object(line) if line.startswith("{") else None
-        first = of_line or _as_object(text)
-        is_cut = len(content) == _HEAD_BYTES and line.startswith("{") and line == text
-        kind: Kind = "json_lines" if of_line is not None or is_cut else "json"
-        key = _FIRST_KEY.match(text)
-        return Head(path, kind, tuple(first or (key.groups() if key else ())), first or {})
+        first = _beginning_of_object(text) if of_line is None else of_line
+        is_cut = line == text and line.startswith("{") and len(content) == _HEAD_BYTES
+        kind: Kind = "json" if of_line is None and not is_cut else "json_lines"
+        return Head(path, kind, tuple(first), first)
     columns = _header(line)
     return Head(path, "csv", columns, {}) if columns else None
 
@@ -152,18 +167,23 @@ def read_csv(head: Head) -> str:
     )
 
 
-def read_json(head: Head, columns: Mapping[str, str]) -> str:
+def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False) -> str:
     """SQL that reads these keys of every object of a JSON file, each as the given type.
 
-    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs.
+    A STRUCT reads only its own keys. Lines that are not JSON become rows of NULLs. If
+    `is_one_value`, there is one column and one row: the whole document, as the type of that column;
+    commas after the last element are allowed.
     """
     typed = ", ".join(f"{sql_text(name)}: {sql_text(type_)}" for name, type_ in columns.items())
-    layout = "newline_delimited" if head.kind == "json_lines" else "auto"
-    errors = ", ignore_errors = true" if head.kind == "json_lines" else ""
-    return (
-        f"read_json({_path(head)}, {_compression(head)}, format = '{layout}', "
-        f"columns = {{{typed}}}, maximum_object_size = {_MAX_OBJECT_BYTES}{errors})"
-    )
+    if head.kind == "json_lines":
+        how = (
+            "format = 'newline_delimited', ignore_errors = true, "
+            f"maximum_object_size = {_MAX_LINE_BYTES}"
+        )
+    else:
+        form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
+        how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
+    return f"read_json({_path(head)}, {_compression(head)}, columns = {{{typed}}}, {how})"
 
 
 def _path(head: Head) -> str:
@@ -201,14 +221,14 @@ def flat_rows(log: Table, head: Head, named: Mapping[str, str] | None = None) ->
 
 
 def unknown_layout(head: Head, logs: Sequence[RequestLog]) -> str:
-    """What to say of a file with columns of no format: which they are, and the nearest format."""
+    """What to say of a file with columns of no format, but nearly of one: which they are, and the
+    nearest format. Empty if they are far from all."""
     nearest = max(logs, key=lambda log: len(set(log.signature) & set(head.columns)))
-    shared = [c for c in nearest.signature if c in head.columns]
     missing = [c for c in nearest.signature if c not in head.columns]
-    if len(shared) < 2:
+    if len(nearest.signature) - len(missing) < _NEARLY:
         return ""
-    shown = ", ".join(quoted(c, 40) for c in head.columns[:40])
+    shown = ", ".join(quoted(c, 40) for c in head.columns[:60])
     return (
-        f"{head.name}: has the columns {shown}. The nearest known format is {nearest.name}, which "
-        f"needs also {', '.join(missing) or 'another form'}: {nearest.layouts}"
+        f"{head.name}: is nearly {nearest.name}, but has no column {' and no '.join(missing)}. It "
+        f"has the columns {shown}; expected {nearest.layouts}"
     )

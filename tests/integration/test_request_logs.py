@@ -130,3 +130,17 @@ def test_a_log_without_a_good_row_is_refused(tmp_path: Path, settings: Settings)
         land(path, settings)
     assert SECRET not in str(caught.value)
     assert not list(settings.landing_dir.glob("usage_events/*"))
+
+
+def test_a_file_that_is_nearly_of_a_format_is_refused_by_the_columns_that_it_lacks(
+    tmp_path: Path, settings: Settings
+) -> None:
+    row = {name: value for name, value in event("a").items() if name != "started_at"}
+    path = write(tmp_path / "x.jsonl", [{**row, "begin": "2026-11-01"}])
+    with pytest.raises(
+        RefusedDumpError, match="is nearly usage_events, but has no column"
+    ) as caught:
+        land(path, settings)
+    assert "no column started_at. It has the columns" in str(caught.value)
+    assert "'begin'" in str(caught.value)
+    assert SECRET not in str(caught.value)

@@ -6,6 +6,10 @@ with one_each as (
     union all
     select * from {{ ref('stg_bedrock_invocations') }}
     union all
+    select * from {{ ref('stg_langfuse_observations') }}
+    union all
+    select * from {{ ref('stg_helicone') }}
+    union all
     select * from {{ ref('stg_otlp') }}
 
 ),
