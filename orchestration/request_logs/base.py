@@ -180,6 +180,8 @@ def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False
             "format = 'newline_delimited', ignore_errors = true, "
             f"maximum_object_size = {_MAX_LINE_BYTES}"
         )
+    elif _is_list(head) and not is_one_value:
+        how = f"format = 'array', maximum_object_size = {_MAX_LINE_BYTES}"
     else:
         form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
         how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
@@ -189,6 +191,11 @@ def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False
 def _path(head: Head) -> str:
     # The path as a glob pattern that matches only this path
     return parquet(head.path).removeprefix("read_parquet(").removesuffix(")")
+
+
+def _is_list(head: Head) -> bool:
+    with _open(head.path) as stream:
+        return stream.read(100).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def _compression(head: Head) -> str:
