@@ -9,6 +9,10 @@ that an application made up.
 Names were seen in the semantic conventions of OpenTelemetry and OpenInference, in OpenRouter's and
 Cloudflare's documentation, in bodies of OpenRouter Broadcast, and in tests of Langfuse and
 LangWatch.
+
+Measured on two cores: 200,000 spans of Broadcast without texts, 466 MB of lines, are copied in 1.2
+times, and landed with hash and checks in 1.7 times, what a query takes that only sums their input
+tokens (5.6 s); almost all of it is reading JSON.
 """
 
 from orchestration.contracts.odcs import tables
