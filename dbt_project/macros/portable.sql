@@ -104,6 +104,13 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro matches(column, pattern) -%}
+    {#- Whether a part of the text matches a regular expression; ^ and $ are its ends. -#}
+    {%- if target is defined and target.type == 'spark' -%} {{ column }} rlike '{{ pattern }}'
+    {%- else -%} regexp_matches({{ column }}, '{{ pattern }}')
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro all_columns_but(columns) -%}
     {#- Every column of the relation except these. -#}
     * {{ 'except' if target is defined and target.type == 'spark' else 'exclude' }} ({{ columns | join(', ') }})

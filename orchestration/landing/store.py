@@ -481,7 +481,7 @@ def _land_log(
                 f"{head.name}: changed while it was read; land it when it is complete"
             )
         if counts is None or counts[0] == 0:
-            raise RefusedDumpError(_no_good_row(head.name, kept_rows.quarantine_path))
+            raise RefusedDumpError(_no_good_row(head.name, log, kept_rows.quarantine_path))
         days = log_rows.days_of(kept_rows)
         record = DumpRecord(
             source=log.name,
@@ -508,11 +508,11 @@ def _land_log(
     return Landed(record, True, *counts, tuple(_undated(head.name, origin, now)))
 
 
-def _no_good_row(name: str, quarantine: Path) -> str:
+def _no_good_row(name: str, log: RequestLog, quarantine: Path) -> str:
     """The message for a request log without a good row: its first bad row."""
     first = pq.read_table(quarantine).slice(0, 1).to_pylist()
     if not first:
-        return f"{name}: has no rows"
+        return f"{name}: has no requests; expected {log.layouts}"
     return (
         f"{name}: none of its rows is valid; the first, row {first[0]['row_number']}, field "
         f"{first[0]['field']}: {first[0]['code']}, expected {first[0]['expected']}"

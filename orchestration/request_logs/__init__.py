@@ -14,6 +14,7 @@ from orchestration.request_logs import (
     litellm_spendlogs,
     openrouter_activity,
     openrouter_activity_daily,
+    otlp,
     usage_events,
 )
 from orchestration.request_logs.base import Head, RequestLog, read_head, unknown_layout
@@ -29,6 +30,7 @@ REQUEST_LOGS: dict[str, RequestLog] = {
         openrouter_activity_daily.LOG,
         bedrock_invocations.LOG,
         helicone.LOG,
+        otlp.LOG,
     )
 }
 # Every source of dumps.

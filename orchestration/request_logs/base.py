@@ -117,8 +117,9 @@ def read_head(path: Path) -> Head | None:
     line = text.split("\n", 1)[0].rstrip("\r")
     if text.startswith(("{", "[")):
         first, rest = _first_object(line) if line.startswith("{") else ({}, "")
-        kind: Kind = "json_lines" if first and not rest else "json"
-        if kind == "json":
+        is_cut = line == text and line.startswith("{") and len(content) == _HEAD_BYTES
+        kind: Kind = "json_lines" if is_cut or (first and not rest) else "json"
+        if kind == "json" or is_cut:
             first = _beginning_of_object(text)
         return Head(path, kind, tuple(first), first)
     # A dump begins with comments; a prompt in a CSV file may contain a COPY as well.
@@ -189,6 +190,8 @@ def read_json(head: Head, columns: Mapping[str, str], is_one_value: bool = False
             "format = 'newline_delimited', ignore_errors = true, "
             f"maximum_object_size = {_MAX_LINE_BYTES}"
         )
+    elif _is_list(head) and not is_one_value:
+        how = f"format = 'array', maximum_object_size = {_MAX_LINE_BYTES}"
     else:
         form = "'unstructured', records = 'false'" if is_one_value else "'auto'"
         how = f"format = {form}, maximum_object_size = {_MAX_DOCUMENT_BYTES}"
@@ -231,6 +234,11 @@ def read_copy(head: Head, table: str) -> str:
 def _path(head: Head) -> str:
     # The path as a glob pattern that matches only this path
     return parquet(head.path).removeprefix("read_parquet(").removesuffix(")")
+
+
+def _is_list(head: Head) -> bool:
+    with _open(head.path) as stream:
+        return stream.read(100).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def _compression(head: Head) -> str:

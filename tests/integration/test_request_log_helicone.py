@@ -100,4 +100,5 @@ def test_a_bad_value_is_named_but_not_shown(tmp_path: Path, settings: Settings) 
 def test_what_is_no_export_is_not_taken_for_one(tmp_path: Path) -> None:
     path = tmp_path / "other.csv"
     path.write_bytes(b"request_id,request_created_at,prompt_tokens,completion_tokens\n1,2,3,4\n")
-    assert find_log(path) is None
+    with pytest.raises(RefusedDumpError, match="is nearly usage_events"):
+        find_log(path)

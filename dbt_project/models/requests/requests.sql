@@ -11,6 +11,8 @@ with one_each as (
     select * from {{ ref('stg_langfuse_observations') }}
     union all
     select * from {{ ref('stg_helicone') }}
+    union all
+    select * from {{ ref('stg_otlp') }}
 
 ),
 
