@@ -76,3 +76,8 @@
     {#- Words of names of models that somebody made of another's: a pattern. -#}
     abliterated|uncensored|derestricted|heretic|distill|merge|lora|fine-?tune|custom
 {%- endmacro %}
+
+{% macro model_as_named(model_name) -%}
+    {#- Tokens of a request that names no model are not lost: nobody can identify them. -#}
+    coalesce({{ model_name }}, 'unnamed')
+{%- endmacro %}

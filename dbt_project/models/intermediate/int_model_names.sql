@@ -12,10 +12,9 @@
 with names as (
 
     select distinct
-        model_name,
-        lower(trim(model_name)) as lower_name
+        {{ model_as_named('model_name') }} as model_name,
+        lower(trim({{ model_as_named('model_name') }})) as lower_name
     from {{ source('raw', 'request_days') }}
-    where model_name is not null
 
 ),
 

@@ -37,7 +37,7 @@ select
     newest.as_of,
     newest.pulled_at,
     days.usage_date,
-    coalesce(names.model_permaslug, 'unnamed') as model_permaslug,
+    names.model_permaslug,
     days.provider_name,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
     cast(sum(days.requests) as bigint) as requests,
@@ -50,5 +50,6 @@ select
     end as cost_usd
 from days
 inner join newest using (source, usage_date)
-left join {{ ref('int_model_names') }} as names using (model_name)
+inner join {{ ref('int_model_names') }} as names
+    on {{ model_as_named('days.model_name') }} = names.model_name
 group by all
