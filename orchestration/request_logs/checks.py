@@ -3,9 +3,11 @@
 The same checks as for every other dump, without those that compare rows: a repeated request is no
 error here, and dbt counts it once. A quarantined value may be a piece of a prompt that slipped into
 the wrong column, so only its length is kept.
+
+Each value is typed once, and all findings come from one scan of the rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from orchestration.contracts.odcs import Field, Table
@@ -13,15 +15,44 @@ from orchestration.sources.checks import Check, field_checks, typed
 from orchestration.tables import sql_name, sql_text
 
 
-def _numbered(checks: Sequence[Check]) -> str:
+def _typed_name(field: Field) -> str:
+    return sql_name(f"typed {field.name}")
+
+
+def _finding_name(field: Field) -> str:
+    return sql_name(f"finding {field.name}")
+
+
+def _checks(table: Table, as_of: datetime) -> tuple[list[Check], dict[Field, list[Check]]]:
+    """The checks of a whole row, and those of each optional field that has some."""
+    of_row: list[Check] = []
+    of_field: dict[Field, list[Check]] = {}
+    for field in table.fields:
+        found = list(field_checks(field, as_of, _typed_name(field)))
+        if field.source_name in table.needed_fields:
+            of_row += found
+        elif found:
+            of_field[field] = found
+    return of_row, of_field
+
+
+def _first_failed(checks: Sequence[Check]) -> str:
     """SQL for the number of the first check that a row fails, or 0."""
     cases = " ".join(f"when {c.fails} then {i}" for i, c in enumerate(checks, start=1))
     return f"case {cases} else 0 end" if cases else "0"
 
 
-def _split(table: Table) -> tuple[list[Field], list[Field]]:
-    needed = [f for f in table.fields if f.source_name in table.needed_fields]
-    return needed, [f for f in table.fields if f not in needed]
+def _judged(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
+    """SQL for all rows with their typed values, `usage_date`, and the check that each one fails:
+    `failed` of the row, and a finding of each optional field."""
+    of_row, of_field = _checks(table, as_of)
+    values = ", ".join(f"{typed(f)} as {_typed_name(f)}" for f in table.fields)
+    findings = "".join(f", {_first_failed(c)} as {_finding_name(f)}" for f, c in of_field.items())
+    day = next(_typed_name(f) for f in table.fields if f.name == time_field)
+    return (
+        f"select *, cast({day} as date) as usage_date, {_first_failed(of_row)} as failed{findings} "
+        f"from (select *, {values} from {rows})"
+    )
 
 
 def good_rows(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
@@ -30,53 +61,77 @@ def good_rows(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
     `rows` is SQL with the landed rows: one column of text per field, and `row_number`. A bad
     optional field is NULL.
     """
-    needed, optional = _split(table)
-    failed = _numbered([c for f in needed for c in field_checks(f, as_of)])
-    columns = [f"{typed(f)} as {sql_name(f.name)}" for f in needed]
-    for field in optional:
-        wrong = " or ".join(f"({c.fails})" for c in field_checks(field, as_of))
-        value = f"case when not ({wrong}) then {typed(field)} end" if wrong else typed(field)
-        columns.append(f"{value} as {sql_name(field.name)}")
-    day = next(typed(f) for f in table.fields if f.name == time_field)
+    _, of_field = _checks(table, as_of)
+    columns = ", ".join(
+        (
+            f"case when {_finding_name(f)} = 0 then {_typed_name(f)} end"
+            if f in of_field
+            else _typed_name(f)
+        )
+        + f" as {sql_name(f.name)}"
+        for f in table.fields
+    )
     return (
-        f"select row_number, cast({day} as date) as usage_date, {', '.join(columns)} "
-        f"from {rows} where {failed} = 0"
+        f"select row_number, usage_date, {columns} "
+        f"from ({_judged(table, rows, as_of, time_field)}) where failed = 0"
     )
 
 
-def quarantine(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
-    """SQL for the quarantine: bad rows with scope `row`, bad optional fields with scope `field`.
+def tally(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
+    """SQL for the number of rows by `usage_date` and by what is wrong with them: `is_good`, and
+    `findings`, NULL for a row without one, else unique to its row.
+
+    It scans the rows once; `good_days` and `quarantine` read what it finds.
+    """
+    of_row, of_field = _checks(table, as_of)
+
+    def found(scope: str, number: str, first: int, checks: Sequence[Check]) -> str:
+        lengths = " ".join(f"when {i} then {c.value}" for i, c in enumerate(checks, start=1))
+        return (
+            f"case when {number} <> 0 then {{'row_number': row_number, 'scope': '{scope}', "
+            f"'label': {first} + {number}, 'length': length(case {number} {lengths} end)}} end"
+        )
+
+    wrong = " or ".join(["failed <> 0", *(f"{_finding_name(f)} <> 0" for f in of_field)])
+    first = len(of_row)
+    listed = []
+    for field, checks in of_field.items():
+        listed.append(found("field", _finding_name(field), first, checks))
+        first += len(checks)
+    return (
+        "select usage_date, failed = 0 as is_good, "
+        f"case when failed <> 0 then [{found('row', 'failed', 0, of_row)}] "
+        f"when {wrong} then [{', '.join(listed)}] end as findings, count(*) as rows "
+        f"from ({_judged(table, rows, as_of, time_field)}) group by all"
+    )
+
+
+def good_days(tallied: str) -> str:
+    """SQL for the number of good rows by `usage_date`, from the rows of `tally`."""
+    return (
+        f"select usage_date, cast(sum(rows) as bigint) as rows from {tallied} where is_good "
+        "group by all order by all"
+    )
+
+
+def quarantine(table: Table, tallied: str, as_of: datetime) -> str:
+    """SQL for the quarantine, from the rows of `tally`: bad rows with scope `row`, bad optional
+    fields with scope `field`.
 
     It has the columns of `sources.checks.QUARANTINE_SCHEMA`, in the order of rows.
     """
-    needed, optional = _split(table)
-    day = next(typed(f) for f in table.fields if f.name == time_field)
-    row_checks = [c for f in needed for c in field_checks(f, as_of)]
-    failed = _numbered(row_checks)
-    parts = [_findings("row", row_checks, f"select *, {failed} as failed from {rows}", day)]
-    for field in optional:
-        if checks := list(field_checks(field, as_of)):
-            of_field = (
-                f"select *, case when {failed} = 0 then {_numbered(checks)} else 0 end as failed "
-                f"from {rows}"
-            )
-            parts.append(_findings("field", checks, of_field, day))
-    return f"select * from ({' union all '.join(parts)}) order by row_number, scope desc, field"
-
-
-def _findings(scope: str, checks: Sequence[Check], judged: str, day: str) -> str:
-    def of_check(text: Callable[[Check], str]) -> str:
-        cases = " ".join(f"when {i} then {text(c)}" for i, c in enumerate(checks, start=1))
-        return f"case failed {cases} end"
-
-    length = of_check(lambda c: f"length({c.value}) || ' characters'")
+    of_row, of_field = _checks(table, as_of)
+    checks = [*of_row, *(c for found in of_field.values() for c in found)]
+    labels = ", ".join(
+        f"({i}, {sql_text(c.code)}, {sql_text(c.field)}, {sql_text(c.expected)})"
+        for i, c in enumerate(checks, start=1)
+    )
     return (
-        f"select row_number, '{scope}' as scope, cast(null as varchar) as row_key, "
+        "select f.row_number, f.scope, cast(null as varchar) as row_key, "
         # Python's dates end with the year 9999.
-        f"case when year({day}) <= 9999 then cast({day} as date) end as usage_date, "
-        f"{of_check(lambda c: sql_text(c.code))} as code, "
-        f"{of_check(lambda c: sql_text(c.field))} as field, "
-        f"{length} as value, "
-        f"{of_check(lambda c: sql_text(c.expected))} as expected "
-        f"from ({judged}) where failed <> 0"
+        "case when year(usage_date) <= 9999 then usage_date end as usage_date, "
+        "code, field, f.length || ' characters' as value, expected "
+        f"from (select usage_date, unnest(findings) as f from {tallied}) "
+        f"inner join (values {labels}) as labels (label, code, field, expected) "
+        "on f.label = labels.label order by f.row_number, field"
     )
