@@ -4,7 +4,8 @@ The same checks as for every other dump, without those that compare rows: a repe
 error here, and dbt counts it once. A quarantined value may be a piece of a prompt that slipped into
 the wrong column, so only its length is kept.
 
-Each value is typed once, and all findings come from one scan of the rows.
+All findings come from one scan of the rows; whoever reads the good rows later takes these findings
+and checks nothing again.
 """
 
 from collections.abc import Sequence
@@ -43,8 +44,8 @@ def _first_failed(checks: Sequence[Check]) -> str:
 
 
 def _judged(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
-    """SQL for all rows with their typed values, `usage_date`, and the check that each one fails:
-    `failed` of the row, and a finding of each optional field."""
+    """SQL for all rows with `usage_date`, and the check that each one fails: `failed` of the row,
+    and a finding of each optional field."""
     of_row, of_field = _checks(table, as_of)
     values = ", ".join(f"{typed(f)} as {_typed_name(f)}" for f in table.fields)
     findings = "".join(f", {_first_failed(c)} as {_finding_name(f)}" for f, c in of_field.items())
@@ -55,25 +56,26 @@ def _judged(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
     )
 
 
-def good_rows(table: Table, rows: str, as_of: datetime, time_field: str) -> str:
+def good_rows(table: Table, rows: str, quarantined: str, time_field: str) -> str:
     """SQL for the typed good rows: `row_number`, `usage_date` and the columns of the contract.
 
-    `rows` is SQL with the landed rows: one column of text per field, and `row_number`. A bad
-    optional field is NULL.
+    `rows` is SQL with the landed rows: one column of text per field, and `row_number`. Nothing is
+    checked again: `quarantined` is SQL with what `quarantine` found in them. A bad optional field
+    is NULL.
     """
-    _, of_field = _checks(table, as_of)
-    columns = ", ".join(
-        (
-            f"case when {_finding_name(f)} = 0 then {_typed_name(f)} end"
-            if f in of_field
-            else _typed_name(f)
-        )
-        + f" as {sql_name(f.name)}"
-        for f in table.fields
-    )
+    columns = []
+    for field in table.fields:
+        value = typed(field)
+        if field.source_name not in table.needed_fields:
+            is_bad = f"list_contains(bad_fields, {sql_text(field.source_name)})"
+            value = f"case when bad_fields is null or not {is_bad} then {value} end"
+        columns.append(f"{value} as {sql_name(field.name)}")
+    day = next(typed(f) for f in table.fields if f.name == time_field)
     return (
-        f"select row_number, usage_date, {columns} "
-        f"from ({_judged(table, rows, as_of, time_field)}) where failed = 0"
+        f"select row_number, cast({day} as date) as usage_date, {', '.join(columns)} from {rows} "
+        "left join (select row_number, bool_or(scope = 'row') as is_bad, list(field) as bad_fields "
+        f"from {quarantined} group by row_number) as found using (row_number) "
+        "where is_bad is not true"
     )
 
 

@@ -96,9 +96,13 @@ def rows_with_numbers(folder: Path) -> str:
     )
 
 
-def typed_rows(log: RequestLog, folder: Path, as_of: datetime) -> str:
+def typed_rows(log: RequestLog, folder: Path, kept_rows: KeptRows) -> str:
     """SQL for the typed good rows of one landed dump (see `checks.good_rows`)."""
-    return good_rows(log.table, rows_with_numbers(folder), as_of, log.time_field)
+    # The number of a malformed row is that of its line: it is not among the landed rows.
+    quarantined = (
+        f"(select * from {parquet(kept_rows.quarantine_path)} where code <> 'malformed_row')"
+    )
+    return good_rows(log.table, rows_with_numbers(folder), quarantined, log.time_field)
 
 
 def keep(
