@@ -6,7 +6,7 @@ text; `checks` types and checks these columns by the raw contract.
 
 from pathlib import Path
 
-from orchestration.errors import RefusedDumpError, quoted
+from orchestration.errors import RefusedDumpError, plain_names, safe_text
 from orchestration.request_logs import usage_events
 from orchestration.request_logs.base import Head, RequestLog, read_head, unknown_layout
 from orchestration.sources import SOURCES
@@ -20,20 +20,24 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
     """The format of a file with its beginning and the name of its layout; None if it is a dump of
     another source. With a name, the file must have that format.
 
-    Raises RefusedDumpError if it does not, if the file cannot be read, or if its columns are nearly
-    those of a format.
+    Raises RefusedDumpError if it does not.
     """
     if name is not None and name not in REQUEST_LOGS:
         return None
-    head = read_head(path)
+    try:
+        head = read_head(path)
+    except RefusedDumpError:
+        if name is None:
+            return None  # the reader of all other dumps says what is wrong with it
+        raise
     if head is not None:
         for log in REQUEST_LOGS.values() if name is None else [REQUEST_LOGS[name]]:
             if layout := log.recognizes(head):
                 return log, head, layout
     if name is not None:
-        seen = ", ".join(quoted(c, 40) for c in head.columns[:40]) if head else "no columns"
         raise RefusedDumpError(
-            f"{path.name}: is not {name}: found {seen}; expected {REQUEST_LOGS[name].layouts}"
+            f"{safe_text(path.name)}: is not {name}: its columns are "
+            f"{plain_names(head.columns if head else ())}; expected {REQUEST_LOGS[name].layouts}"
         )
     return None
 

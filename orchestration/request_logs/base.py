@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import RefusedDumpError, quoted, safe_text
+from orchestration.errors import RefusedDumpError, plain_names, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
 # Enough for the first object of a JSON log, with its prompt and answer.
@@ -72,9 +71,11 @@ def _as_object(text: str) -> dict[str, Any] | None:
 def read_head(path: Path) -> Head | None:
     """The beginning of a file, or None if it is not Parquet, CSV or JSON.
 
-    Raises RefusedDumpError if it cannot be read.
+    Raises RefusedDumpError if it cannot be read, or is no file but a pipe, say.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a regular file")
         with path.open("rb") as file:
             magic = file.read(4)
         if magic == b"PAR1":
@@ -82,7 +83,7 @@ def read_head(path: Path) -> Head | None:
             return Head(path, "parquet", tuple(names), {})
         with _open(path) as stream:
             content = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RefusedDumpError(f"{safe_text(path.name)}: cannot be read: {error}") from error
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
@@ -192,8 +193,8 @@ def unknown_layout(head: Head, logs: Sequence[RequestLog]) -> str:
     missing = [c for c in nearest.signature if c not in head.columns]
     if len(shared) < 2:
         return ""
-    shown = ", ".join(quoted(c, 40) for c in head.columns[:40])
     return (
-        f"{head.name}: has the columns {shown}. The nearest known format is {nearest.name}, which "
-        f"needs also {', '.join(missing) or 'another form'}: {nearest.layouts}"
+        f"{head.name}: has the columns {plain_names(head.columns)}. The nearest known format is "
+        f"{nearest.name}, which needs also {', '.join(missing) or 'another form'}: "
+        f"{nearest.layouts}"
     )
