@@ -6,6 +6,7 @@ rows themselves are typed again each time a day is reduced, which is cheaper tha
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,12 +42,14 @@ class LandedRows:
 @contextmanager
 def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that spills to the warehouse, within the memory limit; times without a
-    zone are UTC."""
+    zone are UTC. In a terminal a long query shows its progress."""
     settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute(f"set memory_limit = {sql_text(settings.duckdb_memory)}")
         connection.execute(f"set temp_directory = {sql_text(settings.spill_dir)}")
         connection.execute("set TimeZone = 'UTC'")
+        # DuckDB shows it on stdout after two seconds.
+        connection.execute(f"set enable_progress_bar = {sys.stdout.isatty()}")
         yield connection
 
 
