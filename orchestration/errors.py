@@ -50,7 +50,7 @@ def quoted(value: object, length: int = 80) -> str:
 
 def plain_names(names: Iterable[str]) -> str:
     """Names of columns from outside, for a message: those that are plain words, and how many are
-    not. What stands for a name in a file without a header may be a piece of a prompt."""
+    not. In a file without a header, a cell of its first line may be a piece of a prompt."""
     listed = list(names)
     plain = [name for name in listed if _PLAIN_NAME.fullmatch(name)]
     others = len(listed) - len(plain)

@@ -71,7 +71,7 @@ def _as_object(text: str) -> dict[str, Any] | None:
 def read_head(path: Path) -> Head | None:
     """The beginning of a file, or None if it is not Parquet, CSV or JSON.
 
-    Raises RefusedDumpError if it cannot be read, or is no file but a pipe, say.
+    Raises RefusedDumpError if it cannot be read, or is not a regular file.
     """
     try:
         if path.exists() and not path.is_file():

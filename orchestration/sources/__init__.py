@@ -45,7 +45,7 @@ def find_source(dump: Dump, name: str | None = None) -> Source:
     # Only a header is shown: the first line of anything else may be a piece of a prompt.
     names = dump.first_line.split(",")
     is_header = len(names) > 1 and plain_names(names) == ", ".join(names)
-    begins = quoted(dump.first_line, 60) if is_header else "a line that is no header of names"
+    begins = quoted(dump.first_line, 60) if is_header else "a line that is not a header of names"
     expected = "; ".join(f"{s.name}: {s.layouts}" for s in SOURCES.values())
     raise RefusedDumpError(
         f"{dump.name}: begins with {begins}, which no source recognizes. "

@@ -149,7 +149,7 @@ def test_a_bad_field_is_null_also_in_days_and_a_bad_line_takes_no_row_away(
     header = "request_id,started_at,model,prompt_tokens,completion_tokens"
     good = "2026-11-01T10:00:00Z,openai/gpt-4o"
     path = tmp_path / "x.csv"
-    # The line 4 is no row, and the row 4 is good.
+    # Line 4 is not a row, and row 4 is good.
     lines = [header, f"a,{good},100,10", f"b,{good},-5,20", "c,too,few", f"d,{good},1,1",
              f"e,{good},1,1", f"f,{good},x,7"]  # fmt: skip
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
