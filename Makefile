@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench replay mutants lock setup readers browser chaos test-postgres clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay mutants lock setup readers browser chaos test-postgres clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -92,6 +92,12 @@ format: $(STAMP)  ## Format Python and SQL
 
 bench: $(STAMP)  ## Measure runs, also with 400 dumps landed, and their ratio to the bare SQL
 	@$(BIN)/python -m tests.bench
+
+bench-logs: $(STAMP)  ## Measure request logs of 2 million rows beside bare SQL; ROWS=20000000 for so many, FULL=1 for all sizes
+	@ROWS=$(ROWS) FULL=$(FULL) $(BIN)/python -m tests.bench_logs
+
+fuzz-logs: $(STAMP)  ## Land 10,000 mutated request logs and see that nothing crashes and nothing leaks; CASES=500 for so many
+	@$(BIN)/python -m tests.fuzz_logs $(or $(CASES),10000) 0
 
 replay: $(STAMP)  ## Run every real or simulated nightly pull as its own night, and compare the last vintage with a fresh run; DIR for other pulls
 	@$(BIN)/python -m tests.replay $(DIR)

@@ -205,3 +205,82 @@ def pulls(
         f"{written[-1].name}",
         soft_wrap=True,
     )
+
+
+@simulate_app.command(
+    epilog="Examples: tokenshare simulate requests /tmp/load --rows 1000000 --days 7 · "
+    "tokenshare simulate requests /tmp/day.jsonl.gz --rows 2000000 --seed 7 · "
+    "tokenshare simulate requests /tmp/otlp --format otlp --as jsonl" + EXIT_CODES
+)
+def requests(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|FILE",
+            help="A new or empty folder, for a file a day; or one new file.",
+        ),
+    ],
+    rows: Annotated[int, typer.Option(min=1, max=10**10, help="Rows of each day.")] = 100_000,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days; a file has one.")] = 1,
+    until: Annotated[
+        str | None, typer.Option(help="The last UTC day of usage.", show_default="yesterday")
+    ] = None,
+    log_format: Annotated[
+        str, typer.Option("--format", help="usage_events, litellm or otlp.")
+    ] = "usage_events",
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="For a folder: parquet, csv, csv.gz, jsonl or jsonl.gz.",
+            show_default="jsonl.gz",
+        ),
+    ] = None,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of rows that repeat a request.")
+    ] = 0.005,
+    late: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of requests of one of three days before.")
+    ] = 0.001,
+    bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of requests that break the contract.")
+    ] = 0.0001,
+    seed: Seed = 0,
+    landed: Landed = None,
+) -> None:
+    """Write request logs of any size, to try how long they take before real ones are landed.
+
+    The models of each day are those of the rankings, and the numbers of tokens are drawn from real
+    traces; all else is made up, as the README beside the files says.
+    """
+    from orchestration.demo.history import read_history
+    from orchestration.demo.requests import FORMATS, Load, ending, write_requests
+
+    if log_format not in FORMATS:
+        raise typer.BadParameter(f"--format: expected one of {', '.join(FORMATS)}")
+    is_file = bool(target.suffix) and not target.is_dir()
+    if is_file and (days > 1 or kind is not None):
+        raise typer.BadParameter(
+            f"{target} is the name of a file, which has one day and the form that its name says; "
+            "leave --days and --as out, or name a folder"
+        )
+    yesterday = _today() - timedelta(days=1)
+    last = _day(until, "--until") or yesterday
+    if last > yesterday:
+        raise typer.BadParameter(f"--until is {last}, and the last day that is over is {yesterday}")
+    duplicates_ppm, late_ppm, bad_ppm = (round(s * 1_000_000) for s in (duplicates, late, bad))
+    load = Load(rows, duplicates_ppm, late_ppm, bad_ppm, seed)
+    written = write_requests(
+        target,
+        read_history(_settings(landed)),
+        load,
+        [last - timedelta(days=n) for n in reversed(range(days))],
+        log_format,
+        ending(target.name if is_file else f".{kind or 'jsonl.gz'}"),
+    )
+    output.print(
+        f"{written[0] if is_file else written[0].parent}: {len(written)} simulated log(s) of "
+        f"{log_format}, {rows:,} rows each, {sum(p.stat().st_size for p in written):,} bytes; the "
+        "README beside says what is real",
+        soft_wrap=True,
+    )

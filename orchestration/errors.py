@@ -7,13 +7,14 @@ import errno
 import re
 import reprlib
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 # What DuckDB writes, in several of its exceptions, if the disk, the memory or a file is the cause.
 _RESOURCE_ERRORS = re.compile(
     r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
 )
-
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}", re.ASCII)
 
 _FULL = "Make room and run again; what is published is as it was."
 _NOT_WRITABLE = (
@@ -50,6 +51,18 @@ def quoted(value: object, length: int = 80) -> str:
 def with_notes(error: BaseException, text: str = "") -> str:
     """The text of an error, or `text` in its place, and a line for each of its notes."""
     return "\n".join([text or str(error), *getattr(error, "__notes__", [])])
+
+
+def plain_names(names: Iterable[str]) -> str:
+    """Names of columns from outside, for a message: those that are plain words, and how many are
+    not. In a file without a header, a cell of its first line may be a piece of a prompt."""
+    listed = list(names)
+    plain = [name for name in listed if _PLAIN_NAME.fullmatch(name)]
+    others = len(listed) - len(plain)
+    shown = [", ".join(plain[:40])] if plain else []
+    if others:
+        shown.append(f"{others} that are no plain names")
+    return " and ".join(shown) or "none"
 
 
 class TokenshareError(Exception):

@@ -87,8 +87,13 @@ def _report_url(vintage_id: str, settings: Settings) -> str:
 
 def _credit(citations: Sequence[str], inputs: Sequence[Row], vintage_id: str) -> str:
     """Whose numbers the charts draw. It is in every picture and description, because people share
-    them without the page. Apps and tasks are in no chart, so only the page cites them."""
-    drawn = {i["citation"] for i in inputs if SOURCES[i["source"]].kind not in _NOT_DRAWN}
+    them without the page. Apps, tasks and request logs are in no chart, so only the page cites
+    them."""
+    drawn = {
+        i["citation"]
+        for i in inputs
+        if i["source"] in SOURCES and SOURCES[i["source"]].kind not in _NOT_DRAWN
+    }
     others = {i["citation"] for i in inputs} - drawn
     shown = dict.fromkeys(c for c in citations if c not in others)
     return " ".join([*shown, f"tokenshare, vintage {vintage_id}."])

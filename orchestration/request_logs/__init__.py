@@ -6,7 +6,7 @@ text; `checks` types and checks these columns by the raw contract.
 
 from pathlib import Path
 
-from orchestration.errors import RefusedDumpError, quoted
+from orchestration.errors import RefusedDumpError, plain_names, safe_text
 from orchestration.request_logs import (
     bedrock_invocations,
     helicone,
@@ -41,8 +41,7 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
     """The format of a file with its beginning and the name of its layout; None if it is a dump of
     another source. With a name, the file must have that format.
 
-    Raises RefusedDumpError if it does not, if the file cannot be read, or if its columns are nearly
-    those of a format.
+    Raises RefusedDumpError if it does not, or if its columns are nearly those of a format.
     """
     if name is not None and name not in REQUEST_LOGS:
         return None
@@ -55,9 +54,9 @@ def find_log(path: Path, name: str | None = None) -> tuple[RequestLog, Head, str
         if head is not None and (nearest := unknown_layout(head, tuple(REQUEST_LOGS.values()))):
             raise RefusedDumpError(nearest)
     else:
-        seen = ", ".join(quoted(c, 40) for c in head.columns[:40]) if head else "no columns"
         raise RefusedDumpError(
-            f"{path.name}: is not {name}: found {seen}; expected {REQUEST_LOGS[name].layouts}"
+            f"{safe_text(path.name)}: is not {name}: its columns are "
+            f"{plain_names(head.columns if head else ())}; expected {REQUEST_LOGS[name].layouts}"
         )
     return None
 

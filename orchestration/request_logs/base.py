@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts.odcs import Table, tables
-from orchestration.errors import quoted, safe_text
+from orchestration.errors import plain_names, safe_text
 from orchestration.tables import parquet, sql_name, sql_text
 
 # Enough for the first object of a JSON log, with its prompt and answer.
@@ -111,7 +110,7 @@ def read_head(path: Path) -> Head | None:
             return Head(path, "parquet", tuple(pq.read_schema(path).names), {})
         with _open(path) as stream:
             content = stream.read(_HEAD_BYTES)
-    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowInvalid):
+    except (OSError, ValueError, EOFError, zlib.error):
         return None
     text = content.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     line = text.split("\n", 1)[0].rstrip("\r")
@@ -277,8 +276,7 @@ def unknown_layout(head: Head, logs: Sequence[RequestLog]) -> str:
     missing = [c for c in nearest.signature if c not in head.columns]
     if len(nearest.signature) - len(missing) < _NEARLY:
         return ""
-    shown = ", ".join(quoted(c, 40) for c in head.columns[:60])
     return (
         f"{head.name}: is nearly {nearest.name}, but has no column {' and no '.join(missing)}. It "
-        f"has the columns {shown}; expected {nearest.layouts}"
+        f"has the columns {plain_names(head.columns)}; expected {nearest.layouts}"
     )

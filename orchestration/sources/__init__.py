@@ -3,7 +3,7 @@ form of the file. `checks` checks the values against the raw contract; `kept` st
 
 `SOURCES` is the only list of sources: help, landing, raw tables and error messages follow it."""
 
-from orchestration.errors import RefusedDumpError, quoted
+from orchestration.errors import RefusedDumpError, plain_names, quoted
 from orchestration.sources import (
     openrouter_app_rankings,
     openrouter_models,
@@ -42,9 +42,13 @@ def find_source(dump: Dump, name: str | None = None) -> Source:
     for source in SOURCES.values():
         if source.recognizes(dump):
             return source
+    # Only a header is shown: the first line of anything else may be a piece of a prompt.
+    names = dump.first_line.split(",")
+    is_header = len(names) > 1 and plain_names(names) == ", ".join(names)
+    begins = quoted(dump.first_line, 60) if is_header else "a line that is not a header of names"
     expected = "; ".join(f"{s.name}: {s.layouts}" for s in SOURCES.values())
     raise RefusedDumpError(
-        f"{dump.name}: begins with {quoted(dump.first_line, 60)}, which no source recognizes. "
+        f"{dump.name}: begins with {begins}, which no source recognizes. "
         f"Expected one of: {expected}. Name the source with --source to see what is wrong."
     )
 

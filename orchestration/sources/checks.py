@@ -68,9 +68,13 @@ def typed(field: Field) -> str:
     return f"try_cast({column} as {field.sql_type})"
 
 
-def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
-    """The checks that the contract demands of one field, in the order in which they are applied."""
+def field_checks(field: Field, as_of: datetime, value: str = "") -> Iterator[Check]:
+    """The checks that the contract demands of one field, in the order in which they are applied.
+
+    `value` is the name of a column that has the typed value, if there is one.
+    """
     column = _quote(field.source_name)
+    value = value or typed(field)
     present = f"coalesce({column}, '') <> ''"
 
     def check(code: str, fails: str, expected: str) -> Check:
@@ -80,34 +84,28 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
         yield Check("missing_value", field.source_name, f"not ({present})", "a value", column)
     if field.logical_type == "date":
         form = r"not regexp_full_match({c}, '\d{{4}}-\d{{2}}-\d{{2}}') or {t} is null"
-        yield check(
-            "impossible_date", form.format(c=column, t=typed(field)), "a calendar date YYYY-MM-DD"
-        )
+        yield check("impossible_date", form.format(c=column, t=value), "a calendar date YYYY-MM-DD")
         if field.minimum is not None:
             yield check(
                 "date_too_early",
-                f"{typed(field)} < date {sql_text(field.minimum)}",
+                f"{value} < date {sql_text(field.minimum)}",
                 f"{field.minimum} or later",
             )
         day = as_of.date().isoformat()
-        yield check(
-            "date_in_future", f"{typed(field)} > date '{day}'", f"a day before {day}, the as_of"
-        )
-        yield check(
-            "day_not_over", f"{typed(field)} = date '{day}'", f"a day before {day}, the as_of"
-        )
+        yield check("date_in_future", f"{value} > date '{day}'", f"a day before {day}, the as_of")
+        yield check("day_not_over", f"{value} = date '{day}'", f"a day before {day}, the as_of")
     elif field.logical_type == "timestamp":
-        yield check("impossible_time", f"{typed(field)} is null", "an ISO-8601 time")
+        yield check("impossible_time", f"{value} is null", "an ISO-8601 time")
         if field.minimum is not None:
             yield check(
                 "time_too_early",
-                f"{typed(field)} < timestamp {sql_text(field.minimum)}",
+                f"{value} < timestamp {sql_text(field.minimum)}",
                 f"{field.minimum} or later",
             )
         latest = f"{as_of.astimezone(UTC) + CLOCK_TOLERANCE:%Y-%m-%d %H:%M:%S}"
         yield check(
             "time_in_future",
-            f"{typed(field)} > timestamp '{latest}'",
+            f"{value} > timestamp '{latest}'",
             f"a time before {latest} UTC, an hour after the as_of",
         )
     elif field.logical_type == "integer":
@@ -143,13 +141,12 @@ def field_checks(field: Field, as_of: datetime) -> Iterator[Check]:
         )
         yield check(
             "out_of_range",
-            f"{typed(field)} is null or {typed(field)} < {field.minimum} "
-            f"or {typed(field)} > {field.maximum}",
+            f"{value} is null or {value} < {field.minimum} or {value} > {field.maximum}",
             f"between {field.minimum} and {field.maximum}",
         )
         yield check(
             "too_precise",
-            rf"{typed(field)} = 0 and not regexp_full_match({column}, '-?[0.]+([eE].*)?')",
+            rf"{value} = 0 and not regexp_full_match({column}, '-?[0.]+([eE].*)?')",
             f"0, or a number that {field.sql_type} does not round to 0",
         )
     if field.max_length is not None:

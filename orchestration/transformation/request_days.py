@@ -188,11 +188,15 @@ def _raw_view(name: str, table: Table, own: Sequence[Day], settings: Settings) -
         return f"create view raw.{name} as select {columns} limit 0"
     dates = ", ".join(f"date {sql_text(day.usage_date)}" for day in own)
     records = {r.sha256: r for day in own for r in day.records}
-    parts = [
-        f"select {sql_text(r.sha256)} as dump_sha256, "
-        f"timestamp {sql_text(r.as_of.replace(tzinfo=None))} as as_of, * from "
-        f"({typed_rows(REQUEST_LOGS[name], (settings.landing_dir / r.path).parent, r.as_of)}) "
-        f"where usage_date in ({dates})"
-        for r in records.values()
-    ]
+    log = REQUEST_LOGS[name]
+    parts = []
+    for r in records.values():
+        own_rows = kept(name, r.sha256, r.as_of, settings)
+        rows = typed_rows(log, (settings.landing_dir / r.path).parent, own_rows)
+        parts.append(
+            f"select {sql_text(r.sha256)} as dump_sha256, "
+            f"timestamp {sql_text(r.as_of.replace(tzinfo=None))} as as_of, * from ({rows}) "
+            # Not a condition: that would read every time once more for each of the days.
+            f"semi join (select unnest([{dates}]) as usage_date) using (usage_date)"
+        )
     return f"create view raw.{name} as {' union all '.join(parts)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.errors import RefusedDumpError
 from orchestration.request_logs import find_log
 from orchestration.settings import Settings
 from tests.request_logs import quarantined, reduced, totals

@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import land, read_records
+from orchestration.request_logs.kept import connect
 from orchestration.settings import Settings
 from tests.request_logs import quarantined, reduced, totals
 
@@ -156,5 +157,34 @@ def test_a_file_that_is_nearly_of_a_format_is_refused_by_the_columns_that_it_lac
     ) as caught:
         land(path, settings)
     assert "no column started_at. It has the columns" in str(caught.value)
-    assert "'begin'" in str(caught.value)
+    assert "begin" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_a_terminal_sees_the_progress_and_a_pipe_does_not(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for is_terminal in (True, False):
+        monkeypatch.setattr("sys.stdout.isatty", lambda shown=is_terminal: shown)
+        with connect(settings) as connection:
+            ((shown,),) = connection.sql("select current_setting('enable_progress_bar')").fetchall()
+        assert shown is is_terminal
+
+
+def test_a_bad_field_is_null_also_in_days_and_a_bad_line_takes_no_row_away(
+    tmp_path: Path, settings: Settings
+) -> None:
+    header = "request_id,started_at,model,prompt_tokens,completion_tokens"
+    good = "2026-11-01T10:00:00Z,openai/gpt-4o"
+    path = tmp_path / "x.csv"
+    # Line 4 is not a row, and row 4 is good.
+    lines = [header, f"a,{good},100,10", f"b,{good},-5,20", "c,too,few", f"d,{good},1,1",
+             f"e,{good},1,1", f"f,{good},x,7"]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = totals(reduced([path], settings))
+    assert (found["requests"], found["prompt_tokens"], found["completion_tokens"]) == (5, 102, 39)
+    assert [(q["scope"], q["code"], q["field"]) for q in quarantined(settings)] == [
+        ("field", "too_small", "prompt_tokens"),
+        ("row", "malformed_row", "*"),
+        ("field", "not_an_integer", "prompt_tokens"),
+    ]

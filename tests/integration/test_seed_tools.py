@@ -18,11 +18,12 @@ from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 from tools.check_first_days import FIRST_DAYS
 
 SEEDS = DBT_PROJECT_DIR / "seeds"
-RESTATEMENTS = PROJECT_ROOT / "orchestration" / "demo" / "restatements.csv"
+# What the simulator draws from is derived as the seeds are.
+DEMO = PROJECT_ROOT / "orchestration" / "demo"
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 TOOLS = (
     "derive_prices", "derive_other_prices", "derive_quality", "derive_second_opinions",
-    "derive_restatements", "derive_model_names",
+    "derive_restatements", "derive_model_names", "derive_request_tokens",
 )  # fmt: skip
 USED = ["a/dated-20260101", "a/dated-20260101:free", "a/plain", "a/reused-2", "b/renamed-1"]
 Derive = Callable[..., dict[tuple[str, str, str], list[tuple[str, str, str, str, str]]]]
@@ -352,11 +353,11 @@ def test_the_tools_derive_the_committed_tables(tmp_path: Path) -> None:
     assert derived == [
         "model_aliases.csv", "model_name_parts.csv",
         "price_override_seed.csv", "price_seed.csv", "price_seed_other.csv",
-        "price_source_readings.csv", "quality_seed.csv", "restatements.csv",
+        "price_source_readings.csv", "quality_seed.csv", "request_tokens.csv", "restatements.csv",
         "second_opinions.csv",
     ]  # fmt: skip
     for name in derived:
-        committed = RESTATEMENTS if name == RESTATEMENTS.name else SEEDS / name
+        committed = DEMO / name if (DEMO / name).exists() else SEEDS / name
         assert (tmp_path / name).read_bytes() == committed.read_bytes(), name
 
 
