@@ -226,7 +226,7 @@ def requests(
         str | None, typer.Option(help="The last UTC day of usage.", show_default="yesterday")
     ] = None,
     log_format: Annotated[
-        str, typer.Option("--format", help="usage_events, litellm or otlp.")
+        str, typer.Option("--format", help="usage_events, litellm_spendlogs or otlp.")
     ] = "usage_events",
     kind: Annotated[
         str | None,

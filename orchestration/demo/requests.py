@@ -306,7 +306,7 @@ def _otlp() -> str:
 # The formats that can be simulated: SQL over `requests`, and the ends of their file names.
 FORMATS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "usage_events": (_USAGE_EVENTS, tuple(ENDINGS)),
-    "litellm": (_LITELLM, (".csv", ".jsonl")),
+    "litellm_spendlogs": (_LITELLM, (".csv", ".jsonl")),
     "otlp": (_otlp(), (".jsonl",)),
 }
 
