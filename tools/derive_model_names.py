@@ -40,7 +40,7 @@ from typing import NamedTuple
 
 from tools.inputs import SEEDS, Inputs, parse_arguments
 
-# Each serves models of others under its own name, or stands for any server that speaks its API.
+# Each serves models of others under its own name, or is the name of any server with its API.
 HOSTS = (
     *("accounts", "models", "openai", "mistral", "tencent", "perplexity", "morph", "alibaba"),
     *("venice", "inference-net", "claude_platform", "converse", "invoke", "batch", "@cf", "ps"),

@@ -9,7 +9,7 @@
         xAI chat                           cache inside the prompt, reasoning beside the completion
 
     cache, reasoning_is: `inside` or `beside` if the format defines it. By default the numbers of the
-    row say it: what the total has more than input and output stands beside them, and so does a part
+    row say it: what the total has more than input and output is beside them, and so does a part
     that is larger than its whole. All arguments are columns or SQL; without a total: NULL.
 -#}
 {% macro prompt_tokens(

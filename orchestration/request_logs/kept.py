@@ -68,7 +68,8 @@ def copy_allowed(log: RequestLog, head: Head, folder: Path, settings: Settings) 
                 "(format parquet, compression zstd, compression_level 1)"
             ).fetchall()
             malformed = _keep_malformed(connection, folder) if head.kind == "csv" else 0
-        except duckdb.Error as error:
+        # DuckDB's message may quote bytes of the file that are not UTF-8.
+        except (duckdb.Error, UnicodeDecodeError) as error:
             if resource_problem(str(error)) is not None:
                 raise
             where = _WHERE.search(str(error))

@@ -287,7 +287,7 @@ def look_at_the_lineage_of_columns(
     assert of_usage["list_spend_usd"] == {
         (priced, name) for name in ("tokens", "prompt_e18", "completion_e18")
     }
-    assert of_usage["requests"] == set(), "the rankings do not count requests"
+    assert of_usage["requests"] == {(priced, "requests")}
     # Every published share leads to the tokens that were landed.
     reached = {(dg.AssetKey("share_by_origin"), "share")}
     while more := {dep for key, column in reached for dep in sources.get(key, {}).get(column, ())

@@ -142,10 +142,10 @@ def typed(path: Path) -> list[tuple[Any, ...]]:
     assert found is not None
     log, head, _ = found
     numbered = f"(select *, row_number() over () as row_number from ({log.rows(head)}))"
-    as_of = datetime(2026, 11, 1, tzinfo=UTC)
+    nothing = "(select 0 as row_number, '' as scope, '' as field limit 0)"
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        return connection.sql(good_rows(log.table, numbered, as_of, log.time_field)).fetchall()
+        return connection.sql(good_rows(log.table, numbered, nothing, log.time_field)).fetchall()
 
 
 def calls(rows: list[dict[str, Any]]) -> dict[str, tuple[int, ...]]:

@@ -191,7 +191,7 @@ segments as (
 
 ),
 
--- A maker stands before the name, a host says nothing, and of others nothing is known.
+-- A maker is written before the name, a host says nothing, and of others nothing is known.
 owned as (
 
     select

@@ -11,5 +11,6 @@
 select source, period_start,
     count(*) filter (where lab_id <> 'unidentified' and tokens > 0) as labs
 from share_by_lab_weekly
-where lens = 'author_hq' and source in (select source from usage_daily where requests is null)
+where lens = 'author_hq'
+    and source not in (select source from usage_daily where requests is not null)
 group by all;

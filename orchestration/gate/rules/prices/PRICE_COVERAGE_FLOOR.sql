@@ -24,6 +24,8 @@ select source, period_start as usage_date,
     priced_attributed_tokens / attributed_tokens as priced_share
 from price_coverage_monthly
 where is_complete and attributed_tokens > 0
-    and source in (select usage_daily.source from usage_daily where requests is null)
+    and source not in (
+        select usage_daily.source from usage_daily where requests is not null
+    )
     and last_day(period_start) <= (select max(read_on) from readings)
     and exists (from readings where read_on between period_start and period_start + 6);
