@@ -14,7 +14,7 @@ MUTANTS := $(VENV)/mutants
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay mutants lock setup readers browser chaos test-postgres clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -101,6 +101,9 @@ fuzz-logs: $(STAMP)  ## Land 10,000 mutated request logs and see that nothing cr
 
 replay: $(STAMP)  ## Run every real or simulated nightly pull as its own night, and compare the last vintage with a fresh run; DIR for other pulls
 	@$(BIN)/python -m tests.replay $(DIR)
+
+year: $(STAMP)  ## Run a year of simulated nights, each with the clock of its day; NIGHTS=30 for so many
+	NIGHTS=$(or $(NIGHTS),365) $(BIN)/python -m tests.year
 
 chaos: $(STAMP)  ## Kill runs, pulls, prunes, rollbacks and corrections 100 times, then break the machine; KILLS=20 for so many
 	KILLS=$(or $(KILLS),100) $(BIN)/python -m tests.chaos
