@@ -32,11 +32,7 @@ class SqlMutant:
 
 MACROS = Path("dbt_project/macros")
 MUTANTS: list[SqlMutant] = [
-    SqlMutant(
-        MODELS / "staging/stg_vercel_leaderboard.sql",
-        "shares.modality, shares.metric, shares.usage_date\n        order",
-        "shares.modality, shares.usage_date\n        order",
-    ),
+    SqlMutant(MODELS / "staging/stg_vercel_leaderboard.sql", "max(place)", "min(place)"),
     SqlMutant(MODELS / "intermediate/int_gateway_shares.sql", ">= 2 as is_settled",
               ">= 1 as is_settled"),
     SqlMutant(
