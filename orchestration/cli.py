@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
@@ -126,9 +127,12 @@ class _HelpWithSources(TyperCommand):
     """A command whose help ends with the list of sources, imported only to show that help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        from orchestration.request_logs import REQUEST_LOGS
         from orchestration.sources import SOURCES
 
-        listed = "\n\n".join(f"[bold]{s.name}[/]: {s.layouts}." for s in SOURCES.values())
+        said = {s.name: s.layouts for s in SOURCES.values()}
+        said |= {log.name: f"{log.title}; {log.layouts}" for log in REQUEST_LOGS.values()}
+        listed = "\n\n".join(f"[bold]{name}[/]: {escape(text)}." for name, text in said.items())
         own = self.help
         self.help = f"{own}\n\nSources, each plain or gzip:\n\n{listed}"
         super().format_help(ctx, formatter)

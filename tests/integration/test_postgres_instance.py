@@ -81,7 +81,7 @@ class Forward(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         with socket.socket(socket.AF_UNIX) as target:
-            target.connect(self.server.target)  # type: ignore[attr-defined]
+            target.connect(self.server.target)  # type: ignore[attr-defined]  # ours
             ends = {self.request: target, target: self.request}
             while True:
                 for source in select.select(ends, [], [])[0]:
@@ -98,7 +98,7 @@ def server() -> Iterator[dict[str, str]]:
         postgres.psql("create database instance owner dagster")
         forward = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward)
         forward.daemon_threads = True
-        forward.target = f"{host}/.s.PGSQL.5432"  # type: ignore[attr-defined]
+        forward.target = f"{host}/.s.PGSQL.5432"  # type: ignore[attr-defined]  # ours
         threading.Thread(target=forward.serve_forever, daemon=True).start()
         yield {
             "DAGSTER_PG_HOST": "127.0.0.1",

@@ -33,8 +33,8 @@ class Webhook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # http.server calls it so
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.posted.append((self.path, self.headers["content-type"], json.loads(body)))  # type: ignore[attr-defined]
-        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.server.posted.append((self.path, self.headers["content-type"], json.loads(body)))  # type: ignore[attr-defined]  # ours
+        self.send_response(self.server.status)  # type: ignore[attr-defined]  # ours
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -50,7 +50,7 @@ class Mailbox(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.wfile.write(b"220 test\r\n")
         envelope = []
-        tls = self.server.tls  # type: ignore[attr-defined]
+        tls = self.server.tls  # type: ignore[attr-defined]  # ours
         while line := self.rfile.readline():
             verb = line[:4].upper()
             is_safe = isinstance(self.connection, ssl.SSLSocket)
@@ -68,7 +68,7 @@ class Mailbox(socketserver.StreamRequestHandler):
                 self.wfile = self.connection.makefile("wb", 0)
                 continue
             if verb == b"AUTH":
-                self.server.logins.append((is_safe, b64decode(line.split()[-1])))  # type: ignore[attr-defined]
+                self.server.logins.append((is_safe, b64decode(line.split()[-1])))  # type: ignore[attr-defined]  # ours
                 self.wfile.write(b"235 ok\r\n")
                 continue
             if verb == b"QUIT":
@@ -77,7 +77,7 @@ class Mailbox(socketserver.StreamRequestHandler):
             if verb == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 lines = list(iter(self.rfile.readline, b".\r\n"))
-                self.server.mails.append((envelope, b"".join(lines).decode()))  # type: ignore[attr-defined]
+                self.server.mails.append((envelope, b"".join(lines).decode()))  # type: ignore[attr-defined]  # ours
             elif verb in (b"MAIL", b"RCPT"):
                 envelope.append(line.decode().strip())
             self.wfile.write(b"250 ok\r\n")
@@ -86,7 +86,7 @@ class Mailbox(socketserver.StreamRequestHandler):
 @pytest.fixture
 def webhook() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), Webhook)
-    server.posted, server.status = [], 200  # type: ignore[attr-defined]
+    server.posted, server.status = [], 200  # type: ignore[attr-defined]  # ours
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -96,7 +96,7 @@ def webhook() -> Iterator[HTTPServer]:
 @pytest.fixture
 def mailbox() -> Iterator[socketserver.ThreadingTCPServer]:
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox)
-    server.mails, server.logins, server.tls = [], [], None  # type: ignore[attr-defined]
+    server.mails, server.logins, server.tls = [], [], None  # type: ignore[attr-defined]  # ours
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -114,7 +114,7 @@ def url_of(webhook: HTTPServer) -> str:
 def test_a_webhook_gets_the_alert_as_slack_takes_it(tmp_path: Path, webhook: HTTPServer) -> None:
     settings = Settings(data_dir=tmp_path, alert_webhook_url=url_of(webhook))
     assert send(alert(), settings) == []
-    ((path, content_type, document),) = webhook.posted  # type: ignore[attr-defined]
+    ((path, content_type, document),) = webhook.posted  # type: ignore[attr-defined]  # ours
     assert (path, content_type) == ("/services/T0/very-secret", "application/json")
     text = document["text"]
     assert text.startswith("tokenshare: nightly 1a2b failed: step vintage\n")
@@ -136,7 +136,7 @@ def test_an_email_reaches_every_receiver_and_no_header_comes_from_outside(
     )
     hostile = Alert(f"run {HOSTILE}", "step", HOSTILE, advice(None), "http://127.0.0.1:3000/")
     assert send(hostile, settings) == []
-    (((sender, *receivers), message),) = mailbox.mails  # type: ignore[attr-defined]
+    (((sender, *receivers), message),) = mailbox.mails  # type: ignore[attr-defined]  # ours
     assert "<tokenshare@example.org>" in sender
     assert [r.split("<")[1].rstrip(">") for r in receivers] == ["a@example.org", "b@example.org"]
     headers = message.split("\r\n\r\n")[0]
@@ -183,19 +183,19 @@ def test_a_password_is_given_only_over_tls_and_to_a_host_with_a_trusted_certific
     is_trusted: bool,
 ) -> None:
     pem = certificate(tmp_path)
-    mailbox.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # type: ignore[attr-defined]
-    mailbox.tls.load_cert_chain(pem)  # type: ignore[attr-defined]
+    mailbox.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # type: ignore[attr-defined]  # ours
+    mailbox.tls.load_cert_chain(pem)  # type: ignore[attr-defined]  # ours
     if is_trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     problems = send(alert(), with_password(tmp_path, mailbox))
     if is_trusted:
         assert problems == []
-        assert mailbox.logins == [(True, b"\0me\0very-secret")]  # type: ignore[attr-defined]
-        assert len(mailbox.mails) == 1  # type: ignore[attr-defined]
+        assert mailbox.logins == [(True, b"\0me\0very-secret")]  # type: ignore[attr-defined]  # ours
+        assert len(mailbox.mails) == 1  # type: ignore[attr-defined]  # ours
     else:
         (problem,) = problems
         assert "the alert was not sent by e-mail: SSLCertVerificationError" in problem
-        assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]
+        assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]  # ours
 
 
 def test_a_mail_server_without_tls_gets_no_password(
@@ -203,7 +203,7 @@ def test_a_mail_server_without_tls_gets_no_password(
 ) -> None:
     (problem,) = send(alert(), with_password(tmp_path, mailbox))
     assert "STARTTLS extension not supported" in problem
-    assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]
+    assert mailbox.logins == mailbox.mails == []  # type: ignore[attr-defined]  # ours
 
 
 def test_a_command_gets_the_alert_as_input_and_no_secret(
@@ -224,7 +224,7 @@ def test_a_command_gets_the_alert_as_input_and_no_secret(
 def test_a_receiver_that_fails_keeps_no_other_from_being_asked_and_shows_no_secret(
     tmp_path: Path, webhook: HTTPServer
 ) -> None:
-    webhook.status = 404  # type: ignore[attr-defined]
+    webhook.status = 404  # type: ignore[attr-defined]  # ours
     out = tmp_path / "out"
     settings = Settings(
         data_dir=tmp_path,
@@ -237,7 +237,7 @@ def test_a_receiver_that_fails_keeps_no_other_from_being_asked_and_shows_no_secr
         "the alert was not sent by command: OSError: it ended with 3: ",
     ]
     assert out.exists()
-    ((_, _, document),) = webhook.posted  # type: ignore[attr-defined]
+    ((_, _, document),) = webhook.posted  # type: ignore[attr-defined]  # ours
     assert "Why: no answer from ***" in document["text"]
 
 
@@ -273,7 +273,7 @@ def test_a_run_of_the_command_line_that_fails_sends_the_alert(
     builders.write(tmp_path, "inbox", b"a file where a folder should be")
     done = CliRunner().invoke(app, ["run", "--data-dir", str(tmp_path)])
     assert done.exit_code
-    ((_, _, document),) = webhook.posted  # type: ignore[attr-defined]
+    ((_, _, document),) = webhook.posted  # type: ignore[attr-defined]  # ours
     assert "tokenshare run failed: " in document["text"]
     assert "inbox" in document["text"]
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
+from orchestration.request_logs import REQUEST_LOGS
 from orchestration.run_log import read_runs
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
@@ -467,10 +468,12 @@ def test_headline_figures_of_another_version_are_said(
 def test_the_help_of_land_names_every_source_and_its_layouts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", "600")
     invented = replace(SOURCES["openrouter_models"], name="a_new_one", layouts="a new layout")
     monkeypatch.setitem(SOURCES, invented.name, invented)
     for _ in range(2):
         said = CliRunner().invoke(app, ["land", "--help"]).output
         for source in SOURCES.values():
             assert said.count(f"{source.name}: {source.layouts}.") == 1
+        for log in REQUEST_LOGS.values():
+            assert said.count(f"{log.name}: {log.title}; {log.layouts}.") == 1
