@@ -6,7 +6,8 @@ not landed. A night that fails is named, and the nights after it go on without i
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -78,49 +79,60 @@ def replay(
 ) -> Iterator[Night]:
     """Run every pull of a folder as its own night; yields each night when it is over.
 
-    A pull that is in the latest vintage already is not run again, so an interrupted replay goes on
-    where it ended. Raises TokenshareError for what is not the fault of a pull, such as a full disk.
+    The vintage of a night is verified while the next night runs. A pull that is in the latest
+    vintage already is not run again, so an interrupted replay goes on where it ended. Raises
+    TokenshareError for what is not the fault of a pull, such as a full disk.
     """
     pulls = nights(folder)
     settings = settings.model_copy(update={"shipped_history": False})
     if latest := latest_vintage(settings):
         progress(f"verifying vintage {latest.vintage_id}")
         verify(latest.path)
-    for moment, pull in pulls:
-        yield _night(moment, pull, settings, progress)
+    with ThreadPoolExecutor(1) as verifier:
+        verifying: Future[Night] | None = None
+        for moment, pull in pulls:
+            finish = _night(moment, pull, settings, progress)
+            if verifying is not None:
+                yield verifying.result()
+            verifying = verifier.submit(finish)
+        if verifying is not None:
+            yield verifying.result()
 
 
-def _night(moment: datetime, pull: Path, settings: Settings, progress: Progress) -> Night:
+def _night(
+    moment: datetime, pull: Path, settings: Settings, progress: Progress
+) -> Callable[[], Night]:
+    """Run one night; returns what verifies its vintage and says what became of the night."""
     started = time.monotonic()
-    name = safe_text(pull.name)
+    night = Night(safe_text(pull.name), moment)
     before = latest_vintage(settings)
     if before and sha256_file(pull) in {entry["sha256"] for entry in before.manifest["inputs"]}:
-        return Night(name, moment, why_not=f"is in vintage {before.vintage_id} already")
+        why_not = f"is in vintage {before.vintage_id} already"
+        return lambda: replace(night, why_not=why_not)
     try:
         result = pipeline.run_night(pull, settings, progress, entrance="command_line")
     except (RefusedDumpError, GateRefusedError, TransformError) as error:
-        return Night(
-            name, moment, why_not="failed", failure=error, seconds=time.monotonic() - started
-        )
+        failed = replace(night, why_not="failed", failure=error, seconds=time.monotonic() - started)
+        return lambda: failed
     vintage = result.vintage
     (landed,) = result.inbox.landed
-    if vintage.is_new:
-        progress("verifying")
-        verify(vintage.path)
-        new_days, restated_days = _days(vintage, before, landed.record)
-    else:
-        new_days, restated_days = (), ()
-    return Night(
-        name,
-        moment,
+    night = replace(
+        night,
         vintage_id=vintage.vintage_id if vintage.is_new else None,
         why_not="" if vintage.is_new else vintage.why_not,
-        new_days=new_days,
-        restated_days=restated_days,
         withheld=tuple(w.describe() for w in vintage.withheld),
         notices=result.notices,
         seconds=time.monotonic() - started,
     )
+    if not vintage.is_new:
+        return lambda: night
+
+    def verified() -> Night:
+        verify(vintage.path)
+        new_days, restated_days = _days(vintage, before, landed.record)
+        return replace(night, new_days=new_days, restated_days=restated_days)
+
+    return verified
 
 
 def _days(
