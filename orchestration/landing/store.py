@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -585,23 +586,35 @@ def read_record(folder: Path) -> DumpRecord:
 
     Raises CorruptLandingError if it is missing, not readable, or changed since it was written.
     """
+    return _read_sidecar(folder)[0]
+
+
+def _read_sidecar(folder: Path) -> tuple[DumpRecord, bool]:
+    """The record of a landed dump, and whether its sidecar has a seal."""
     path = folder / SIDECAR
     try:
-        document = json.loads(path.read_bytes())
-        record = DumpRecord.model_validate(document)
+        record, seal, found = _parse_sidecar(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise CorruptLandingError(
             f"{path}: missing or not readable: {safe_text(str(error), 300)}"
         ) from error
-    seal = document.pop(_SEAL, None)
-    found = sha256_bytes(to_json(document))
     if seal not in (None, found):
         raise CorruptLandingError(
             f"{path}: was written with sha256 {safe_text(str(seal), 64)} but now has {found}: it "
             "was changed by hand. Restore it from a backup, or remove its folder and land the dump "
             "again with the right --as-of."
         )
-    return record
+    return record, seal is not None
+
+
+# A night reads every sidecar several times, and each night adds some.
+@cache
+def _parse_sidecar(content: bytes) -> tuple[DumpRecord, object, str]:
+    """The record, the seal that is stated, and the sha256 that the seal should be."""
+    document = json.loads(content)
+    record = DumpRecord.model_validate(document)
+    seal = document.pop(_SEAL, None)
+    return record, seal, sha256_bytes(to_json(document))
 
 
 def _check_hash(path: Path, record: DumpRecord, found: str) -> None:
@@ -680,8 +693,8 @@ def seal_unsealed(settings: Settings) -> list[str]:
     """
     notices = []
     for folder in _landed_folders(settings):
-        record = read_record(folder)
-        if _SEAL not in json.loads((folder / SIDECAR).read_bytes()):
+        record, is_sealed = _read_sidecar(folder)
+        if not is_sealed:
             _replace_sidecar(folder, record)
             notices.append(
                 f"{folder / SIDECAR}: had no seal, because an earlier version wrote it; its "

@@ -84,7 +84,7 @@ def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str
     """One hash over everything that a vintage is made from: dumps with their sidecars, known gaps,
     the view of the registry, the address in the report's links, code and libraries."""
     gaps = [g.model_dump(mode="json") for g in read_gaps(settings)]
-    known = sorted((r.source, r.sha256, sha256_bytes(to_json(r.sidecar()))) for r in records)
+    known = sorted((r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records)
     reading = [registry_reading(settings), str(settings.public_url)]
     return sha256_bytes(json.dumps([known, gaps, reading, code_fingerprint()]).encode())
 

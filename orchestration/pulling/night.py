@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.files import (
@@ -24,6 +24,8 @@ from orchestration.settings import Settings
 _OPENROUTER = "https://openrouter.ai"
 _VERCEL = "https://vercel.com"
 _FOLDER = re.compile("[a-z_-]+(/[a-z_-]+)?/[0-9a-f]{64}")
+
+_REMEMBERED = timedelta(days=60)
 
 Progress = Callable[[str], None]
 
@@ -95,23 +97,31 @@ class Night:
 class Seen:
     """What is known of earlier answers by address: their ETag, and the folder that they are in.
 
-    It is only a saving: if the file is lost, answers are asked for in full again.
+    It is only a saving: if the file is lost, answers are asked for in full again. Addresses with
+    days in them are not asked for for ever, so those that were not asked for lately are forgotten.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: datetime) -> None:
         self._landing = settings.landing_dir
         self._path: Path = settings.pulls_dir / "seen.json"
+        self._today = now.date()
         try:
-            self._known = read_json(self._path)
+            known = read_json(self._path)
         except (OSError, ValueError):
-            self._known = {}
+            known = {}
+        since = (self._today - _REMEMBERED).isoformat()
+        self._known = {
+            url: entry
+            for url, entry in known.items()
+            if isinstance(entry, dict) and str(entry.get("day", "")) >= since
+        }
 
     def get(self, url: str, parent: str) -> tuple[str, str]:
         """The ETag and the folder of the last answer, which is below `parent` in `landing/`; empty
         if it is not known, or if that folder is not there any more."""
-        entry = self._known.get(url)
-        if not isinstance(entry, dict):
-            return "", ""
+        entry = self._known.get(url, {})
+        if entry:
+            entry["day"] = self._today.isoformat()
         etag, folder = str(entry.get("etag", "")), str(entry.get("folder", ""))
         is_there = (
             _FOLDER.fullmatch(folder) is not None
@@ -122,5 +132,5 @@ class Seen:
 
     def put(self, url: str, etag: str, folder: str) -> None:
         """Remember an answer, and write the file."""
-        self._known[url] = {"etag": etag, "folder": folder}
+        self._known[url] = {"etag": etag, "folder": folder, "day": self._today.isoformat()}
         write_atomically(self._path, to_json(self._known))

@@ -159,7 +159,7 @@ def _pull_the_rest(night: Night) -> list[tuple[str, int]]:
             f"not pulled without a key: {', '.join(closed)} (TOKENSHARE_OPENROUTER_API_KEY)"
         )
     open_asks = [ask for ask in listed if has_key or not ask.needs_key]
-    seen, archived = Seen(night.settings), Counter[str]()
+    seen, archived = Seen(night.settings, night.now()), Counter[str]()
     problems: dict[str, list[str]] = {}
     for number, ask in enumerate(open_asks):
         if night.calls_left == 0:
