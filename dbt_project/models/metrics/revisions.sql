@@ -23,14 +23,15 @@ readings as (
         dump_sha256,
         as_of,
         pulled_at,
-        sum(tokens) as total_tokens
+        sum(tokens) as total_tokens,
+        bit_xor({{ hash_of('model_permaslug, tokens') }}) as content
     from usage
     group by all
 
 ),
 
 -- A reading of a day and the one before it, in the order in which a newer dump wins.
-pairs as (
+consecutive as (
 
     select
         source,
@@ -45,9 +46,19 @@ pairs as (
         ) as dump_sha256_before,
         lag(total_tokens) over (
             partition by source, usage_date order by as_of, pulled_at, dump_sha256
-        ) as total_before
+        ) as total_before,
+        content = lag(content) over (
+            partition by source, usage_date order by as_of, pulled_at, dump_sha256
+        ) as is_same_content
     from readings
-    qualify dump_sha256_before is not null
+
+),
+
+-- Most readings say what the one before them said, and their rows need not be compared.
+pairs as (
+
+    select * from consecutive
+    where total_before <> total_after or not is_same_content
 
 ),
 

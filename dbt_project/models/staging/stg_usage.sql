@@ -1,3 +1,6 @@
+-- A table, because five models read all of it.
+{{ config(materialized='table') }}
+
 with dumps as (
 
     select * from {{ source('raw', 'dumps') }}
@@ -32,8 +35,7 @@ slugs as (
 
     select
         *,
-        -- No regular expression: every row of 400 dumps comes through here, some of them three
-        -- times.
+        -- No regular expression: every row of 400 dumps comes through here.
         lower(
             case
                 when model_permaslug like '~%' then substr(model_permaslug, 2)
