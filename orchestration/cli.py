@@ -15,6 +15,8 @@ from typer.core import TyperCommand
 from orchestration import __version__, cli_demo, cli_status
 from orchestration.alerts import sent_on_failure
 from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
+from orchestration.cli_reduce import EPILOG as REDUCE_EPILOG
+from orchestration.cli_reduce import reduce_command
 from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
@@ -431,6 +433,7 @@ def version() -> None:
 # Typer lists commands in the order in which they are added, and groups after them.
 app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
 app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
+app.command("reduce", epilog=REDUCE_EPILOG)(reduce_command)
 app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
 app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)

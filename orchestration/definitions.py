@@ -6,6 +6,7 @@ from orchestration.assets.landing import landed_dumps, pulled_days, raw_tables
 from orchestration.assets.models import build_models_asset, crossover
 from orchestration.assets.publication import candidate, everything_published, vintage
 from orchestration.assets.registry import authors_have_rows
+from orchestration.assets.requests import request_days
 from orchestration.automation.freshness import freshness, freshness_checks
 from orchestration.automation.nightly import inbox, nightly, publish_vintage, pull_days
 from orchestration.automation.watch import alert, canceled, done, tidy, tidy_runs, vintages
@@ -25,6 +26,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         assets=[
             pulled_days,
             landed_dumps,
+            *request_days,
             raw_tables,
             build_models_asset(manifest),
             crossover,

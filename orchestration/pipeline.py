@@ -71,6 +71,7 @@ from orchestration.request_logs import ALL_SOURCES
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
 from orchestration.transformation.raw_tables import create_working_database
+from orchestration.transformation.request_days import Day, days, reduce_days
 
 Progress = Callable[[str], None]
 Built = TypeVar("Built")
@@ -390,6 +391,49 @@ def pull_litellm(settings: Settings, progress: Progress = lambda _: None) -> Pul
         notices = tidy_up(settings)
         pulled = pull_new_of_litellm(settings, progress)
         return replace(pulled, notices=(*notices, *pulled.notices))
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The days that were chosen, how many of them were reduced, and notices for the user."""
+
+    days: tuple[Day, ...]
+    reduced: int
+    notices: tuple[str, ...] = ()
+
+
+def reduce_chosen(
+    settings: Settings,
+    is_chosen: Callable[[Day], bool],
+    progress: Progress = lambda _: None,
+    *,
+    again: bool = False,
+) -> Reduction:
+    """Reduce the chosen days of the landed request logs that are open, or all chosen ones `again`,
+    under the writer's lock. Nothing is landed or published.
+
+    Raises what `request_days.reduce_days` raises, and RunLockedError.
+    """
+    with writer_lock(settings):
+        notices = tidy_up(settings)
+        ingested = ingest_all(read_records(settings), settings)
+        chosen = [d for d in days((i.record for i in ingested), settings) if is_chosen(d)]
+        wanted = [d for d in chosen if again or d.is_open]
+        reduce_days(wanted, settings, progress)
+        return Reduction(tuple(chosen), len(wanted), tuple(notices))
+
+
+def reduce(
+    settings: Settings,
+    is_chosen: Callable[[Day], bool],
+    progress: Progress = lambda _: None,
+    *,
+    again: bool = False,
+    entrance: run_log.Entrance = "program",
+) -> Reduction:
+    """Do what `reduce_chosen` does. The run log keeps what became of it."""
+    with run_log.recorded(settings, "reduce", entrance):
+        return reduce_chosen(settings, is_chosen, progress, again=again)
 
 
 def run(

@@ -17,6 +17,7 @@ from orchestration.assets.common import (
     errors_as_failures,
     record_run,
 )
+from orchestration.assets.requests import request_days, unshown_days
 from orchestration.errors import PullError, safe_text
 from orchestration.files import format_time
 from orchestration.ingestion.ingest import Ingested, ingest_all
@@ -207,12 +208,19 @@ def _tokens(items: list[Ingested]) -> int:
     return sum(pc.sum(column).as_py() or 0 for column in columns)
 
 
+def _upstream(name: str) -> list[dg.AssetKey]:
+    """What a table of the schema `raw` is made from."""
+    if name == "request_days":
+        return [asset.key for asset in request_days]
+    return [] if name in _CONFIGURED else [dg.AssetKey("landed_dumps")]
+
+
 @dg.multi_asset(
     name="raw_tables",
     specs=[
         dg.AssetSpec(
             ["raw", name],
-            deps=[] if name in _CONFIGURED else ["landed_dumps"],
+            deps=_upstream(name),
             group_name="configuration" if name in _CONFIGURED else "raw",
             kinds={"duckdb"} if name in _CONFIGURED else {"parquet", "duckdb"},
             owners=OWNERS,
@@ -252,15 +260,19 @@ def _tokens(items: list[Ingested]) -> int:
     pool=WRITER_POOL,
 )  # fmt: skip
 def raw_tables(
-    installation: Installation,
+    context: dg.AssetExecutionContext, installation: Installation
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Load the typed rows of every landed dump into a new working database."""
     settings = installation.settings()
     with errors_as_failures(), pipeline.writer_lock(settings):
         ingested = ingest_all(read_records(settings), settings)
         pipeline.build_or_withhold(
-            lambda withheld: pipeline.load(ingested, settings, withheld), ingested, settings
+            lambda withheld: pipeline.load(ingested, settings, withheld, context.log.info),
+            ingested,
+            settings,
         )
+        for day in unshown_days(context.instance, [i.record for i in ingested], settings):
+            context.log_event(day)
     lost = [i for i in ingested if i.good_rows + i.quarantined_rows != i.record.rows]
     quarantined = sum(i.quarantined_rows for i in ingested)
     bad_fields = sum(i.quarantined_fields for i in ingested)

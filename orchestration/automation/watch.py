@@ -16,10 +16,12 @@ from orchestration.assets.publication import (
     check_results,
     vintage_metadata,
 )
+from orchestration.assets.requests import unshown_days
 from orchestration.automation.freshness import freshness_checks
 from orchestration.contracts.odcs import published_by_model
 from orchestration.errors import TokenshareError, safe_text
 from orchestration.files import format_time
+from orchestration.landing.store import read_records
 from orchestration.publication.manifest import read_manifest, vintage_time
 from orchestration.publication.vintage import Vintage
 from orchestration.resources.installation import Installation
@@ -183,7 +185,7 @@ def _runs_outside(
     runs = [
         run
         for run in run_log.read_runs(settings)
-        if run.what != "pull" and run.state not in ("running", "canceled")
+        if run.what not in ("pull", "reduce") and run.state not in ("running", "canceled")
     ]
     inside = [n for n, run in enumerate(runs) if run.entrance not in _OUTSIDE]
     for number, run in list(enumerate(runs))[-_MOST_SHOWN:]:
@@ -234,7 +236,13 @@ def vintages(
             # An older version may have made it, or somebody has damaged it; `verify` tells.
             context.log.warning(f"{folder.name} is not shown: {safe_text(error)}")
     events += _runs_outside(instance, settings)
-    if not events:
+    if events:
+        try:
+            events += unshown_days(instance, read_records(settings), settings)
+        except OSError as error:
+            # Another version has ingested the dumps; the next run of this one shows their days.
+            context.log.warning(f"days of request logs are not shown: {safe_text(error)}")
+    else:
         return dg.SkipReason("every vintage and every run is shown")
     keys = [key for checks in freshness_checks for key in checks.check_keys]
     return dg.SensorResult(asset_events=events, run_requests=[dg.RunRequest(asset_check_keys=keys)])
