@@ -71,6 +71,7 @@ def _vintage(settings: Settings, now: datetime) -> dict[str, Any]:
                 "source": one.source,
                 "newest_day": one.newest_day.isoformat(),
                 "days_ago": one.days_ago,
+                "requests": one.requests,
                 "stale_after_days": one.stale_after_days,
                 "is_stale": one.is_stale,
             }
@@ -183,10 +184,12 @@ def _lines(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "problem", problem["text"]
     for one in status["sources"]:
         stale = "STALE" if one["is_stale"] else "fresh"
+        limit = one["stale_after_days"]
+        counted = "" if one["requests"] is None else f" with {one['requests']:,} requests"
         yield (
             "newest day",
-            f"{one['newest_day']} {safe_text(one['source'])}, {one['days_ago']} days ago, {stale} "
-            f"(up to {one['stale_after_days']})",
+            f"{one['newest_day']} {safe_text(one['source'])}{counted}, {one['days_ago']} days ago, "
+            + (f"{stale} (up to {limit})" if limit is not None else "not judged"),
         )
     if vintage := status["vintage"]:
         yield (

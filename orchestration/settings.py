@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     stale_after_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default={},
         description="By source: the newest day in the data may be this many days ago; `*` is for "
-        "all other sources.",
+        "all other sources but request logs, which are judged only if they are named or pulled.",
         validate_default=True,
     )
     nightly_at: time = Field(

@@ -182,12 +182,12 @@ def pipeline(paths: list[Path], folder: Path) -> dict[str, float]:
     for path in paths:
         land(path, settings)
     landed = time.perf_counter()
-    days = reduce_requests(ingest_all(read_records(settings), settings), settings)
+    reduced = reduce_requests(ingest_all(read_records(settings), settings), settings)
     ended = time.perf_counter()
     return {
         "landing": landed - started,
         "reduction": ended - landed,
-        "completion_tokens": _completion_tokens(days),
+        "completion_tokens": _completion_tokens([day.path for day in reduced]),
     }
 
 

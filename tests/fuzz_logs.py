@@ -241,7 +241,8 @@ def fuzz(numbers: Iterable[int], folder: Path) -> tuple[Counter[str], list[str]]
                 if what in {m.__name__.strip("_") for m in _IN_PLACE} and _leaks(rows):
                     wrong.append(f"case {number} ({what}): the landed rows have a canary")
             path.unlink()
-        days = reduce_requests(ingest_all(read_records(settings), settings), settings)
+        reduced = reduce_requests(ingest_all(read_records(settings), settings), settings)
+        days = [day.path for day in reduced]
         numbers_only = ["requests", "prompt_tokens", "completion_tokens", "outcome", "usage_date"]
         wrong += [f"{path}: has a canary" for path in days if _leaks(path, numbers_only)]
         for path in settings.data_dir.rglob("*"):

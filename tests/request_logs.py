@@ -17,8 +17,8 @@ def reduced(files: Iterable[Path], settings: Settings) -> list[dict[str, Any]]:
     """The rows of `request_days` after these files are landed as well."""
     for file in files:
         land(file, settings)
-    paths = reduce_requests(ingest_all(read_records(settings), settings), settings)
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+    days = reduce_requests(ingest_all(read_records(settings), settings), settings)
+    return [row for day in days for row in pq.read_table(day.path).to_pylist()]
 
 
 def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _tokens(items: list[Ingested]) -> int:
 
 def _upstream(name: str) -> list[dg.AssetKey]:
     """What a table of the schema `raw` is made from."""
-    if name == "request_days":
+    if name in ("request_days", "request_rows"):
         return [asset.key for asset in request_days]
     return [] if name in _CONFIGURED else [dg.AssetKey("landed_dumps")]
 
@@ -239,6 +239,11 @@ def _upstream(name: str) -> list[dg.AssetKey]:
                 "request_days",
                 "One row per source, day, dump, model name, provider, region and outcome of the "
                 "request logs. Only days with new rows are reduced again.",
+            ),
+            (
+                "request_rows",
+                "One row per source and day of the request logs that have a row a request, with "
+                "its good rows.",
             ),
             *_CONFIGURED.items(),
             *((s.name, s.table.description) for s in SOURCES.values()),
@@ -288,7 +293,7 @@ def raw_tables(
         },
     )
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
-        for name in ("request_days", *_CONFIGURED):
+        for name in ("request_days", "request_rows", *_CONFIGURED):
             ((rows,),) = connection.execute(f"select count(*) from raw.{name}").fetchall()
             yield dg.MaterializeResult(
                 asset_key=["raw", name], metadata={"dagster/row_count": rows}

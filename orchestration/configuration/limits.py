@@ -35,6 +35,10 @@ class SettledDay(Strict):
     hours_after_day: Count
 
 
+class RequestLogDay(Strict):
+    tolerated_rows_share: Share
+
+
 class RepeatedDay(Strict):
     days_before: Count
     max_same_share: Share
@@ -130,6 +134,7 @@ class Limits(Strict):
     known_missing_days: dict[SourceName, tuple[date, ...]]
     day_total: DayTotal
     settled_day: SettledDay
+    request_log_day: RequestLogDay
     restatement: Restatement
     repeated_day: RepeatedDay
     level_step: LevelStep

@@ -75,7 +75,11 @@ def code_fingerprint(root: Path = PROJECT_ROOT, without: tuple[str, ...] = ()) -
 def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
     """A hash that changes with everything that can change the tables of a candidate: all code and
     configuration, except for the gate's limits that no table uses."""
-    used = [limits().price_freshness.fresh_days, limits().settled_day.hours_after_day]
+    used = [
+        limits().price_freshness.fresh_days,
+        limits().settled_day.hours_after_day,
+        limits().request_log_day.tolerated_rows_share,
+    ]
     code = code_fingerprint(root, without=("configuration/gate.yml",))
     return sha256_bytes(json.dumps([code, *used]).encode())
 

@@ -18,11 +18,12 @@ from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import Ingested
 from orchestration.publication.manifest import Withheld
 from orchestration.publication.withheld import left_out
+from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES
 from orchestration.sources.checks import QUARANTINE_SCHEMA
 from orchestration.tables import sql_text
-from orchestration.transformation.request_days import REQUEST_DAYS_SCHEMA, reduce_requests
+from orchestration.transformation.request_days import REQUEST_DAYS_SCHEMA, Day, reduce_requests
 
 # Sums of tokens are 64-bit integers, and their squares must fit into 38 digits. This limit leaves a
 # factor of 9. All tokens of the shipped history are 0.0022 of it.
@@ -35,6 +36,9 @@ _DUMPS_SCHEMA = pa.schema(
         ("as_of", pa.timestamp("us")),
         ("pulled_at", pa.timestamp("us")),
     ]
+)
+_REQUEST_ROWS_SCHEMA = pa.schema(
+    [("source", pa.string()), ("usage_date", pa.date32()), ("rows", pa.int64())]
 )
 
 
@@ -96,6 +100,23 @@ def _refuse_inexact_sums(connection: duckdb.DuckDBPyConnection, files: dict[str,
             )
 
 
+def _request_rows(days: Iterable[Day]) -> pa.Table:
+    """The good rows of each day of the request logs whose rows are requests, not sums of them."""
+    logs = [
+        name
+        for name, log in REQUEST_LOGS.items()
+        if not any(field.name == "requests" for field in log.table.fields)
+    ]
+    return pa.Table.from_pylist(
+        [
+            {"source": day.source, "usage_date": day.usage_date, "rows": day.rows}
+            for day in days
+            if day.source in logs
+        ],
+        schema=_REQUEST_ROWS_SCHEMA,
+    )
+
+
 def create_working_database(
     ingested: Iterable[Ingested],
     settings: Settings,
@@ -133,12 +154,13 @@ def create_working_database(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
             "cast($3 as integer) as fresh_price_days, cast($4 as integer) as settled_after_hours, "
-            "cast($5 as varchar) as withheld",
+            "cast($5 as double) as tolerated_rows_share, cast($6 as varchar) as withheld",
             [
                 settings.registry_view,
                 settings.registry_as_of,
                 limits().price_freshness.fresh_days,
                 limits().settled_day.hours_after_day,
+                limits().request_log_day.tolerated_rows_share,
                 json.dumps([w.model_dump() for w in withheld]),
             ],
         )
@@ -158,6 +180,8 @@ def create_working_database(
                 [i.rows_path for i in ingested if i.record.source == source.name],
                 pa.schema([hash_column, pa.field("row_number", pa.int64()), *table.arrow_schema()]),
             )
-        _view(connection, "request_days", list(request_days), REQUEST_DAYS_SCHEMA)
+        _view(connection, "request_days", [day.path for day in request_days], REQUEST_DAYS_SCHEMA)
+        connection.register("incoming_rows", _request_rows(request_days))
+        connection.execute("create table raw.request_rows as select * from incoming_rows")
         _refuse_inexact_sums(connection, {i.record.sha256: i.record.path for i in ingested})
     return path

@@ -119,15 +119,15 @@ def _batches(days: Iterable[Day]) -> Iterator[list[Day]]:
 
 def reduce_requests(
     ingested: Iterable[Ingested], settings: Settings, progress: Progress = lambda _: None
-) -> list[Path]:
-    """Reduce every day that is not reduced yet; returns the files of all days.
+) -> list[Day]:
+    """Reduce every day that is not reduced yet; returns all days.
 
     Raises what `reduce_days` raises.
     """
     wanted = days((i.record for i in ingested), settings)
     reduce_days([day for day in wanted if day.is_open], settings, progress)
     _remove_others({day.path for day in wanted}, settings)
-    return [day.path for day in wanted]
+    return wanted
 
 
 def reduce_days(
@@ -144,9 +144,10 @@ def reduce_days(
         check_content(settings, record)
     done = 0
     for batch in _batches(wanted):
+        dates = [d.usage_date for d in batch]
         progress(
-            f"reducing {sum(d.rows for d in batch):,} requests of {batch[0].usage_date} to "
-            f"{batch[-1].usage_date} (day {done + 1} of {len(wanted)})"
+            f"reducing {sum(d.rows for d in batch):,} requests of {min(dates)} to {max(dates)} "
+            f"(day {done + 1} of {len(wanted)})"
         )
         _reduce(batch, settings)
         done += len(batch)
@@ -187,8 +188,9 @@ def _remove_others(wanted: set[Path], settings: Settings) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _reduce(batch: Sequence[Day], settings: Settings) -> None:
-    """Reduce some days in a database of their own, and keep the result of each."""
+def create_reducing_database(batch: Sequence[Day], settings: Settings) -> Path:
+    """Create the database in which dbt reduces these days, with a view of the good rows of each
+    request log; returns its path."""
     # dbt takes the name of the file for that of the database.
     database = settings.warehouse_dir / "reducing" / settings.database_path.name
     shutil.rmtree(database.parent, ignore_errors=True)
@@ -199,6 +201,12 @@ def _reduce(batch: Sequence[Day], settings: Settings) -> None:
         for name, log in REQUEST_LOGS.items():
             own = [day for day in batch if day.source == name]
             connection.execute(_raw_view(name, log.table, own, settings))
+    return database
+
+
+def _reduce(batch: Sequence[Day], settings: Settings) -> None:
+    """Reduce some days in a database of their own, and keep the result of each."""
+    database = create_reducing_database(batch, settings)
     raise_on_failure(run_dbt(settings, REDUCE, database))
     with duckdb.connect(str(database)) as connection:
         for day in batch:

@@ -85,6 +85,50 @@ def test_how_old_is_stale_is_a_setting_per_source(monkeypatch: pytest.MonkeyPatc
         Settings()
 
 
+def test_a_request_log_is_judged_only_if_it_is_named_or_pulled(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    old = date(2026, 11, 23)
+    vintage_id = published(settings, date(2026, 11, 27))
+    rows = [
+        {"source": PRIMARY, "usage_date": date(2026, 11, 27), "requests": None},
+        {"source": "otlp", "usage_date": old - timedelta(days=1), "requests": 5},
+        {"source": "otlp", "usage_date": old, "requests": 1000},
+        {"source": "otlp", "usage_date": old, "requests": 234},
+        {"source": "litellm_spendlogs", "usage_date": old, "requests": 7},
+    ]
+    pq.write_table(
+        pa.Table.from_pylist(rows),
+        settings.vintages_dir / vintage_id / "tables" / "usage_daily.parquet",
+    )
+
+    def logs(now: datetime) -> dict[str, tuple[int | None, int | None, bool]]:
+        asked = Settings(data_dir=settings.data_dir)
+        return {
+            s["source"]: (s["requests"], s["stale_after_days"], s["is_stale"])
+            for s in read_status(asked, now)["sources"]
+            if not s["source"].startswith("openrouter")
+        }
+
+    assert logs(NOW + timedelta(days=90)) == {
+        "litellm_spendlogs": (7, None, False),
+        "otlp": (1234, None, False),
+    }
+    monkeypatch.setenv("TOKENSHARE_LITELLM_DATABASE_URL", "postgresql://reader@127.0.0.1/litellm")
+    # The 23rd was four days before the 27th, and five before the 28th.
+    assert logs(NOW - timedelta(days=1))["litellm_spendlogs"] == (7, 4, False)
+    assert logs(NOW)["litellm_spendlogs"] == (7, 4, True)
+    monkeypatch.setenv("TOKENSHARE_STALE_AFTER_DAYS", '{"otlp": 3, "litellm_spendlogs": 9}')
+    assert logs(NOW) == {"litellm_spendlogs": (7, 9, False), "otlp": (1234, 3, True)}
+    monkeypatch.delenv("TOKENSHARE_STALE_AFTER_DAYS")
+    monkeypatch.setenv("TOKENSHARE_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "300")
+    call(monkeypatch, "status")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2026-11-23 otlp with 1,234 requests, " in said
+    assert "days ago, not judged" in said
+
+
 def test_the_worst_problem_is_the_exit_code(settings: Settings) -> None:
     assert codes(read_status(settings, NOW)) == [12]  # nothing is published
     published(settings, date(2026, 11, 20), withheld=[WITHHELD])

@@ -1,4 +1,10 @@
-with quarantined as (
+with run_settings as (
+
+    select * from {{ source('raw', 'run_settings') }}
+
+),
+
+quarantined as (
 
     select
         source,
@@ -41,17 +47,46 @@ newest as (
             order by as_of desc, pulled_at desc, dump_sha256 desc
         ) = 1
 
+),
+
+-- A day of a request log has the rows of all of its dumps.
+logged as (
+
+    select
+        request_rows.source,
+        request_rows.usage_date,
+        request_rows.rows,
+        coalesce(sum(quarantined.quarantined_rows), 0) as quarantined_rows
+    from {{ source('raw', 'request_rows') }} as request_rows
+    left join quarantined using (source, usage_date)
+    group by all
+
+),
+
+counted as (
+
+    select
+        newest.*,
+        coalesce(logged.rows, 0) as log_rows,
+        cast(
+            coalesce(logged.quarantined_rows, quarantined.quarantined_rows, 0) as bigint
+        ) as quarantined_rows
+    from newest
+    left join logged using (source, usage_date)
+    left join quarantined using (source, dump_sha256, usage_date)
+
 )
 
 select
-    newest.source,
-    newest.usage_date,
-    newest.dump_sha256,
-    newest.as_of,
-    newest.read_after_minutes,
-    newest.read_after_minutes >= 60 * run_settings.settled_after_hours as is_settled,
-    coalesce(quarantined.quarantined_rows, 0) as quarantined_rows,
-    coalesce(quarantined.quarantined_rows, 0) = 0 as is_complete
-from newest
-cross join {{ source('raw', 'run_settings') }} as run_settings
-left join quarantined using (source, dump_sha256, usage_date)
+    counted.source,
+    counted.usage_date,
+    counted.dump_sha256,
+    counted.as_of,
+    counted.read_after_minutes,
+    counted.read_after_minutes >= 60 * run_settings.settled_after_hours as is_settled,
+    counted.quarantined_rows,
+    counted.quarantined_rows = 0
+    or counted.quarantined_rows
+    <= run_settings.tolerated_rows_share * counted.log_rows as is_complete
+from counted
+cross join run_settings
