@@ -43,13 +43,11 @@ def section(part: Part) -> Cost:
         has_cost=any(r["cost_usd"] is not None for r in months),
         has_prices=any(r["list_cost_usd"] is not None for r in months),
         months=Table(
-            f"US dollars of {part.source} by month, latest first. Compared: tokens of which both the cost and the "
-            "list price are known. * incomplete month.",
+            f"US dollars of {part.source} by month, latest first. Compared: tokens of which both "
+            "the cost and the list price are known. * incomplete month.",
             [
                 Column("Month", starred("period_start", month)),
-                Column("Days", value("days_present", str)),
                 Column("Tokens", value("tokens", amount)),
-                Column("Requests", value("requests", "{:,}".format)),
                 *_dollars(),
             ],
             months,

@@ -122,8 +122,8 @@ def _table(part: Part) -> Table:
         for p in reversed(part.periods)
     ]
     return Table(
-        f"Share of all tokens of {part.source} and of {MARKET} with its bounds, {part.said}, latest "
-        "first. * not complete.",
+        f"Share of all tokens of {part.source} and of {MARKET} with its bounds, {part.said}, "
+        "latest first. * not complete.",
         [
             Column("Week of" if part.is_weekly else "Day", _starred),
             Column("Days", value("days_present", str)),

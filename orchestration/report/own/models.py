@@ -56,8 +56,8 @@ def section(part: Part) -> Models:
         later=_window(part, rows[0], "to") if rows else "",
         moves=moves,
         table=Table(
-            f"Models of {part.source}, the largest changes first, {part.said}; shares of all tokens, "
-            "changes in points.",
+            f"Models of {part.source}, the largest changes first, {part.said}; shares of all "
+            "tokens, changes in points.",
             [
                 Column("Model", value("base_slug")),
                 Column("Lab", value("lab_name"), "text"),

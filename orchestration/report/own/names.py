@@ -15,8 +15,8 @@ class Names(Section):
 def section(part: Part) -> Names:
     return Names(
         table=Table(
-            f"Names of models in {part.source} that the registry does not know, all days, most tokens "
-            "first.",
+            f"Names of models in {part.source} that the registry does not know, all days, most "
+            "tokens first.",
             [
                 Column("Name", value("model_name"), "wrap"),
                 Column("Found by", value("match_kind", spaced), "text"),

@@ -30,8 +30,8 @@ def section(part: Part) -> Serving:
         is_known=any(p["provider_id"] != "unidentified" for p in providers),
         abroad=next(r for r in weights if r["serving_country"] == "US"),
         countries=Table(
-            f"By the country of the provider’s headquarters, {part.about}; share of all tokens with its "
-            "bounds (lens: serving_hq).",
+            f"By the country of the provider’s headquarters, {part.about}; share of all tokens "
+            "with its bounds (lens: serving_hq).",
             [
                 Column("Country", value("title")),
                 Column(YOURS, share_of("share")),
@@ -40,8 +40,8 @@ def section(part: Part) -> Serving:
             countries,
         ),
         providers=Table(
-            f"By provider, {part.about}; share of all tokens, and of the provider’s tokens those of open "
-            "weights of Chinese labs.",
+            f"By provider, {part.about}; share of all tokens, and of the provider’s tokens those "
+            "of open weights of Chinese labs.",
             [
                 Column("Provider", value("provider_name")),
                 Column("Country", value("serving_country"), "text"),
@@ -54,8 +54,8 @@ def section(part: Part) -> Serving:
             providers,
         ),
         weights=Table(
-            f"Open weights of Chinese labs by the country of who served them, {part.about}; share of all "
-            "tokens with its bounds.",
+            f"Open weights of Chinese labs by the country of who served them, {part.about}; share "
+            "of all tokens with its bounds.",
             [
                 Column("Country", value("serving_country", title)),
                 Column(YOURS, share_of("share")),
