@@ -32,10 +32,9 @@ from tests.integration.test_report import (
     altered,
     browser,  # noqa: F401  # a fixture
     open_page,
-    rebuild,
     violations,
 )
-from tests.integration.test_report_numbers import Shown, shown
+from tests.integration.test_report_numbers import Shown, page_of, shown
 
 WEEK, WEEK_BEFORE, DAY = "2026-02-02", "2026-01-26", "2026-02-20"
 UNKNOWN = '<i title="x">house</i> model'
@@ -81,6 +80,13 @@ def own(once: Once, small_base: Settings) -> Vintage:
 @pytest.fixture(scope="module")
 def page(own: Vintage) -> Shown:
     return shown(html_of(own))
+
+
+def own_page(tables: Path, folder: Path) -> str:
+    """The page of other tables."""
+    html = page_of(tables, Settings(data_dir=folder / "data")).own
+    assert html
+    return html
 
 
 def html_of(vintage: Vintage) -> str:
@@ -432,8 +438,8 @@ def test_the_report_leads_to_it_and_stays_about_the_rankings(
 
 
 def test_the_same_tables_give_the_same_bytes(own: Vintage, tmp_path: Path) -> None:
-    made = [rebuild(own.path / "tables", tmp_path / name).parent / "own.html" for name in "ab"]
-    assert made[0].read_bytes() == made[1].read_bytes()
+    made = [own_page(own.path / "tables", tmp_path) for _ in "ab"]
+    assert made[0] == made[1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as the tests of the report do")
@@ -488,8 +494,7 @@ def test_it_is_made_whatever_is_missing(own: Vintage, tmp_path: Path, case: str)
         return "select * from t"
 
     tables = altered(own.path / "tables", tmp_path / "tables", sql)
-    html = (rebuild(tables, tmp_path / "page").parent / "own.html").read_text(encoding="utf-8")
-    found = shown(html)
+    found = shown(own_page(tables, tmp_path))
     said = found.sections["usage_events-headline"]
     expected = {
         "no_rankings": "There is no data of OpenRouter in this vintage.",
