@@ -44,7 +44,7 @@ select
     enough.is_complete, enough.total_tokens, enough.has_days, enough.first_day, enough.last_day,
     row_number() over (
         partition by enough.source
-        order by enough.is_over desc, enough.has_days desc, enough.period_start desc
+        order by enough.is_over desc, enough.period_start desc
     ) as place,
     (
         select cast(sum(requests.requests) as bigint) from requests
