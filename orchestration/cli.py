@@ -120,7 +120,7 @@ def _run(settings: "Settings", pull: bool) -> None:
         output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
     else:
         output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
-    output.print(f"report: {vintage.report}", soft_wrap=True)
+    output.print(vintage.pages, soft_wrap=True)
     if result.problem:
         raise result.problem
 
@@ -231,7 +231,7 @@ def publish(data_dir: DataDir = None) -> None:
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
-    output.print(f"{outcome}\nreport: {vintage.report}", soft_wrap=True)
+    output.print(f"{outcome}\n{vintage.pages}", soft_wrap=True)
     if problem := pipeline.withheld_error(vintage):
         raise problem
 

@@ -20,6 +20,6 @@ def environment() -> Environment:
         percent=words.percent, points=words.points, tokens=words.tokens, week=words.week,
         country=words.country, adjective=words.adjective, number=words.number, money=words.money,
         month=words.month, spaced=words.spaced, bounded=words.bounded,
-        cheaper=words.cheaper,
+        cheaper=words.cheaper, amount=words.amount, dollars=words.dollars,
     )  # fmt: skip
     return made

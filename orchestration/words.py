@@ -38,6 +38,13 @@ def tokens(value: int) -> str:
     return f"{value / 1e12:,.2f} trillion" if value >= 1e12 else f"{value / 1e9:,.1f} billion"
 
 
+def amount(value: int) -> str:
+    """A count of any size, such as the tokens of one company."""
+    if value >= 1e9:
+        return tokens(value)
+    return f"{value / 1e6:,.1f} million" if value >= 1e6 else f"{value:,}"
+
+
 def hours(minutes: int) -> str:
     """A span of time in hours, from whole minutes."""
     return f"{minutes / 60:,.1f} hours"
@@ -65,6 +72,15 @@ def money(value: Number | None) -> str:
     if size >= 1e6:
         return f"{size / 1e6:,.1f} million"
     return f"{size / 1e3:,.1f} thousand" if size >= 1e3 else f"{size:,.0f}"
+
+
+def dollars(value: Number | None) -> str:
+    """A sum of US dollars of any size, to the cent if it is small."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.005:
+        return "under 0.01"
+    return f"{value:,.2f}" if value < 1000 else money(value)
 
 
 def week(start: date) -> str:

@@ -50,6 +50,7 @@ from orchestration.publication.manifest import (
 from orchestration.publication.verify import verify
 from orchestration.publication.withheld import absent_sources
 from orchestration.report.build import build_report, headline
+from orchestration.report.own.page import PAGE_NAME
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import open_tables, rows
 
@@ -87,6 +88,13 @@ class Vintage:
     @property
     def report(self) -> Path:
         return self.path / "report" / "index.html"
+
+    @property
+    def pages(self) -> str:
+        """The paths of the report's pages, a line each, for the user."""
+        own = self.path / "report" / PAGE_NAME
+        said = f"report: {self.report}"
+        return f"{said}\nyou and the market: {own}" if own.exists() else said
 
 
 def latest_vintage(settings: Settings) -> Vintage | None:

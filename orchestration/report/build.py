@@ -1,4 +1,5 @@
-"""Build `report/index.html` and `report/preview.png` from the tables of a vintage.
+"""Build `report/index.html` and `report/preview.png` from the tables of a vintage, and
+`report/own.html` if it has a company's own request logs.
 
 Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
 none is typed by hand. The modules in `sections` turn the results into facts, tables and charts; the
@@ -18,6 +19,7 @@ from orchestration.gate.run import RuleResult
 from orchestration.pages import environment
 from orchestration.report import charts
 from orchestration.report.context import make_context
+from orchestration.report.own.page import PAGE_NAME, make_own_page
 from orchestration.report.section import Row, Section
 from orchestration.report.sections import SECTIONS
 from orchestration.report.sections.headline import Preview
@@ -25,6 +27,7 @@ from orchestration.report.sections.headline import preview as make_preview
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import open_tables, rows, sql_text
+from orchestration.words import as_known
 
 QUERIES_DIR = Path(__file__).parent / "queries"
 PREVIEW_NAME = "preview.png"
@@ -101,9 +104,11 @@ def _credit(citations: Sequence[str], inputs: Sequence[Row], vintage_id: str) ->
 
 @dataclass(frozen=True)
 class Page:
-    """The report of a vintage: its HTML, and the content of the preview picture."""
+    """The report of a vintage: its HTML, that of the page of own request logs (None without any),
+    and the content of the preview picture."""
 
     html: str
+    own: str | None
     preview: Preview
     said: str
     credit: str
@@ -121,6 +126,13 @@ def render(
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
+        own = make_own_page(
+            lambda name: rows(connection, query_text(name)),
+            as_known(registry["as_of"])[registry["view"]],
+            inputs,
+            vintage_id,
+            query_text,
+        )
         source, other_sources = _limit_to_one_source(connection)
         scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
         context = make_context(
@@ -146,25 +158,34 @@ def render(
         for section in made.values()
         for element, spec in section.charts.items()
     }
+    drawing = {
+        "config": _json(charts.CONFIG),
+        "javascript": Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
+    }
     html = (
         environment()
         .get_template("report.html.j2")
         .render(
             common,
+            **drawing,
             chapters=chapters,
             days=context.ask("coverage")[0],
             other_sources=other_sources,
+            own_page=PAGE_NAME if own else None,
             withheld=withheld,
             address=_report_url(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
             credit=credit,
             specs=_json(specs),
-            config=_json(charts.CONFIG),
-            javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
         )
     )
-    return Page(html, preview, context.said, credit)
+    own_html = own and (
+        environment()
+        .get_template("own.html.j2")
+        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=_json(own.specs))
+    )
+    return Page(html, own_html, preview, context.said, credit)
 
 
 def _section_html(anchor: str, section: Section | None, common: Mapping[str, Any]) -> Markup:
@@ -187,12 +208,15 @@ def build_report(
     """Write the report of a vintage. `target` is the path of the HTML file.
 
     `registry` has `view` and `as_of` of the registry that was used, as in the manifest. `withheld`
-    has a sentence for each source that is withheld, with the reason. The preview picture is written
-    beside the HTML file. The script of the charts is cached in the warehouse.
+    has a sentence for each source that is withheld, with the reason. The preview picture and the
+    page of own request logs are written beside the HTML file. The script of the charts is cached in
+    the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page.html, encoding="utf-8")
+    if page.own:
+        (target.parent / PAGE_NAME).write_text(page.own, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(

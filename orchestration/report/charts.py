@@ -145,7 +145,7 @@ def _color(field: str, colors: dict[str, str], title: str | None = None) -> Spec
 def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
     # In a short series several ticks would have the same month, so they show the day.
     few = len({str(r["period_start"]) for r in rows}) < 18
-    unit = "utcyearmonthdate" if grain == "week" else "utcyearmonth"
+    unit = "utcyearmonth" if grain == "month" else "utcyearmonthdate"
     return {
         "field": "period_start",
         "type": "temporal",
@@ -153,7 +153,7 @@ def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
         "title": None,
         "scale": {"type": "utc"},
         "axis": {
-            "format": "%-d %b %Y" if few and grain == "week" else "%b %Y",
+            "format": "%-d %b %Y" if few and grain != "month" else "%b %Y",
             "labelOverlap": True,
             "grid": False,
             "tickCount": {"expr": "width < 420 ? 4 : 8"},
@@ -175,9 +175,9 @@ def _when(grain: str = "week") -> Spec:
     return {
         "field": "period_start",
         "type": "temporal",
-        "timeUnit": "utcyearmonthdate" if grain == "week" else "utcyearmonth",
-        "title": "Week of" if grain == "week" else "Month",
-        "format": "%Y-%m-%d" if grain == "week" else "%Y-%m",
+        "timeUnit": "utcyearmonth" if grain == "month" else "utcyearmonthdate",
+        "title": {"day": "Day", "week": "Week of", "month": "Month"}[grain],
+        "format": "%Y-%m" if grain == "month" else "%Y-%m-%d",
     }
 
 
@@ -369,6 +369,49 @@ def waterfall(rows: list[Row], color: str, description: str) -> Spec:
             },
         ],
     )  # fmt: skip
+
+
+def side_by_side(
+    rows: list[Row], colors: dict[str, str], whose: Sequence[str], description: str
+) -> Spec:
+    """Bars of two sides below each other, with their bounds; rows: label, position, origin, name
+    (one of the two in `whose`), value, low, high."""
+    order: Spec = {"field": "position", "op": "min", "order": "ascending"}
+    y = {
+        "field": "label", "type": "nominal", "sort": order, "title": None,
+        "axis": {"labelLimit": 170, "ticks": False, "domain": False},
+    }  # fmt: skip
+    side = {"field": "name", "type": "nominal", "sort": list(whose)}
+    opacity = {**side, "scale": {"domain": list(whose), "range": [1, 0.45]},
+               "legend": {"title": None, "orient": "bottom", "symbolFillColor": _SOFT,
+                          "symbolStrokeWidth": 0}}  # fmt: skip
+    tips = [
+        _tip("label", "Of"), _tip("name", "Whose"), _tip("value", "Share", ".1%"),
+        _tip("low", "Low", ".1%"), _tip("high", "High", ".1%"),
+    ]  # fmt: skip
+    x = {"type": "quantitative", "title": "Share of all tokens",
+         "axis": {"format": ".0%", "tickCount": 5}}  # fmt: skip
+    return _base(
+        rows,
+        description,
+        height=34 * len(rows) // 2 + 10,
+        encoding={"y": y, "yOffset": side},
+        layer=[
+            {
+                "mark": {"type": "bar", "aria": False},
+                "encoding": {
+                    "x": {"field": "value", **x},
+                    "color": _color("origin", colors),
+                    "opacity": opacity,
+                    "tooltip": tips,
+                },
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5, "color": _SOFT, "aria": False},
+                "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}},
+            },
+        ],
+    )
 
 
 def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from orchestration.report import charts
 from orchestration.report.context import Context
-from orchestration.report.section import CHANGE_TERMS, Column, Row, Section, Table, rounded, value
-from orchestration.words import country, month, percent, points
-
-_LABS_IN_WATERFALL = 8
+from orchestration.report.section import CHANGE_TERMS, Column, Row, Section, Table, value
+from orchestration.report.waterfall import bars
+from orchestration.words import country, month, percent
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ def section(context: Context) -> Change:
         waterfall = Waterfall(f"chart-change-{origin.lower()}", origin, earlier, later)
         waterfalls.append(waterfall)
         drawn[waterfall.id] = charts.waterfall(
-            _steps(labs, earlier, later), charts.color_of(origin, context.pair),
+            bars([(r["lab_name"], r["delta_share"]) for r in labs], earlier, later, "labs"),
+            charts.color_of(origin, context.pair),
             f"Waterfall chart: how the share of {country(origin)} went from {percent(earlier)} "
             f"to {percent(later)}, lab by lab",
         )  # fmt: skip
@@ -70,26 +70,3 @@ def section(context: Context) -> Change:
         ),
         charts=charts.drawn(drawn),
     )
-
-
-def _steps(labs: list[Row], start: float, stop: float) -> list[Row]:
-    """The bars of a waterfall: both shares, the labs that changed most, and the others as one."""
-    large = [r for r in labs if r["size_order"] <= _LABS_IN_WATERFALL]
-    rest = [r for r in labs if r["size_order"] > _LABS_IN_WATERFALL]
-    moves = sorted(((r["lab_name"], r["delta_share"]) for r in large), key=lambda m: -m[1])
-    if rest:
-        moves.append((f"{len(rest)} other labs", sum(r["delta_share"] for r in rest)))
-    bars = [_bar("Earlier", 0, 0.0, start, "share", percent(start))]
-    level = start
-    for label, delta in moves:
-        kind = "gain" if delta >= 0 else "loss"
-        bars.append(_bar(label, len(bars), level, level + delta, kind, points(delta)))
-        level += delta
-    return [*bars, _bar("Later", len(bars), 0.0, stop, "share", percent(stop))]
-
-
-def _bar(label: str, position: int, start: float, stop: float, kind: str, text: str) -> Row:
-    return {
-        "label": label, "position": position, "start": rounded(start), "stop": rounded(stop),
-        "edge": rounded(max(start, stop)), "kind": kind, "text": text,
-    }  # fmt: skip
