@@ -39,15 +39,19 @@ select
     days.usage_date,
     names.model_permaslug,
     days.provider_name,
+    lower(days.region) as region,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
-    cast(sum(days.requests) as bigint) as requests,
+    cast(sum(days.requests_with_tokens) as bigint) as requests,
     cast(sum(days.prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(days.cache_read_tokens) as bigint) as cache_read_tokens,
+    cast(sum(days.cache_write_tokens) as bigint) as cache_write_tokens,
     cast(sum(days.completion_tokens) as bigint) as completion_tokens,
     -- Only known if it is known of every request
     case
         when sum(days.requests_with_cost) = sum(days.requests)
             then cast(sum(days.cost_usd) as decimal(18, 9))
-    end as cost_usd
+    end as cost_usd,
+    cast(sum(days.own_key_cost_usd) as decimal(18, 9)) as own_key_cost_usd
 from days
 inner join newest using (source, usage_date)
 inner join {{ ref('int_model_names') }} as names

@@ -29,7 +29,7 @@ select
     names.match_kind,
     max_by(attribution.identification, days.usage_date) as identification,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
-    cast(sum(days.requests) as bigint) as requests
+    cast(sum(days.requests_with_tokens) as bigint) as requests
 from days
 inner join names on {{ model_as_named('days.model_name') }} = names.model_name
 inner join attribution
