@@ -435,6 +435,7 @@ USUAL_TAIL = 70 / sum(builders.MODELS.values())
 TAIL = LIMITS.day_shape.warn_tail_factor * USUAL_TAIL
 LEAST_TAIL = USUAL_TAIL / LIMITS.day_shape.warn_tail_factor
 COVERAGE = "price_coverage_monthly"
+SERVED = "select 'openrouter_rankings' as source, 'somebody' as provider_id"
 ROWS = ceil(LIMITS.day_shape.min_rows_ratio * len(builders.MODELS))
 # The smallest amount that SPEND_BAND must see.
 CENT = "0.000000001::decimal(38,20)"
@@ -453,6 +454,9 @@ POISON: list[tuple[str, str, str, str]] = [
      f"{SHARES} all periods"),
     ("TOKENS_CONSERVED", SHARES, "select * from t where lens = 'author_hq'",
      f"{SHARES} all periods"),
+    # Who served the tokens is said, but serving_hq has no rows.
+    ("TOKENS_CONSERVED", "served_daily", SERVED, f"{SHARES} all periods"),
+    ("SPEND_CONSERVED", "served_daily", SERVED, "(serving_hq): 0 of"),
     ("MISSING_DAY", USAGE, f"select * from t where usage_date <> date '{DAY}'", DAY),
     ("OTHER_ROWS_PER_DAY", USAGE, "select * from t union all select * from t where "
      f"model_permaslug = 'other' and usage_date = date '{DAY}'", DAY),

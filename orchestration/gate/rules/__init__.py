@@ -214,7 +214,7 @@ def create_shares(connection: duckdb.DuckDBPyConnection) -> None:
     lenses = ", ".join(
         f"('{name}', '{lens}')"
         for name, table in found.items()
-        for lens in ("author_hq", "base_lineage")
+        for lens in ("author_hq", "base_lineage", "serving_hq")
         if lens == "author_hq" or "origin" in {f.name for f in table.fields}
     )
     connection.execute(f"create view shares as {union}")

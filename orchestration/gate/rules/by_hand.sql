@@ -26,6 +26,8 @@ set variable share_tables = (
 create or replace temp view shares as from query(getvariable('share_tables'));
 create or replace temp view share_lenses as
 select table_name,
-    unnest(if(bool_or(column_name = 'origin'), ['author_hq', 'base_lineage'], ['author_hq'])) as lens
+    unnest(
+        if(bool_or(column_name = 'origin'), ['author_hq', 'base_lineage', 'serving_hq'], ['author_hq'])
+    ) as lens
 from duckdb_columns() where table_name like 'share_by_%'
 group by table_name having bool_or(column_name = 'rank');
