@@ -133,13 +133,14 @@ def create_working_database(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
             "cast($3 as integer) as fresh_price_days, cast($4 as integer) as settled_after_hours, "
-            "cast($5 as varchar) as withheld",
+            "cast($5 as varchar) as withheld, cast($6 as bigint) as small_cells",
             [
                 settings.registry_view,
                 settings.registry_as_of,
                 limits().price_freshness.fresh_days,
                 limits().settled_day.hours_after_day,
                 json.dumps([w.model_dump() for w in withheld]),
+                settings.small_cells,
             ],
         )
         load_configuration(connection)

@@ -1,8 +1,7 @@
--- The tokens of request logs. Answers from the gateway's own cache and tests used no model.
+-- The tokens of request logs.
 with days as (
 
-    select * from {{ source('raw', 'request_days') }}
-    where outcome not in ('cached', 'test') and prompt_tokens + completion_tokens > 0
+    select * from {{ ref('int_request_days') }}
 
 ),
 
@@ -39,7 +38,7 @@ select
     days.usage_date,
     names.model_permaslug,
     days.provider_name,
-    lower(days.region) as region,
+    days.region,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
     cast(sum(days.requests_with_tokens) as bigint) as requests,
     cast(sum(days.prompt_tokens) as bigint) as prompt_tokens,
@@ -55,5 +54,5 @@ select
 from days
 inner join newest using (source, usage_date)
 inner join {{ ref('int_model_names') }} as names
-    on {{ model_as_named('days.model_name') }} = names.model_name
+    on days.model_name = names.model_name
 group by all

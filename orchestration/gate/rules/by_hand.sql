@@ -14,6 +14,11 @@ select unnest(gaps, recursive := true) from read_json('manifest.json', columns =
     gaps: 'struct(source varchar, first_day date, last_day date, reason varchar)[]'
 });
 
+-- The fewest requests that a group of a request log must have, or 0.
+create or replace temp view small_cells as
+select small_cells as least_requests
+from read_json('manifest.json', columns = {small_cells: 'bigint'});
+
 -- The ids of configuration/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
 create or replace temp view configured_claims as select distinct claim_id from claims;
 
