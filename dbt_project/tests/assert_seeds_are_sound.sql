@@ -1,8 +1,8 @@
 -- What must be true of the seeds that are not the registry: required columns are filled, keys are
 -- unique, values are among those that their column allows, references exist, a name of the other
--- gateway belongs to its model's lab, and the name of a cloud's region means one country. The registry itself is judged before anything is built
--- (orchestration/registry/faults.py). One test for all seeds: a node of dbt costs 50 ms whatever it
--- does. Returns the values that fail.
+-- gateway belongs to its model's lab, and the name of a cloud's region means one country. The
+-- registry itself is judged before anything is built (orchestration/registry/faults.py). One test
+-- for all seeds: a node of dbt costs 50 ms whatever it does. Returns the values that fail.
 {{ config(meta={'dagster': {'ref': {'name': 'gateway_names'}}}) }}
 
 {% set rules = {

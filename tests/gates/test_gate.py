@@ -759,8 +759,27 @@ def test_values_at_the_ends_of_a_range_are_inside(poison: Callable[[str, str], P
     assert found.passed, found.rows
 
 
+SMALL = {
+    "usage_daily": "'s' as source, date '2026-01-01' as usage_date, 'm' as model_permaslug",
+    "served_daily": "'s' as source, date '2026-01-01' as usage_date, 'm' as model_permaslug, "
+    "'p' as provider_id, 'r' as region",
+    "model_names": "'s' as source, 'm' as model_name",
+}
+
+
+@pytest.mark.parametrize("table", SMALL)
+def test_a_group_of_a_log_with_few_requests_is_caught(ask: Spoil, table: str) -> None:
+    for requests, passes in ((9, False), (10, True)):
+        rows = f"select {SMALL[table]}, {requests}::bigint as requests"
+        spoilt = {"small_cells": "select 10 as least_requests", table: rows}
+        found = ask("SMALL_CELLS", **spoilt)
+        assert found.passed is passes, found.rows
+        # Without the setting, or of rankings, which count no requests, everything may be small.
+        assert ask("SMALL_CELLS", **{table: rows}).passed
+
+
 def test_every_rule_has_a_poison_and_every_limit_an_edge() -> None:
-    beside = {"LEVEL_STEP", "UNREACHABLE_DAY"}
+    beside = {"LEVEL_STEP", "UNREACHABLE_DAY", "SMALL_CELLS"}
     assert {p[0] for p in [*POISON, *EDGES]} | beside == set(SEVERITIES) == set(rule_titles())
     assert [r.code for r in rules() if r.header.judges == "source"] == OF_SOURCES
     with_limits = {r.code for r in rules() if r.header.limits}

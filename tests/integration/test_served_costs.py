@@ -33,7 +33,7 @@ PROVIDERS = {"amazon-bedrock": "US", "deepseek": "CN", "our-cluster": None, None
 
 def requests() -> list[dict[str, Any]]:
     """Requests of three days, as the log states them; the same each time."""
-    draw = random.Random(7)  # noqa: S311  # no secret
+    draw = random.Random(7)
     made = []
     for _ in range(1500):
         prompt = draw.randint(1, 200_000)

@@ -1,8 +1,8 @@
 -- The days of request logs as they may be published: what used a model, without groups of few
--- requests. If `small_cells` is set, a model, provider or region with fewer requests loses its name:
--- it joins those of its day, model and provider that have none. If these are too few themselves, the
--- smallest of the others joins them, so that no total gives a group away. A day with fewer requests
--- is left out. All tables of a log come from here, so nothing finer is in any of them.
+-- requests. If `small_cells` is set, a model, provider or region with fewer requests loses its
+-- name: it joins those of its day, model and provider that have none. If these are too few
+-- themselves, the smallest of the others joins them, so that no total gives a group away. A day with
+-- fewer requests is left out. All tables of a log come from here: nothing finer is in any of them.
 {% set suppressed = '(suppressed)' %}
 {% set levels = [
     ('model_name', "'" ~ suppressed ~ "'", ['source', 'usage_date']),
@@ -12,7 +12,7 @@
 {% set measures = [
     'dump_sha256', 'requests', 'requests_with_tokens', 'prompt_tokens', 'cache_read_tokens',
     'cache_write_tokens', 'completion_tokens', 'requests_with_cost', 'cost_usd',
-    'own_key_cost_usd', 'small_cells',
+    'own_key_cost_usd',
 ] %}
 
 with level_0 as (
@@ -23,7 +23,7 @@ with level_0 as (
         {{ model_as_named('days.model_name') }} as model_name,
         coalesce(days.provider_name, '') as provider_name,
         coalesce(lower(days.region), '') as region,
-        {% for measure in measures[:-1] -%}
+        {% for measure in measures -%}
         days.{{ measure }},
         {% endfor -%}
         run_settings.small_cells
@@ -91,15 +91,18 @@ level_{{ loop.index }} as (
         days.{{ later }},
         {% endfor -%}
         {% for measure in measures -%}
-        days.{{ measure }}{{ ',' if not loop.last }}
+        days.{{ measure }},
         {% endfor -%}
+        days.small_cells
     from level_{{ loop.index0 }} as days
     left join {{ child }}_nameless as nameless
         on
-            {% for column in parents + [child] -%}
-            days.{{ column }} = nameless.{{ column }}
-            {{ 'and' if not loop.last }}
-            {% endfor %}
+            days.source = nameless.source
+            {% for column in parents[1:] -%}
+            and days.{{ column }} = nameless.{{ column }}
+            {% endfor -%}
+            and days.{{ child }} = nameless.{{ child }}
+
 ),
 {% endfor %}
 published as (
@@ -119,6 +122,7 @@ select
     nullif(provider_name, '') as provider_name,
     nullif(region, '') as region,
     {% for measure in measures[1:-1] -%}
-    {{ measure }}{{ ',' if not loop.last }}
+    {{ measure }},
     {% endfor -%}
+    own_key_cost_usd
 from published

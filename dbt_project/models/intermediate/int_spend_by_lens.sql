@@ -5,10 +5,10 @@ with priced as (
 
     select
         *,
-        3 * prompt_e18 + completion_e18 as blend_by_4_e18,
         {% for end in ['list_by_4', 'low', 'high'] -%}
-        case when is_priced then {{ list_spend_e18(end) }} else 0 end as {{ end }}_e18{{ ',' if not loop.last }}
+        case when is_priced then {{ list_spend_e18(end) }} else 0 end as {{ end }}_e18,
         {% endfor -%}
+        3 * prompt_e18 + completion_e18 as blend_by_4_e18
     from {{ ref('int_usage_priced') }}
 
 ),

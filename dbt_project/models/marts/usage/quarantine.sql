@@ -20,4 +20,6 @@ cross join {{ source('raw', 'run_settings') }} as run_settings
 -- A row is a single request.
 where
     run_settings.small_cells = 0
-    or quarantine.source not in (select days.source from {{ source('raw', 'request_days') }} as days)
+    or quarantine.source not in (
+        select days.source from {{ source('raw', 'request_days') }} as days
+    )

@@ -1,6 +1,6 @@
--- Who served what of a company's own usage, where, and what it cost. Two lists of the same prices tell
--- caching from discounts: what all prompt tokens would cost at the prompt price, and what the tokens
--- read from and written to a prompt cache cost at the prices that the list states for them.
+-- Who served what of a company's own usage, where, and what it cost. The list states two prices
+-- that tell caching from discounts: that of a prompt token, and that of one that was read from or
+-- written to a prompt cache.
 with usage as (
 
     select * from {{ ref('int_usage_priced') }}

@@ -24,10 +24,10 @@ priced as (
 
     select
         *,
-        {% for end in ['list_by_4', 'low', 'high'] -%}
         -- With only one of the prices, least() would return it
-        case when is_priced then {{ list_spend_e18(end) }} end as {{ end }}_e18{{ ',' if not loop.last }}
-        {% endfor -%}
+        case when is_priced then {{ list_spend_e18('list_by_4') }} end as list_by_4_e18,
+        case when is_priced then {{ list_spend_e18('low') }} end as low_e18,
+        case when is_priced then {{ list_spend_e18('high') }} end as high_e18
     from usage
 
 )
