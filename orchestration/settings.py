@@ -125,6 +125,13 @@ class Settings(BaseSettings):
         "goes to the disk.",
     )
 
+    small_cells: int = Field(
+        default=0,
+        ge=0,
+        description="Publish no group of a request log with fewer requests than this; 0 publishes "
+        "every group.",
+    )
+
     source_url: HttpUrl | None = Field(
         default=None,
         description="A server to pull from instead of openrouter.ai and vercel.com, with the same "

@@ -1,8 +1,8 @@
 -- What must be true of the seeds that are not the registry: required columns are filled, keys are
--- unique, values are among those that their column allows, references exist, and a name of the
--- other gateway belongs to its model's lab. The registry itself is judged before anything is built
--- (orchestration/registry/faults.py). One test for all seeds: a node of dbt costs 50 ms whatever it
--- does. Returns the values that fail.
+-- unique, values are among those that their column allows, references exist, a name of the other
+-- gateway belongs to its model's lab, and the name of a cloud's region means one country. The
+-- registry itself is judged before anything is built (orchestration/registry/faults.py). One test
+-- for all seeds: a node of dbt costs 50 ms whatever it does. Returns the values that fail.
 {{ config(meta={'dagster': {'ref': {'name': 'gateway_names'}}}) }}
 
 {% set rules = {
@@ -68,6 +68,12 @@
         },
         'one_of': {
             'evidence': ['documented', 'readers'],
+        },
+    },
+    'cloud_regions': {
+        'required': ['cloud', 'region', 'place', 'evidence_url', 'checked_on'],
+        'refers_to': {
+            'cloud': ['providers', 'provider_slug'],
         },
     },
     'gateway_names': {
@@ -137,6 +143,15 @@ with problems as (
     left join {{ ref('authors') }} as authors
         on split_part(names.base_slug, '/', 1) = authors.author
     where names.lab_id <> coalesce(models.lab_id, authors.lab_id)
+    union all
+    select
+        'cloud_regions.region' as seed_column,
+        region as value,
+        'is there more than once with a country' as problem
+    from {{ ref('cloud_regions') }}
+    where country is not null
+    group by region
+    having count(*) > 1
 )
 
 select * from problems

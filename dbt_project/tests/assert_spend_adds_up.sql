@@ -10,8 +10,11 @@ with expected as (
         periods.source,
         periods.period_start,
         {{ usd(
-            "sum(case when usage.is_priced and usage.variant <> 'free'"
-            ~ " then usage.tokens * (3 * usage.prompt_e18 + usage.completion_e18) else 0 end)", 4
+            "sum(case when not usage.is_priced or usage.variant = 'free' then 0"
+            ~ " when usage.prompt_tokens is null"
+            ~ " then usage.tokens * (3 * usage.prompt_e18 + usage.completion_e18)"
+            ~ " else 4 * (usage.prompt_tokens * usage.prompt_e18"
+            ~ " + usage.completion_tokens * usage.completion_e18) end)", 4
         ) }} as list_spend_usd
     from {{ ref('int_usage_priced') }} as usage
     inner join {{ ref('int_periods') }} as periods using (source, usage_date)

@@ -32,6 +32,7 @@ from orchestration.sources import SOURCES
 # Other tables of the schema `raw`: the configuration.
 _CONFIGURED = {
     "run_settings": "One row: how this run reads the registry, and how long a price is fresh.",
+    "countries": "One row per country.",
     "corrections": "One row per known error of an upstream source, with its correction.",
     "rule_sets": "One row per rule set: how others count.",
     "rule_set_windows": "One row per rule set and kind of window that it is used with.",

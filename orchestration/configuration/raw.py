@@ -8,6 +8,7 @@ import pyarrow as pa
 from orchestration.configuration.claims import Claim, RuleSets, rule_sets_and_claims
 from orchestration.configuration.corrections import CORRECTIONS_FILE, Corrections
 from orchestration.configuration.files import read
+from orchestration.words import countries
 
 _COLUMNS = {
     "rule_sets": (
@@ -34,6 +35,7 @@ _COLUMNS = {
         "id varchar, source varchar, key varchar, field varchar, expect varchar, value varchar, "
         "valid_from date, valid_to date, reason varchar, evidence varchar, checked_on date"
     ),
+    "countries": "code varchar",
 }
 
 
@@ -83,6 +85,7 @@ def load_configuration(connection: duckdb.DuckDBPyConnection) -> None:
     contents = {
         **rows(*rule_sets_and_claims()),
         "corrections": sorted(corrections, key=lambda c: c["id"]),
+        "countries": [{"code": code} for code in countries()],
     }
     for name, content in contents.items():
         columns = [column.split()[0] for column in _COLUMNS[name].split(", ")]

@@ -282,6 +282,7 @@ def connect(
     previous_tables_dir: Path | None,
     absent: Collection[str] = (),
     gaps: Collection[Gap] = (),
+    small_cells: int = 0,
 ) -> duckdb.DuckDBPyConnection:
     """A connection with every relation that a rule may read (see `rules`).
 
@@ -301,7 +302,7 @@ def connect(
             "create view previous_usage_daily as from all_previous_usage_daily "
             f"where source not in ({', '.join(sql_text(name) for name in sorted(absent))})"
         )
-    create_scope(connection, gaps)
+    create_scope(connection, gaps, small_cells)
     return connection
 
 
@@ -402,6 +403,7 @@ def run_gate(
     previous_tables_dir: Path | None,
     absent: Collection[str] = (),
     gaps: Collection[Gap] = (),
+    small_cells: int = 0,
     *,
     only: Collection[str] | None = None,
 ) -> list[RuleResult]:
@@ -409,14 +411,14 @@ def run_gate(
 
     `previous_tables_dir` has the tables of the previous vintage, or is None if there is none.
     `absent` sources are withheld from the candidate (see `connect`). `gaps` are days that a pull
-    found to be unreachable. `only` limits the run to some
-    rules, for an investigation; publishing runs them all.
+    found to be unreachable. Groups of request logs with fewer requests than `small_cells` must not
+    be there. `only` limits the run to some rules, for an investigation; publishing runs them all.
     """
     asked = set(rule_titles()) if only is None else set(only)
     results: list[RuleResult] = []
     # DuckDB makes the next frames in other threads while Great Expectations checks one.
     with (
-        connect(tables_dir, previous_tables_dir, absent, gaps) as connection,
+        connect(tables_dir, previous_tables_dir, absent, gaps, small_cells) as connection,
         ThreadPoolExecutor(max_workers=2) as pool,
     ):
         relations = pool.map(

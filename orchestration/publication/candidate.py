@@ -35,6 +35,7 @@ from orchestration.landing.gaps import Gap, read_gaps
 from orchestration.landing.store import DumpRecord
 from orchestration.publication.manifest import Withheld
 from orchestration.publication.withheld import left_out
+from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.tables import parquet, sql_name, sql_text
 
@@ -44,6 +45,11 @@ CANDIDATE_FILE = "candidate.json"
 # (tests, tools, documents), no new vintage is published.
 _CODE = ("orchestration", "dbt_project", "data_contracts", "configuration", "requirements.lock")
 _NOT_READ_BY_A_RUN = ("*.md", "*__unit_tests.yml", "configuration/registry_judgements.yml")
+# What a manifest says of the dump of a request log if small cells are suppressed.
+_SAID_OF_SMALL_CELLS = (
+    "source", "layout", "sha256", "pulled_at", "as_of", "as_of_origin", "license", "citation",
+    "sidecar_sha256",
+)  # fmt: skip
 # The oldest format that can store all tables: BI drivers contain older versions of DuckDB 1.x,
 # which cannot open newer formats.
 _STORAGE_VERSION = "v1.0.0"
@@ -60,6 +66,7 @@ class Candidate:
     registry: dict[str, str]
     withheld: tuple[Withheld, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    small_cells: int = 0
 
     @property
     def tables_dir(self) -> Path:
@@ -86,10 +93,11 @@ def build_fingerprint(root: Path = PROJECT_ROOT) -> str:
 
 def inputs_fingerprint(records: Sequence[DumpRecord], settings: Settings) -> str:
     """One hash over everything that a vintage is made from: dumps with their sidecars, known gaps,
-    the view of the registry, the address in the report's links, code and libraries."""
+    the view of the registry, the address in the report's links, which cells are small, code and
+    libraries."""
     gaps = [g.model_dump(mode="json") for g in read_gaps(settings)]
     known = sorted((r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records)
-    reading = [registry_reading(settings), str(settings.public_url)]
+    reading = [registry_reading(settings), str(settings.public_url), settings.small_cells]
     return sha256_bytes(json.dumps([known, gaps, reading, code_fingerprint()]).encode())
 
 
@@ -98,11 +106,17 @@ def registry_reading(settings: Settings) -> dict[str, str]:
     return {"view": settings.registry_view, "as_of": settings.registry_as_of.isoformat()}
 
 
-def _input_entry(item: Ingested) -> dict[str, Any]:
+def _input_entry(item: Ingested, small_cells: int) -> dict[str, Any]:
     record = item.record
+    path = f"landing/{record.path}"
+    if small_cells and record.source in REQUEST_LOGS:
+        # A dump may have few requests; what says how many, or on which days, is left out.
+        sidecar = record.sidecar()
+        unknown = dict.fromkeys(("rows_ingested", "rows_quarantined", "fields_quarantined"))
+        return {**{name: sidecar[name] for name in _SAID_OF_SMALL_CELLS}, "path": path, **unknown}
     return {
         **record.sidecar(),
-        "path": f"landing/{record.path}",
+        "path": path,
         "rows_ingested": item.good_rows,
         "rows_quarantined": item.quarantined_rows,
         "fields_quarantined": item.quarantined_fields,
@@ -209,10 +223,12 @@ def _nulls(content: pa.Table, column: str, key: Sequence[str]) -> str:
     return f"NULL in {len(missing)} of {len(content)} rows (the first: {named})"
 
 
-def _withheld(connection: duckdb.DuckDBPyConnection) -> tuple[Withheld, ...]:
-    """The sources that the working database leaves out."""
-    ((withheld,),) = connection.execute("select withheld from raw.run_settings").fetchall()
-    return tuple(Withheld.model_validate(entry) for entry in json.loads(withheld))
+def _left_out(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Withheld, ...], int]:
+    """The sources that the working database leaves out, and which cells were too small for it."""
+    ((withheld, small_cells),) = connection.execute(
+        "select withheld, small_cells from raw.run_settings"
+    ).fetchall()
+    return tuple(Withheld.model_validate(entry) for entry in json.loads(withheld)), small_cells
 
 
 def _check_provenance(connection: duckdb.DuckDBPyConnection, records: Sequence[DumpRecord]) -> None:
@@ -268,7 +284,7 @@ def build_candidate(
     tables_dir = building / "tables"
     tables_dir.mkdir()
     with duckdb.connect(str(settings.database_path), read_only=True) as connection:
-        withheld = _withheld(connection)
+        withheld, small_cells = _left_out(connection)
         out = left_out(withheld)
         ingested = [i for i in ingested if (i.record.source, i.record.sha256) not in out]
         records = [i.record for i in ingested]
@@ -288,7 +304,9 @@ def build_candidate(
         with ThreadPoolExecutor(max_workers=2) as pool:
             written = pool.map(export, tables("published").values())
             _write_database(building / DATABASE_NAME, tables_dir, written, cited)
-    inputs = sorted((_input_entry(i) for i in ingested), key=lambda e: (e["source"], e["as_of"]))
+    inputs = sorted(
+        (_input_entry(i, small_cells) for i in ingested), key=lambda e: (e["source"], e["as_of"])
+    )
     (building / CANDIDATE_FILE).write_bytes(
         to_json(
             {
@@ -299,6 +317,7 @@ def build_candidate(
                 "registry": registry_reading(settings),
                 "withheld": [w.model_dump() for w in withheld],
                 "gaps": [g.model_dump(mode="json") for g in read_gaps(settings)],
+                "small_cells": small_cells,
             }
         )
     )
@@ -330,6 +349,7 @@ def read_candidate(path: Path) -> Candidate:
             document["registry"],
             tuple(Withheld.model_validate(entry) for entry in document["withheld"]),
             tuple(Gap.model_validate(entry) for entry in document["gaps"]),
+            int(document["small_cells"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TokenshareError(f"{path}: is not a complete candidate: {safe_text(error)}") from error
@@ -341,17 +361,22 @@ def with_current_inputs(
     """The candidate with the present fingerprint of its inputs, if only limits of the gate have
     changed since it was made.
 
-    Raises TokenshareError if other dumps are landed now, or the code has changed.
+    Raises TokenshareError if other dumps are landed now, or the code or a setting has changed.
     """
     document = read_json(candidate.path / CANDIDATE_FILE)
     landed = {(r.source, r.sha256, r.sidecar()["sidecar_sha256"]) for r in records}
     held = {(e["source"], e["sha256"], e.get("sidecar_sha256")) for e in candidate.inputs}
     held |= {(w.source, d.sha256, d.sidecar_sha256) for w in candidate.withheld for d in w.dumps}
     same_code = document.get("build_sha256") == build_fingerprint()
-    if held != landed or not same_code or candidate.registry != registry_reading(settings):
+    made_with = (candidate.registry, candidate.small_cells)
+    if (
+        held != landed
+        or not same_code
+        or made_with != (registry_reading(settings), settings.small_cells)
+    ):
         raise TokenshareError(
-            f"{candidate.path}: the dumps, the code or the registry view have changed since it was "
-            "made; `tokenshare run` makes and publishes a new candidate"
+            f"{candidate.path}: the dumps, the code, the registry view or what a small cell is "
+            "have changed since it was made; `tokenshare run` makes and publishes a new candidate"
         )
     return replace(candidate, inputs_sha256=inputs_fingerprint(records, settings))
 

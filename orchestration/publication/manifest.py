@@ -140,6 +140,7 @@ class _Manifest(_Shape):
     vintage_id: _VintageId
     previous_vintage: _VintageId | None = None
     inputs_sha256: str = ""
+    small_cells: Annotated[int, Field(ge=0)] = 0
     inputs: list[_Input]
     outputs: list[_Output]
     gate: list[_RuleResult]

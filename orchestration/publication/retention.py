@@ -423,6 +423,8 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         yield "other code"
     if before.get("registry") != after.get("registry"):
         yield "other registry view"
+    if before.get("small_cells", 0) != after.get("small_cells", 0):
+        yield "other small cells"
 
 
 def leader(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, safe_text
 from orchestration.files import reading, sha256_file, to_json
-from orchestration.gate.rules import create_shares, rules, share_tables
+from orchestration.gate.rules import create_shares, create_small_cells, rules, share_tables
 from orchestration.publication.candidate import DATABASE_NAME
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
@@ -148,6 +148,7 @@ def _rule_problems(
     is_ours = document["data_interface_version"] == DATA_INTERFACE_VERSION
     if share_tables().keys() <= names:
         create_shares(connection)
+    create_small_cells(connection, document.get("small_cells", 0))
     for rule in (rule for rule in rules() if rule.header.verified):
         lacking = rule.tables(connection) - names
         if lacking and is_ours:

@@ -376,6 +376,7 @@ def publish(
         previous.path / "tables" if previous else None,
         absent_sources(candidate.withheld),
         candidate.gaps,
+        candidate.small_cells,
     )
     withheld = [w.describe() for w in candidate.withheld]
     write_results(candidate.path, results, candidate.path.name, withheld)
@@ -416,6 +417,7 @@ def publish(
             },
             "contract_versions": contract_versions(),
             "registry": candidate.registry,
+            "small_cells": candidate.small_cells,
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
             "outputs": _output_entries(candidate.path, hashes),

@@ -154,7 +154,8 @@ def create_working_database(
             "create table raw.run_settings as "
             "select cast($1 as varchar) as registry_view, cast($2 as date) as registry_as_of, "
             "cast($3 as integer) as fresh_price_days, cast($4 as integer) as settled_after_hours, "
-            "cast($5 as double) as tolerated_rows_share, cast($6 as varchar) as withheld",
+            "cast($5 as double) as tolerated_rows_share, cast($6 as varchar) as withheld, "
+            "cast($7 as bigint) as small_cells",
             [
                 settings.registry_view,
                 settings.registry_as_of,
@@ -162,6 +163,7 @@ def create_working_database(
                 limits().settled_day.hours_after_day,
                 limits().request_log_day.tolerated_rows_share,
                 json.dumps([w.model_dump() for w in withheld]),
+                settings.small_cells,
             ],
         )
         load_configuration(connection)

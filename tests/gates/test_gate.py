@@ -46,7 +46,7 @@ SEVERITIES = {
             "CATALOGUE_SHRANK", "PRICE_COVERAGE_FLOOR", "PRICE_INDEX_CHAIN", "PRICE_OVERLAP",
             "PRICE_QUALITY_RATIOS",
             "NAMES_CONSERVED", "SHARE_BOUNDS", "SHARE_CHANGE_SUM", "SHARE_MARGINS", "SHARE_SUM",
-            "TOKENS_CONSERVED",
+            "SMALL_CELLS", "TOKENS_CONSERVED",
             "SPEND_BAND", "SPEND_CONSERVED",
         ],
         "blocker",
@@ -435,6 +435,7 @@ USUAL_TAIL = 70 / sum(builders.MODELS.values())
 TAIL = LIMITS.day_shape.warn_tail_factor * USUAL_TAIL
 LEAST_TAIL = USUAL_TAIL / LIMITS.day_shape.warn_tail_factor
 COVERAGE = "price_coverage_monthly"
+SERVED = "select 'openrouter_rankings' as source, 'somebody' as provider_id"
 ROWS = ceil(LIMITS.day_shape.min_rows_ratio * len(builders.MODELS))
 # The smallest amount that SPEND_BAND must see.
 CENT = "0.000000001::decimal(38,20)"
@@ -453,6 +454,9 @@ POISON: list[tuple[str, str, str, str]] = [
      f"{SHARES} all periods"),
     ("TOKENS_CONSERVED", SHARES, "select * from t where lens = 'author_hq'",
      f"{SHARES} all periods"),
+    # Who served the tokens is said, but serving_hq has no rows.
+    ("TOKENS_CONSERVED", "served_daily", SERVED, f"{SHARES} all periods"),
+    ("SPEND_CONSERVED", "served_daily", SERVED, "(serving_hq): 0 of"),
     ("MISSING_DAY", USAGE, f"select * from t where usage_date <> date '{DAY}'", DAY),
     ("OTHER_ROWS_PER_DAY", USAGE, "select * from t union all select * from t where "
      f"model_permaslug = 'other' and usage_date = date '{DAY}'", DAY),
@@ -755,8 +759,27 @@ def test_values_at_the_ends_of_a_range_are_inside(poison: Callable[[str, str], P
     assert found.passed, found.rows
 
 
+SMALL = {
+    "usage_daily": "'s' as source, date '2026-01-01' as usage_date, 'm' as model_permaslug",
+    "served_daily": "'s' as source, date '2026-01-01' as usage_date, 'm' as model_permaslug, "
+    "'p' as provider_id, 'r' as region",
+    "model_names": "'s' as source, 'm' as model_name",
+}
+
+
+@pytest.mark.parametrize("table", SMALL)
+def test_a_group_of_a_log_with_few_requests_is_caught(ask: Spoil, table: str) -> None:
+    for requests, passes in ((9, False), (10, True)):
+        rows = f"select {SMALL[table]}, {requests}::bigint as requests"
+        spoilt = {"small_cells": "select 10 as least_requests", table: rows}
+        found = ask("SMALL_CELLS", **spoilt)
+        assert found.passed is passes, found.rows
+        # Without the setting, or of rankings, which count no requests, everything may be small.
+        assert ask("SMALL_CELLS", **{table: rows}).passed
+
+
 def test_every_rule_has_a_poison_and_every_limit_an_edge() -> None:
-    beside = {"LEVEL_STEP", "UNREACHABLE_DAY"}
+    beside = {"LEVEL_STEP", "UNREACHABLE_DAY", "SMALL_CELLS"}
     assert {p[0] for p in [*POISON, *EDGES]} | beside == set(SEVERITIES) == set(rule_titles())
     assert [r.code for r in rules() if r.header.judges == "source"] == OF_SOURCES
     with_limits = {r.code for r in rules() if r.header.limits}

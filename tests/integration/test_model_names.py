@@ -41,7 +41,7 @@ def resolved(names: Iterable[str]) -> dict[str, tuple[str, str]]:
         connection.execute("alter table stg_price_seeds alter valid_from type date")
         connection.execute("create table stg_catalogue_models (base_slug text, model_id text)")
         connection.execute(
-            "create table request_days as select unnest($1) as model_name", [[*names]]
+            "create table int_request_days as select unnest($1) as model_name", [[*names]]
         )
         return {name: (slug, kind) for name, slug, kind in connection.execute(sql).fetchall()}
 

@@ -12,9 +12,9 @@
 with names as (
 
     select distinct
-        {{ model_as_named('model_name') }} as model_name,
-        lower(trim({{ model_as_named('model_name') }})) as lower_name
-    from {{ source('raw', 'request_days') }}
+        model_name,
+        lower(trim(model_name)) as lower_name
+    from {{ ref('int_request_days') }}
 
 ),
 
@@ -450,6 +450,8 @@ slugs as (
 select
     slugs.model_name,
     case
+        -- Groups of few requests are the tail of a log, as `other` is that of the rankings.
+        when slugs.model_name = '(suppressed)' then 'other'
         when slugs.match_kind <> 'none' then slugs.base_slug || slugs.variant
         -- Nobody says that what is sold under an author's name is the author's own.
         when authors.author is not null or slugs.other_name in ('', 'other')
@@ -457,6 +459,7 @@ select
         else slugs.other_name || slugs.variant
     end as model_permaslug,
     case
+        when slugs.model_name = '(suppressed)' then 'suppressed'
         when slugs.is_fine_tuned and slugs.match_kind not in ('author_only', 'none')
             then 'fine_tune'
         else slugs.match_kind

@@ -10,9 +10,7 @@ with prices as (
         last_seen_on,
         price_source,
         usd_per_million_tokens,
-        cast(
-            cast(usd_per_million_tokens as decimal(20, 12)) * 1000000000000 as decimal(20, 0)
-        ) as e18_per_token
+        {{ e18_per_token('usd_per_million_tokens') }} as e18_per_token
     from {{ ref('price_history') }}
 
 ),
@@ -40,8 +38,12 @@ priced as (
         usage.tokens,
         usage.requests,
         usage.prompt_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
         usage.completion_tokens,
         usage.cost_usd,
+        usage.own_key_cost_usd,
+        usage.region,
         prompts.price_source,
         least(prompts.last_seen_on, completions.last_seen_on) as last_seen_on,
         prompts.usd_per_million_tokens as usd_prompt,
@@ -88,8 +90,12 @@ select
     priced.tokens,
     priced.requests,
     priced.prompt_tokens,
+    priced.cache_read_tokens,
+    priced.cache_write_tokens,
     priced.completion_tokens,
     priced.cost_usd,
+    priced.own_key_cost_usd,
+    priced.region,
     priced.price_source,
     priced.usd_prompt,
     priced.usd_completion,

@@ -1,8 +1,7 @@
--- The tokens of request logs. Answers from the gateway's own cache and tests used no model.
+-- The tokens of request logs.
 with days as (
 
-    select * from {{ source('raw', 'request_days') }}
-    where outcome not in ('cached', 'test') and prompt_tokens + completion_tokens > 0
+    select * from {{ ref('int_request_days') }}
 
 ),
 
@@ -39,17 +38,21 @@ select
     days.usage_date,
     names.model_permaslug,
     days.provider_name,
+    days.region,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
-    cast(sum(days.requests) as bigint) as requests,
+    cast(sum(days.requests_with_tokens) as bigint) as requests,
     cast(sum(days.prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(days.cache_read_tokens) as bigint) as cache_read_tokens,
+    cast(sum(days.cache_write_tokens) as bigint) as cache_write_tokens,
     cast(sum(days.completion_tokens) as bigint) as completion_tokens,
     -- Only known if it is known of every request
     case
         when sum(days.requests_with_cost) = sum(days.requests)
             then cast(sum(days.cost_usd) as decimal(18, 9))
-    end as cost_usd
+    end as cost_usd,
+    cast(sum(days.own_key_cost_usd) as decimal(18, 9)) as own_key_cost_usd
 from days
 inner join newest using (source, usage_date)
 inner join {{ ref('int_model_names') }} as names
-    on {{ model_as_named('days.model_name') }} = names.model_name
+    on days.model_name = names.model_name
 group by all

@@ -19,11 +19,15 @@ listed as (
         rankings.model_permaslug,
         -- OpenRouter's rankings do not say who served the tokens.
         cast(null as varchar) as provider_name,
+        cast(null as varchar) as region,
         rankings.tokens,
         cast(null as bigint) as requests,
         cast(null as bigint) as prompt_tokens,
+        cast(null as bigint) as cache_read_tokens,
+        cast(null as bigint) as cache_write_tokens,
         cast(null as bigint) as completion_tokens,
-        cast(null as decimal(18, 9)) as cost_usd
+        cast(null as decimal(18, 9)) as cost_usd,
+        cast(null as decimal(18, 9)) as own_key_cost_usd
     from {{ source('raw', 'openrouter_rankings') }} as rankings
     inner join dumps using (dump_sha256)
     union all
@@ -60,9 +64,13 @@ select
     end as variant,
     split_part(split_part(slug, ':', 1), '/', 1) as author,
     provider_name,
+    region,
     tokens,
     requests,
     prompt_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
     completion_tokens,
-    cost_usd
+    cost_usd,
+    own_key_cost_usd
 from slugs

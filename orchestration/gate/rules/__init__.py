@@ -9,7 +9,8 @@ column: `gate.run.contract_terms` checks that.
 A rule may read these relations: every published table; `shares`, the rows of all share tables with
 their `table_name`; `share_lenses (table_name, lens)`; `limits`, one row with a struct for each
 section of `configuration/gate.yml`; `configured_claims (claim_id)`; `gaps (source, first_day,
-last_day, reason)`, the days that a pull found to be unreachable (see `landing/gaps.py`); and
+last_day, reason)`, the days that a pull found to be unreachable (see `landing/gaps.py`);
+`small_cells (least_requests)`, what a group of a request log must have, or 0; and
 `previous_usage_daily` and `previous_price_history`, the same tables of the previous vintage, empty
 if there is none.
 """
@@ -113,7 +114,7 @@ class Rule:
     def tables(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
         """The published tables that its query reads."""
         names = set(connection.get_table_names(self.sql))
-        return names - {"shares", "share_lenses"} | (
+        return names - {"shares", "share_lenses", "small_cells"} | (
             set(share_tables()) if "shares" in names else set()
         )
 
@@ -214,16 +215,24 @@ def create_shares(connection: duckdb.DuckDBPyConnection) -> None:
     lenses = ", ".join(
         f"('{name}', '{lens}')"
         for name, table in found.items()
-        for lens in ("author_hq", "base_lineage")
+        for lens in ("author_hq", "base_lineage", "serving_hq")
         if lens == "author_hq" or "origin" in {f.name for f in table.fields}
     )
     connection.execute(f"create view shares as {union}")
     connection.execute(f"create view share_lenses (table_name, lens) as values {lenses}")
 
 
-def create_scope(connection: duckdb.DuckDBPyConnection, gaps: Iterable[Gap] = ()) -> None:
+def create_small_cells(connection: duckdb.DuckDBPyConnection, small_cells: int) -> None:
+    """Make `small_cells` beside the tables; `by_hand.sql` does the same."""
+    connection.execute(f"create view small_cells as select {int(small_cells)} as least_requests")
+
+
+def create_scope(
+    connection: duckdb.DuckDBPyConnection, gaps: Iterable[Gap] = (), small_cells: int = 0
+) -> None:
     """Create what the rules read beside the tables of a candidate and of the previous vintage."""
     create_shares(connection)
+    create_small_cells(connection, small_cells)
     sections = limits().document()
     del sections["accepted"]
     # As JSON text: without any days there would be no struct.

@@ -14,6 +14,11 @@ select unnest(gaps, recursive := true) from read_json('manifest.json', columns =
     gaps: 'struct(source varchar, first_day date, last_day date, reason varchar)[]'
 });
 
+-- The fewest requests that a group of a request log must have, or 0.
+create or replace temp view small_cells as
+select small_cells as least_requests
+from read_json('manifest.json', columns = {small_cells: 'bigint'});
+
 -- The ids of configuration/claims, as the vintage has them: CLAIM_VERDICTS cannot fail by hand.
 create or replace temp view configured_claims as select distinct claim_id from claims;
 
@@ -26,6 +31,8 @@ set variable share_tables = (
 create or replace temp view shares as from query(getvariable('share_tables'));
 create or replace temp view share_lenses as
 select table_name,
-    unnest(if(bool_or(column_name = 'origin'), ['author_hq', 'base_lineage'], ['author_hq'])) as lens
+    unnest(
+        if(bool_or(column_name = 'origin'), ['author_hq', 'base_lineage', 'serving_hq'], ['author_hq'])
+    ) as lens
 from duckdb_columns() where table_name like 'share_by_%'
 group by table_name having bool_or(column_name = 'rank');

@@ -1,6 +1,6 @@
 with days as (
 
-    select * from {{ source('raw', 'request_days') }}
+    select * from {{ ref('int_request_days') }}
 
 ),
 
@@ -29,13 +29,11 @@ select
     names.match_kind,
     max_by(attribution.identification, days.usage_date) as identification,
     cast(sum(days.prompt_tokens + days.completion_tokens) as bigint) as tokens,
-    cast(sum(days.requests) as bigint) as requests
+    cast(sum(days.requests_with_tokens) as bigint) as requests
 from days
-inner join names on {{ model_as_named('days.model_name') }} = names.model_name
+inner join names on days.model_name = names.model_name
 inner join attribution
     on
         days.usage_date = attribution.usage_date
         and names.base_slug = attribution.base_slug
--- As in usage_daily
-where days.outcome not in ('cached', 'test') and days.prompt_tokens + days.completion_tokens > 0
 group by days.source, names.model_name, names.model_permaslug, names.match_kind

@@ -1,12 +1,13 @@
 -- Origin and lab are those of author_hq, in the registry view of the run, as in share_by_origin_*.
 -- What has a price is what the spend tables value; a `:free` variant needs no price in a list.
--- A model that several providers served is one row.
+-- A model that several providers or regions served is one row.
 with usage as (
 
     select
         {{ all_columns_but([
-            'tokens', 'requests', 'prompt_tokens', 'completion_tokens', 'cost_usd',
-            'serving_headquarters', 'provider_id', 'provider_name',
+            'tokens', 'requests', 'prompt_tokens', 'cache_read_tokens', 'cache_write_tokens',
+            'completion_tokens', 'cost_usd', 'own_key_cost_usd',
+            'serving_headquarters', 'provider_id', 'provider_name', 'region',
         ]) }},
         cast(sum(tokens) as bigint) as tokens,
         cast(sum(requests) as bigint) as requests,
@@ -23,10 +24,10 @@ priced as (
 
     select
         *,
-        3 * prompt_e18 + completion_e18 as blend_by_4_e18,
         -- With only one of the prices, least() would return it
-        case when is_priced then least(prompt_e18, completion_e18) end as low_e18,
-        case when is_priced then greatest(prompt_e18, completion_e18) end as high_e18
+        case when is_priced then {{ list_spend_e18('list_by_4') }} end as list_by_4_e18,
+        case when is_priced then {{ list_spend_e18('low') }} end as low_e18,
+        case when is_priced then {{ list_spend_e18('high') }} end as high_e18
     from usage
 
 )
@@ -60,9 +61,9 @@ select
     cast(
         case when variant = 'free' then 0 else usd_blend_by_4 * 0.25 end as decimal(24, 18)
     ) as blend_usd_per_million_tokens,
-    {{ usd('cast(tokens * blend_by_4_e18 as decimal(38, 0))', 4) }} as list_spend_usd,
-    {{ usd('cast(tokens * low_e18 as decimal(38, 0))') }} as list_spend_low_usd,
-    {{ usd('cast(tokens * high_e18 as decimal(38, 0))') }} as list_spend_high_usd,
+    {{ usd('list_by_4_e18', 4) }} as list_spend_usd,
+    {{ usd('low_e18') }} as list_spend_low_usd,
+    {{ usd('high_e18') }} as list_spend_high_usd,
     is_complete,
     is_settled,
     read_after_minutes,

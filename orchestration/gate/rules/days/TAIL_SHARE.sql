@@ -10,7 +10,7 @@
 with days as (
     select source, usage_date,
         sum(tokens) filter (where identification = 'tail') / sum(tokens) as tail_share
-    from usage_daily group by all
+    from usage_daily where requests is null group by all
 ),
 compared as (
     select *,

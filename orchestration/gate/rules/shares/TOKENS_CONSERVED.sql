@@ -7,7 +7,8 @@
 -- message: "{table_name} {period_start}: differs from usage_daily by {lost_tokens} tokens"
 --
 -- One row per table and lens for all periods, and one for each period that differs. A period that
--- is missing from a table makes the row for all periods differ.
+-- is missing from a table makes the row for all periods differ. Only sources that say who served the
+-- tokens have rows under serving_hq.
 with of_tokens as (
     from shares
     union all by name
@@ -24,10 +25,20 @@ usage as (
         as grains (grain, unit)
     group by all
 ),
+totals as (
+    select sum(tokens) as all_tokens,
+        coalesce(sum(tokens) filter (
+            where source in (select source from served_daily where provider_id <> 'unidentified')
+        ), 0) as served_tokens
+    from usage_daily
+),
 expected as (
-    select table_name, lens from share_lenses
-    union all
-    values ('identification_daily', 'all'), ('price_coverage_monthly', 'all')
+    select table_name, lens, if(lens = 'serving_hq', served_tokens, all_tokens) as total_tokens
+    from (
+        select table_name, lens from share_lenses
+        union all
+        values ('identification_daily', 'all'), ('price_coverage_monthly', 'all')
+    ) cross join totals
 ),
 periods as (
     select table_name, string_split(table_name, '_')[-1] as grain, source, period_start, lens,
@@ -40,6 +51,6 @@ from periods left join usage using (grain, source, period_start)
 where periods.tokens is distinct from usage.tokens
 union all
 select table_name, 'all periods' as period_start,
-    cast(coalesce(sum(tokens), 0) - (select sum(tokens) from usage_daily) as hugeint)
-from expected left join of_tokens using (table_name, lens)
+    cast(coalesce(sum(tokens), 0) - any_value(total_tokens) as hugeint)
+from expected left join (select table_name, lens, tokens from of_tokens) using (table_name, lens)
 group by table_name, lens;

@@ -43,7 +43,9 @@ expected as (
     select subject || '_' || grain as table_name, *
     from usage
     cross join (values ('spend_by_origin'), ('spend_by_lab')) as subjects (subject)
-    cross join (values ('author_hq'), ('base_lineage')) as lenses (lens)
+    cross join (values ('author_hq'), ('base_lineage'), ('serving_hq')) as lenses (lens)
+    where lens <> 'serving_hq'
+        or source in (select source from served_daily where provider_id <> 'unidentified')
 ),
 sums as (
     select table_name, period_start, lens, expected.tokens,
