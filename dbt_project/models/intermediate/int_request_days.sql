@@ -1,8 +1,9 @@
 -- The days of request logs as they may be published: what used a model, without groups of few
 -- requests. If `small_cells` is set, a model, provider or region with fewer requests loses its
 -- name: it joins those of its day, model and provider that have none. If these are too few
--- themselves, the smallest of the others joins them, so that no total gives a group away. A day with
--- fewer requests is left out. All tables of a log come from here: nothing finer is in any of them.
+-- themselves, the smallest of the others joins them, so that no total gives a group away. A day
+-- with fewer requests is left out. All tables of a log come from here, so that nothing finer is in
+-- any of them.
 {% set suppressed = '(suppressed)' %}
 {% set levels = [
     ('model_name', "'" ~ suppressed ~ "'", ['source', 'usage_date']),
