@@ -208,6 +208,19 @@ TABLES = {
         from served_daily where source = 'usage_events' and mon(usage_date) = '2026-02'
         group by model_permaslug order by greatest(coalesce(sum(cost_usd), 0),
             coalesce(sum(list_cost_usd), 0)) desc, sum(tokens) desc, 1""",
+    ("What prompt caches and discounts saved", "usage_events"): """
+        with told as (
+            select *, cost_usd + own_key_cost_usd as paid,
+                caching_saved_usd is not null and cost_usd is not null as k
+            from served_daily where source = 'usage_events'
+        )
+        select star(mon(usage_date), false) as "Month",
+            pct(coalesce(sum(tokens) filter (k), 0) / sum(tokens)) as "Of the tokens",
+            dol(sum(list_cost_usd) filter (k)) as "At list prices",
+            dol(sum(caching_saved_usd) filter (k)) as "Caches saved",
+            dol(sum(list_cost_usd - caching_saved_usd - paid) filter (k)) as "Discounts",
+            dol(sum(paid) filter (k)) as "Paid"
+        from told group by mon(usage_date) having bool_or(k) order by 1 desc""",
     ("Tokens of usage_events at list prices", "usage_events"): """
         select star(mon(o.period_start), o.is_complete) as "Month", title(o.origin) as "Origin",
             pct(o.token_share) as "Share of tokens", pct(m.token_share) as "OpenRouter, tokens",
@@ -221,7 +234,7 @@ TABLES = {
         where o.source = 'usage_events' and o.lens = 'author_hq' and o.origin <> 'unidentified'
         order by o.period_start desc, o.token_share desc, o.origin""",
     ("By the country of the provider", "usage_events"): f"""
-        with sums as (select serving_country as c, sum(tokens) as t {SERVED} group by all),
+        with sums as (select serving_headquarters as c, sum(tokens) as t {SERVED} group by all),
         shares as (
             select *, t / sum(t) over () as s,
                 coalesce(sum(t) filter (c = 'unidentified') over (), 0) / sum(t) over () as loose
@@ -236,20 +249,22 @@ TABLES = {
                 origin in ('CN', 'unidentified') and license in ('open_weight', 'unknown') as maybe
             {SERVED}
         ),
-        countries as (select serving_country as c from used union select 'US'),
+        countries as (select serving_headquarters as c from used union select 'US'),
         sums as (
-            select c, coalesce(sum(tokens) filter (k and serving_country = c), 0) / max(total) as s,
-                coalesce(sum(tokens) filter (maybe and serving_country in (c, 'unidentified')), 0)
-                    / max(total) as high,
-                coalesce(sum(requests) filter (k and serving_country = c), 0) as n,
-                sum(cost_usd) filter (k and serving_country = c) as paid
+            select c,
+                coalesce(sum(tokens) filter (k and serving_headquarters = c), 0) / max(total) as s,
+                coalesce(
+                    sum(tokens) filter (maybe and serving_headquarters in (c, 'unidentified')), 0
+                ) / max(total) as high,
+                coalesce(sum(requests) filter (k and serving_headquarters = c), 0) as n,
+                sum(cost_usd) filter (k and serving_headquarters = c) as paid
             from countries cross join used group by c
         )
         select title(c) as "Country", if(c = 'unidentified', pct(s), share(s, s, high)) as "Yours",
             format('{{:,}}', n::bigint) as "Requests", dol(paid) as "Paid, US dollars"
         from sums order by s desc, c""",
     ("By provider", "usage_events"): f"""
-        select provider_name as "Provider", any_value(serving_country) as "Country",
+        select provider_name as "Provider", any_value(serving_headquarters) as "Country",
             pct(sum(tokens) / sum(sum(tokens)) over ()) as "Share",
             format('{{:,}}', sum(requests)::bigint) as "Requests", amt(sum(tokens)) as "Tokens",
             dol(sum(cost_usd)) as "Paid, US dollars",
@@ -258,11 +273,11 @@ TABLES = {
         {SERVED} group by provider_name order by sum(tokens) desc""",
     ("By origin, license and serving country", "usage_events"): f"""
         select title(origin) as "Origin", spaced(license) as "License",
-            title(serving_country) as "Served by",
+            title(serving_headquarters) as "Served by",
             pct(sum(tokens) / sum(sum(tokens)) over ()) as "Share",
             format('{{:,}}', sum(requests)::bigint) as "Requests", amt(sum(tokens)) as "Tokens",
             dol(sum(cost_usd)) as "Paid, US dollars"
-        {SERVED} group by origin, license, serving_country order by sum(tokens) desc""",
+        {SERVED} group by origin, license, serving_headquarters order by sum(tokens) desc""",
     ("Names of models in", "langfuse_observations"): """
         select model_name as "Name", spaced(match_kind) as "Found by",
             pct(tokens / (select sum(tokens) from model_names

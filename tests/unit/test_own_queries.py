@@ -35,7 +35,7 @@ def tables(used: Iterable[Used], provider: dict[str, str] | None = None) -> Any:
     connection.execute(
         "create table served_daily as select source, usage_date, origin, tokens, 1 as requests, "
         "if(origin = 'unidentified', 'unknown', 'open_weight') as license, "
-        f"case origin {countries} else 'unidentified' end as serving_country, "
+        f"case origin {countries} else 'unidentified' end as serving_headquarters, "
         f"1.5::decimal(18, 9) as cost_usd from used where source <> '{MARKET}'"
     )
     for grain, start, length in (("weekly", "date_trunc('week', usage_date)", 7),
@@ -153,13 +153,13 @@ def test_who_may_have_served_chinese_weights_is_in_the_upper_bound() -> None:
     used = [("log", MONDAY + timedelta(i), o, n) for i in range(7)
             for o, n in (("CN", 50), ("unidentified", 20), ("FR", 30))]  # fmt: skip
     found = {
-        r["serving_country"]: (r["share"], r["share_high"], r["requests"], r["cost_usd"])
+        r["serving_headquarters"]: (r["share"], r["share_high"], r["requests"], r["cost_usd"])
         for r in asked(tables(used, {"CN": "US"}), "own_chinese_weights")
     }
     assert found["US"] == (0.5, 0.7, 7, 10.5)
     assert found["unidentified"] == (0.0, 0.0, 0, None)
     # Nobody is known to be of the United States, and yet it is asked.
     nobody = asked(tables(used), "own_chinese_weights")
-    assert [(r["serving_country"], r["share"], r["share_high"]) for r in nobody] == [
+    assert [(r["serving_headquarters"], r["share"], r["share_high"]) for r in nobody] == [
         ("unidentified", 0.5, 0.5), ("US", 0.0, 0.7),
     ]  # fmt: skip

@@ -26,6 +26,7 @@ class Cost(Section):
     has_prices: bool
     months: Table
     models: Table
+    saved: Table
     spend: Table
 
 
@@ -63,6 +64,7 @@ def section(part: Part) -> Cost:
             ],
             models,
         ),
+        saved=_saved(part, months),
         spend=_spend(part),
     )
 
@@ -78,13 +80,31 @@ def _dollars() -> list[Column]:
     ]
 
 
+def _saved(part: Part, months: Sequence[Row]) -> Table:
+    return Table(
+        f"What prompt caches and discounts saved, US dollars of {part.source} by month, latest "
+        "first, for the tokens of which the cost, the list price and the list's prices of prompt "
+        "caches are known. At list prices, less the two, is what was paid, also to your own keys. "
+        "A negative discount is a surcharge. * incomplete month.",
+        [
+            Column("Month", starred("period_start", month)),
+            Column("Of the tokens", value("explained_token_share", percent)),
+            Column("At list prices", value("explained_list_cost_usd", dollars)),
+            Column("Caches saved", value("caching_saved_usd", dollars)),
+            Column("Discounts", value("discount_usd", dollars)),
+            Column("Paid", value("explained_cost_usd", dollars)),
+        ],
+        [r for r in months if r["discount_usd"] is not None],
+    )
+
+
 def _spend(part: Part) -> Table:
     rows: Sequence[Row] = [r for r in part.ask("own_list_spend") if r["origin"] != "unidentified"]
     average = "average_usd_per_million_tokens"
     return Table(
-        f"Tokens of {part.source} at list prices, beside {MARKET} in the same months, three prompt "
-        f"tokens to one completion token, {part.said}. Dollars with sharp bounds. "
-        "* incomplete month.",
+        f"Tokens of {part.source} at list prices, beside {MARKET} in the same months, "
+        f"{part.said}. Yours are split into prompt and completion as the log has them, those of "
+        f"{MARKET} three to one. Dollars with sharp bounds. * incomplete month.",
         [
             Column("Month", starred("period_start", month)),
             Column("Origin", value("origin", title), "text"),

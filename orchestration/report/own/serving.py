@@ -20,15 +20,15 @@ class Serving(Section):
 
 
 def section(part: Part) -> Serving:
-    countries = [{**r, "title": title(r["name"])} for r in part.shares("serving_country")]
+    countries = [{**r, "title": title(r["name"])} for r in part.shares("serving_headquarters")]
     weights = [
-        {**r, "is_unknown": r["serving_country"] == "unidentified"}
+        {**r, "is_unknown": r["serving_headquarters"] == "unidentified"}
         for r in part.of_latest("own_chinese_weights")
     ]
     providers = part.of_latest("own_providers")
     return Serving(
         is_known=any(p["provider_id"] != "unidentified" for p in providers),
-        abroad=next(r for r in weights if r["serving_country"] == "US"),
+        abroad=next(r for r in weights if r["serving_headquarters"] == "US"),
         countries=Table(
             f"By the country of the provider’s headquarters, {part.about}; share of all tokens "
             "with its bounds (lens: serving_hq).",
@@ -44,7 +44,7 @@ def section(part: Part) -> Serving:
             "of open weights of Chinese labs.",
             [
                 Column("Provider", value("provider_name")),
-                Column("Country", value("serving_country"), "text"),
+                Column("Country", value("serving_headquarters"), "text"),
                 Column("Share", value("share", percent)),
                 Column("Requests", value("requests", "{:,}".format)),
                 Column("Tokens", value("tokens", amount)),
@@ -57,7 +57,7 @@ def section(part: Part) -> Serving:
             f"Open weights of Chinese labs by the country of who served them, {part.about}; share "
             "of all tokens with its bounds.",
             [
-                Column("Country", value("serving_country", title)),
+                Column("Country", value("serving_headquarters", title)),
                 Column(YOURS, share_of("share")),
                 Column("Requests", value("requests", "{:,}".format)),
                 Column("Paid, US dollars", value("cost_usd", dollars)),
@@ -69,7 +69,7 @@ def section(part: Part) -> Serving:
             [
                 Column("Origin", value("origin", title)),
                 Column("License", value("license", spaced), "text"),
-                Column("Served by", value("serving_country", title), "text"),
+                Column("Served by", value("serving_headquarters", title), "text"),
                 Column("Share", value("share", percent)),
                 Column("Requests", value("requests", "{:,}".format)),
                 Column("Tokens", value("tokens", amount)),

@@ -23,34 +23,34 @@ totals as (
     group by source, period_start
 ),
 countries as (
-    select distinct source, period_start, serving_country
+    select distinct source, period_start, serving_headquarters
     from served
     union
     select source, period_start, 'US' from totals
 )
 select
-    countries.source, countries.period_start, countries.serving_country,
+    countries.source, countries.period_start, countries.serving_headquarters,
     coalesce(sum(tokens) filter (
-        where is_known and served.serving_country = countries.serving_country
+        where is_known and served.serving_headquarters = countries.serving_headquarters
     ), 0) as known_tokens,
     coalesce(sum(requests) filter (
-        where is_known and served.serving_country = countries.serving_country
+        where is_known and served.serving_headquarters = countries.serving_headquarters
     ), 0) as requests,
     sum(cost_usd) filter (
-        where is_known and served.serving_country = countries.serving_country
+        where is_known and served.serving_headquarters = countries.serving_headquarters
     ) as cost_usd,
     known_tokens / any_value(total_tokens) as share,
     share as share_low,
     case
-        when countries.serving_country = 'unidentified' then share
+        when countries.serving_headquarters = 'unidentified' then share
         else coalesce(sum(tokens) filter (
             where is_possible
-                and served.serving_country in (countries.serving_country, 'unidentified')
+                and served.serving_headquarters in (countries.serving_headquarters, 'unidentified')
         ), 0) / any_value(total_tokens)
     end as share_high
 from countries
 inner join totals using (source, period_start)
 inner join served
     on countries.source = served.source and countries.period_start = served.period_start
-group by countries.source, countries.period_start, countries.serving_country
-order by source, period_start, share desc, serving_country;
+group by countries.source, countries.period_start, countries.serving_headquarters
+order by source, period_start, share desc, serving_headquarters;

@@ -16,7 +16,7 @@ served as (
 )
 select
     source, period_start, provider_id, max(provider_name) as provider_name,
-    max(serving_country) as serving_country,
+    max(serving_headquarters) as serving_headquarters,
     cast(sum(tokens) as bigint) as tokens,
     sum(tokens) / sum(sum(tokens)) over (partition by source, period_start) as share,
     cast(sum(requests) as bigint) as requests,

@@ -15,11 +15,11 @@ served as (
     from served_daily inner join grains using (source)
 )
 select
-    source, period_start, origin, license, serving_country,
+    source, period_start, origin, license, serving_headquarters,
     cast(sum(tokens) as bigint) as tokens,
     sum(tokens) / sum(sum(tokens)) over (partition by source, period_start) as share,
     cast(sum(requests) as bigint) as requests,
     case when count(*) = count(cost_usd) then sum(cost_usd) end as cost_usd
 from served
-group by source, period_start, origin, license, serving_country
-order by source, period_start, tokens desc, origin, license, serving_country;
+group by source, period_start, origin, license, serving_headquarters
+order by source, period_start, tokens desc, origin, license, serving_headquarters;

@@ -30,7 +30,7 @@ bands as (
 ),
 shares as (
     select
-        case lens when 'author_hq' then 'origin' else 'serving_country' end as share_of, grain,
+        case lens when 'author_hq' then 'origin' else 'serving_headquarters' end as share_of, grain,
         source, period_start, origin as name, origin as label, origin, tokens, share, share_high
     from origins
     where lens in ('author_hq', 'serving_hq')
