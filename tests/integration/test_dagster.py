@@ -285,7 +285,15 @@ def look_at_the_lineage_of_columns(
     priced = dg.AssetKey("int_usage_priced")
     assert of_usage["origin"] == {(priced, "headquarters")}
     assert of_usage["list_spend_usd"] == {
-        (priced, name) for name in ("tokens", "prompt_e18", "completion_e18")
+        (priced, name)
+        for name in (
+            "tokens",
+            "prompt_tokens",
+            "completion_tokens",
+            "is_priced",
+            "prompt_e18",
+            "completion_e18",
+        )
     }
     assert of_usage["requests"] == {(priced, "requests")}
     # Every published share leads to the tokens that were landed.

@@ -28,7 +28,8 @@ INPUTS = """
         source varchar, usage_date date, lens varchar, origin varchar, lab_id varchar,
         lab_name varchar, model_permaslug varchar, tokens bigint, priced_tokens bigint,
         free_tokens bigint, prompt_e18 decimal(38, 0), completion_e18 decimal(38, 0),
-        blend_by_4_e18 decimal(38, 0)
+        blend_by_4_e18 decimal(38, 0), list_by_4_e18 decimal(38, 0), low_e18 decimal(38, 0),
+        high_e18 decimal(38, 0)
     );
     create table {database}.intermediate.int_periods (
         grain varchar, source varchar, usage_date date, period_start date, days_present integer,
@@ -60,7 +61,10 @@ def query(small_base: Settings) -> Query:
                     "s", date(2026, month, day), "author_hq", origin, origin, origin,
                     f"{origin}/{slug}", tokens, tokens if priced else 0,
                     tokens if priced and p == c == 0 else 0,
-                    *(tokens * price * 10**12 for price in (p, c, 3 * p + c)),
+                    *(
+                        tokens * price * 10**12
+                        for price in (p, c, 3 * p + c, 3 * p + c, min(p, c), max(p, c))
+                    ),
                 )
             )  # fmt: skip
         for table, rows in (
