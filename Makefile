@@ -69,7 +69,7 @@ lint-python: $(STAMP)
 	$(BIN)/ruff format --check .
 
 lint-sql: $(STAMP)
-	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests orchestration/publication/views
 
 lint-types: $(STAMP)
 	$(BIN)/mypy
@@ -88,7 +88,7 @@ lint-audit: $(STAMP)
 format: $(STAMP)  ## Format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests orchestration/publication/views
 
 bench: $(STAMP)  ## Measure runs, also with 400 dumps landed, and their ratio to the bare SQL
 	@$(BIN)/python -m tests.bench

@@ -19,17 +19,16 @@ from orchestration.contracts.odcs import tables
 from orchestration.errors import VerificationError, safe_text
 from orchestration.files import reading, sha256_file, to_json
 from orchestration.gate.rules import create_shares, create_small_cells, rules, share_tables
-from orchestration.publication.candidate import DATABASE_NAME
+from orchestration.publication.candidate import DATABASE_NAME, stored_views
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     read_manifest,
 )
+from orchestration.publication.views import read_views
 from orchestration.tables import open_files, rows, sql_name
 
 _CORE_TABLES = {"usage_daily", "identification_daily", "share_by_origin_weekly", "headline"}
-# Other objects that a database may contain, and the function of DuckDB that lists them.
-_NO_TABLES = {"view": "duckdb_views()", "macro": "duckdb_functions()"}
 
 
 def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
@@ -75,17 +74,32 @@ def unknown_tables(document: dict[str, Any]) -> list[str]:
 
 
 def _database_problems(
-    connection: duckdb.DuckDBPyConnection, names: list[str], files: set[str]
+    connection: duckdb.DuckDBPyConnection,
+    document: dict[str, Any],
+    names: list[str],
+    note: Callable[[str], None],
 ) -> list[str]:
     """Problems with the attached database, whose tables must be copies of the views of their names.
 
-    `files` are the names of all tables in the vintage's files, with or without a contract.
+    Its views must be ours, since a view runs when a reader opens it; none is run here. Those of
+    another version of the data interface cannot be judged: `note` is called for each.
     """
-    problems = [
-        f"{DATABASE_NAME}: contains a {kind}, {safe_text(name)}; expected only tables"
-        for kind, listing in _NO_TABLES.items()
+    is_ours = document["data_interface_version"] == DATA_INTERFACE_VERSION
+    problems = []
+    for view, sql in read_views(connection, "attached"):
+        if stored_views().get(view) == sql:
+            continue
+        if is_ours:
+            problems.append(
+                f"{DATABASE_NAME}: contains a view, {safe_text(view)}, that is not one of this "
+                "version; a view runs when it is opened"
+            )
+        else:
+            note(f"view {safe_text(view)}: not checked; it is of another version")
+    problems += [
+        f"{DATABASE_NAME}: contains a macro, {safe_text(name)}; expected only tables and views"
         for (name,) in connection.execute(
-            f"select distinct {'function' if kind == 'macro' else kind}_name from {listing} "
+            "select distinct function_name from duckdb_functions() "
             "where database_name = 'attached' and not internal order by 1"
         ).fetchall()
     ]
@@ -112,7 +126,7 @@ def _database_problems(
     ]
     problems += [
         f"{DATABASE_NAME}: contains a table that is in no Parquet file, {safe_text(name)}"
-        for name in sorted(held.keys() - files)
+        for name in sorted(held.keys() - {Path(e["path"]).stem for e in document["outputs"]})
     ]
     return problems
 
@@ -183,8 +197,7 @@ def _content_problems(
             problems.append(f"{entry['path']}: rows or columns differ from the manifest")
     files = {name: folder / "tables" / f"{name}.parquet" for name in names}
     with open_files(files, folder / DATABASE_NAME) as connection:
-        listed = {Path(e["path"]).stem for e in document["outputs"]}
-        if other := _database_problems(connection, names, listed):
+        if other := _database_problems(connection, document, names, note):
             return problems + other
         problems += [
             f"{name}: {DATABASE_NAME} and Parquet differ in {differing} rows"

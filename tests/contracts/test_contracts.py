@@ -23,6 +23,7 @@ from orchestration.gate.run import contract_terms
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import list_dumps
 from orchestration.publication.manifest import DATA_INTERFACE_VERSION
+from orchestration.publication.views import views
 from orchestration.publication.vintage import latest_vintage
 from orchestration.request_logs import ALL_SOURCES, REQUEST_LOGS
 from orchestration.settings import (
@@ -241,12 +242,13 @@ def test_everything_that_a_contract_states_of_values_is_asked_by_the_gate(table:
 
 
 def test_the_version_of_the_data_interface_is_that_of_these_tables() -> None:
-    """Tables, columns, types and contract versions, held as a hash in CHANGELOG.md."""
+    """Tables, columns, types, contract versions and views, held as a hash in CHANGELOG.md."""
     lines = [
         f"{table.name} {table.contract_version} {field.name} {field.sql_type}\n"
         for table in PUBLISHED.values()
         for field in table.fields
     ]
+    lines += [f"{view.name} {view.sql}\n" for view in views()]
     now = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
     newest = re.search(
         r"^## (\S+).*\n\nsha256 of the published tables: `(\w+)`$",
@@ -258,7 +260,7 @@ def test_the_version_of_the_data_interface_is_that_of_these_tables() -> None:
         "DATA_INTERFACE_VERSION is not the newest heading of CHANGELOG.md"
     )
     assert newest[2] == now, (
-        f"a table, column, type or contract version is not what CHANGELOG.md {newest[1]} was "
+        f"a table, column, type, contract version or view is not what CHANGELOG.md {newest[1]} was "
         "written for. Add a row there that says what changed, with old and new name, and raise the "
         "version of the contract. If the newest heading is released already, begin a new one and "
         "set DATA_INTERFACE_VERSION: the first number if a name, type or meaning changed, the "

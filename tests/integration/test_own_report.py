@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app
 from orchestration.files import sha256_file
+from orchestration.publication.views import views
 from orchestration.publication.vintage import Vintage
 from orchestration.report.build import QUERIES_DIR, query_text
 from orchestration.report.charts import COLORS
@@ -437,6 +438,24 @@ def test_every_query_it_shows_runs_on_the_database_and_gives_the_same(own: Vinta
         for name in sorted(shown_here):
             rows = database.sql(query_text(name)).fetchall()
             assert rows == tables.sql(query_text(name)).fetchall() != []
+
+
+def test_the_views_for_bi_tools_have_each_source_once(own: Vintage) -> None:
+    """A log has lenses, names and gaps that the rankings do not have."""
+    with duckdb.connect(str(own.path / "tokenshare.duckdb"), read_only=True) as database:
+        sums = "select source, cast(sum(tokens) as bigint) from {} group by source order by source"
+        expected = database.sql(sums.format("usage_daily")).fetchall()
+        assert len(expected) == 3
+        for view in views():
+            key = ", ".join(view.header.key)
+            counted = f"select count(*), count(distinct ({key})) from {view.name}"
+            ((rows, keys),) = database.sql(counted).fetchall()
+            assert rows == keys > 0, view.name
+            if view.name.startswith("bi_share_by_"):
+                assert database.sql(sums.format(view.name)).fetchall() == expected
+                off = f"select 1 from {view.name} group by {key.rsplit(', ', 1)[0]}"
+                off += " having abs(sum(share) - 1) > 1e-9"
+                assert database.sql(off).fetchall() == []
 
 
 def test_the_report_leads_to_it_and_stays_about_the_rankings(

@@ -40,6 +40,7 @@ from orchestration.publication.candidate import build_candidate, citations, inpu
 from orchestration.publication.manifest import Withheld, read_manifest, seal_manifest, set_latest
 from orchestration.publication.retention import read_history
 from orchestration.publication.verify import verify
+from orchestration.publication.views import views
 from orchestration.publication.vintage import finish_interrupted, latest_vintage
 from orchestration.resources.installation import Installation
 from orchestration.run_log import read_runs
@@ -146,12 +147,18 @@ def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None
         found = dict(
             connection.execute("select table_name, comment from duckdb_tables()").fetchall()
         )
+        readable = dict(
+            connection.execute(
+                "select view_name, comment from duckdb_views() where not internal"
+            ).fetchall()
+        )
         bare = connection.execute(
             "select table_name, column_name from duckdb_columns() "
             "where not internal and coalesce(comment, '') = ''"
         ).fetchall()
     assert set(found) == set(tables("published"))
-    assert all("Licensed under CC BY 4.0" in comment for comment in found.values())
+    assert set(readable) == {view.name for view in views()}
+    assert all("Licensed under CC BY 4.0" in c for c in [*found.values(), *readable.values()])
     assert not bare
 
 
@@ -178,11 +185,14 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import duckdb, json\n"
         "c = duckdb.connect(sys.argv[2], read_only=True)\n"
+        "names = c.execute('select table_name from duckdb_tables() union all '\n"
+        " 'select view_name from duckdb_views() where not internal').fetchall()\n"
         "rows = {t: c.execute(f'select count(*) from (select * from {t})').fetchone()[0]"
-        " for t, in c.execute('select table_name from duckdb_tables()').fetchall()}\n"
+        " for t, in names}\n"
         "first = {t: str(c.execute(f'select * from {t} limit 1').fetchall()) for t in rows}\n"
         "comments = c.execute('select count(comment) from duckdb_columns() where not internal')"
-        ".fetchone()[0] + c.execute('select count(comment) from duckdb_tables()').fetchone()[0]\n"
+        ".fetchone()[0] + sum(c.execute(f'select count(comment) from duckdb_{k}()').fetchone()[0]"
+        " for k in ('tables', 'views'))\n"
         "print(json.dumps([duckdb.__version__, rows, comments]))\n"
     )
     said = subprocess.run(
@@ -192,11 +202,16 @@ def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader
     assert said.returncode == 0, said.stderr
     version, rows, comments = json.loads(said.stdout)
     assert pinned.specifier.contains(version)
-    assert rows == {
+    with duckdb.connect(str(vintage.path / "tokenshare.duckdb"), read_only=True) as connection:
+        of_views = {v.name: connection.table(v.name) for v in views()}
+        held = {name: len(view.fetchall()) for name, view in of_views.items()}
+        columns = sum(len(view.columns) for view in of_views.values())
+    assert rows == held | {
         name: pq.read_metadata(vintage.path / "tables" / f"{name}.parquet").num_rows
         for name in tables("published")
     }
-    assert comments == sum(1 + len(t.fields) for t in tables("published").values())
+    described = sum(1 + len(t.fields) for t in tables("published").values())
+    assert comments == described + len(held) + columns
 
 
 def test_nothing_new_publishes_nothing(small: Settings) -> None:
@@ -605,6 +620,13 @@ def test_a_manifest_names_plain_paths_inside_its_folder(small: Settings, path: o
             "create view headline as select * from read_csv('/etc/passwd')",
             "contains a view, headline",
         ),
+        (
+            "create or replace view bi_countries as select 'CN' as origin, content as origin_name "
+            "from read_text('/etc/passwd')",
+            "contains a view, bi_countries, that is not one of this version",
+        ),
+        ("create view bi_more as select 1 as n", "contains a view, bi_more"),
+        ("create schema a; create view a.bi_labs as select 1 as n", "contains a view, bi_labs"),
         ("create macro usage(x) as (select content from read_text(x))", "contains a macro, usage"),
         ("create table more as select 1 as n", "a table that is in no Parquet file, more"),
         (
@@ -613,9 +635,9 @@ def test_a_manifest_names_plain_paths_inside_its_folder(small: Settings, path: o
             "headline: is not the same table",
         ),
     ],
-    ids=["view", "macro", "table", "computed"],
+    ids=["view", "changed view", "view more", "a view's namesake", "macro", "table", "computed"],
 )
-def test_the_database_of_a_vintage_holds_its_tables_and_nothing_that_runs(
+def test_the_database_of_a_vintage_holds_its_tables_and_only_our_views_run(
     small: Settings, statements: str, said: str
 ) -> None:
     vintage = latest_vintage(small)
