@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # For Dagster, dbt and the linters, which do not ask for UTF-8 themselves, whatever the locale is.
 export PYTHONUTF8 = 1
-# Older releases of DuckDB, one folder each: a test opens what we publish with them.
+# What others read our vintages with, one folder each: older releases of DuckDB, and the libraries
+# of Data Package and Croissant with what the lock does not have.
 READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcard tests/readers/*.txt))
 # The mutation tool, beside what the tests need anyway: only `make mutants` installs it.
 MUTANTS := $(VENV)/mutants
@@ -34,7 +35,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 $(VENV)/readers/%/.installed: tests/readers/%.txt $(STAMP)
 	rm -rf $(@D)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
+	@# One package of mlcroissant is only there as source; it is built with the setuptools of the lock.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --only-binary :all: --target $(@D) -r $<
 	@touch $@
 
 readers: $(READERS)

@@ -242,15 +242,23 @@ def publish(data_dir: DataDir = None) -> None:
 )
 def verify(
     path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
+    key: Annotated[
+        str,
+        typer.Option(
+            help="The publisher's public key of minisign, a file or its line that begins with RW: "
+            "check the signature too, and say who signed."
+        ),
+    ] = "",
 ) -> None:
     """Check a vintage from its folder alone: that every hash is right, that no file is missing or
     extra, that its tables agree with its manifest and with tokenshare.duckdb, and that they pass
     the gate's rules of conservation, sums and bounds.
 
-    A seal is not a signature: if you do not trust the sender of the folder, compare the manifest
-    sha256 with one from another source.
+    A seal is not a signature: if you do not trust the sender of the folder, give the publisher's
+    key, or compare the manifest sha256 with one from another source.
     """
     from orchestration.publication.manifest import LATEST_NAME, read_latest
+    from orchestration.publication.signature import SIGNATURE_NAME, check_signature
     from orchestration.publication.verify import unknown_tables
     from orchestration.publication.verify import verify as verify_folder
 
@@ -261,6 +269,7 @@ def verify(
     def note(text: str) -> None:
         console.print("[yellow]note[/]", Text(text))
 
+    signed = check_signature(folder, key) if key else None
     manifest = verify_folder(folder, note=note)
     for table in unknown_tables(manifest):
         note(f"{table}: no contract of this version describes it; only its hash was checked")
@@ -269,6 +278,13 @@ def verify(
         f"manifest sha256 {manifest['manifest_sha256']}",
         soft_wrap=True,
     )
+    if signed:
+        output.print(
+            f"signed with key {signed.key_id}: {safe_text(signed.comment)}",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    elif (folder / SIGNATURE_NAME).exists():
+        note(f"{SIGNATURE_NAME} was not checked; --key PUBLIC_KEY does")
 
 
 @app.command(epilog="Example: tokenshare show" + _EXIT_CODES)

@@ -186,6 +186,20 @@ class Settings(BaseSettings):
         "absolute, as social networks require for a preview picture.",
     )
 
+    signing_key: Path | None = Field(
+        default=None,
+        description="Secret key file of minisign; if it is set, each vintage is signed with it.",
+    )
+    signing_password: SecretStr | None = Field(
+        default=None, description="Password of that key; none if the key is not encrypted."
+    )
+    signed_by: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^[ -~]*$",
+        description="Who signs, in printable ASCII; the signature states it.",
+    )
+
     serve_port: int = Field(
         default=3001,
         ge=1,

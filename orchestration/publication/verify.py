@@ -25,6 +25,7 @@ from orchestration.publication.manifest import (
     MANIFEST_NAME,
     read_manifest,
 )
+from orchestration.publication.signature import SIGNATURE_NAME, is_signature_file
 from orchestration.publication.views import read_views
 from orchestration.tables import open_files, rows, sql_name
 
@@ -41,6 +42,8 @@ def _file_problems(folder: Path, document: dict[str, Any]) -> list[str]:
         if p.is_symlink() or not p.is_dir() or not any(p.iterdir())
     }
     found.pop(MANIFEST_NAME, None)
+    if is_signature_file(folder / SIGNATURE_NAME):
+        found.pop(SIGNATURE_NAME)  # it signs the manifest, so the manifest cannot list it
     problems = [f"{name}: missing" for name in sorted(listed.keys() - found.keys())]
     problems += [
         f"{safe_text(name)}: not in the manifest" for name in sorted(found.keys() - listed.keys())

@@ -24,6 +24,7 @@ from orchestration.files import (
     format_time,
     move_into_place,
     read_json,
+    sha256_bytes,
     sha256_file,
     to_json,
     write_atomically,
@@ -47,6 +48,13 @@ from orchestration.publication.manifest import (
     vintage_time,
     with_repair_advice,
 )
+from orchestration.publication.metadata import (
+    CROISSANT_NAME,
+    DATA_PACKAGE_NAME,
+    croissant,
+    data_package,
+)
+from orchestration.publication.signature import SIGNATURE_NAME, sign, signing_key
 from orchestration.publication.verify import verify
 from orchestration.publication.withheld import absent_sources
 from orchestration.report.build import build_report, headline
@@ -301,6 +309,27 @@ def _output_entries(folder: Path, hashes: dict[str, str]) -> list[dict[str, Any]
     return entries
 
 
+def _with_metadata(
+    candidate: Candidate,
+    outputs: list[dict[str, Any]],
+    vintage_id: str,
+    created_at: str,
+    settings: Settings,
+) -> list[dict[str, Any]]:
+    """Write the two files that describe the tables; returns `outputs` with their entries."""
+    said = (vintage_id, created_at, candidate.inputs, outputs)
+    at = f"{settings.served_url}/vintages/{vintage_id}/" if settings.public_url else ""
+    written = {
+        DATA_PACKAGE_NAME: data_package(*said),
+        CROISSANT_NAME: croissant(*said, candidate.citations, at),
+    }
+    for name, content in written.items():
+        (candidate.path / name).write_bytes(content)
+    hashes = {name: sha256_bytes(content) for name, content in written.items()}
+    outputs = outputs + _output_entries(candidate.path, hashes)
+    return sorted(outputs, key=lambda entry: str(entry["path"]))
+
+
 def _headline_entries(tables_dir: Path) -> list[dict[str, Any]]:
     with open_tables(tables_dir) as connection:
         return headline(connection)
@@ -361,13 +390,15 @@ def publish(
 
     Raises GateRefusedError if a blocker failed; the candidate then stays where it is, with the
     gate's results in it, and `latest.json` is not changed. Raises VerificationError if the latest
-    vintage, with which the gate compares, is damaged.
+    vintage, with which the gate compares, is damaged, and TokenshareError if a key is configured
+    with which nothing can be signed.
     """
     now = now or datetime.now(UTC)
     settings.vintages_dir.mkdir(parents=True, exist_ok=True)
     if same := published_already(candidate.inputs_sha256, settings):
         shutil.rmtree(candidate.path)
         return same
+    key = signing_key(settings)
     previous = latest_vintage(settings)  # `published_already` has checked its files
     before = _data_only(_hashes(candidate.path))
     progress("running the gate")
@@ -405,10 +436,12 @@ def publish(
     after = _data_only(hashes)
     if changed := sorted(p for p in before.keys() | after if before.get(p) != after.get(p)):
         raise GateRefusedError(f"{candidate.path}: changed while the gate ran: {changed}")
+    created_at = format_time(now)
+    outputs = _output_entries(candidate.path, hashes)
     manifest = seal_manifest(
         {
             "vintage_id": vintage_id,
-            "created_at": format_time(now),
+            "created_at": created_at,
             "data_interface_version": DATA_INTERFACE_VERSION,
             "code": {
                 "version": __version__,
@@ -420,7 +453,7 @@ def publish(
             "small_cells": candidate.small_cells,
             "inputs_sha256": candidate.inputs_sha256,
             "inputs": list(candidate.inputs),
-            "outputs": _output_entries(candidate.path, hashes),
+            "outputs": _with_metadata(candidate, outputs, vintage_id, created_at, settings),
             "gate": [r.entry() for r in results],
             "withheld": [w.model_dump() for w in candidate.withheld],
             "gaps": [g.model_dump(mode="json") for g in candidate.gaps],
@@ -431,6 +464,9 @@ def publish(
         }
     )
     (candidate.path / MANIFEST_NAME).write_bytes(manifest)
+    if key is not None:
+        signature = sign(manifest, vintage_id, key, settings)
+        (candidate.path / SIGNATURE_NAME).write_bytes(signature)
     final = settings.vintages_dir / vintage_id
     document = json.loads(manifest)
     write_atomically(_marker_path(settings), to_json({k: document[k] for k in _MARKER_KEYS}))

@@ -112,6 +112,8 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
     names = {p.relative_to(vintage.path).as_posix() for p in vintage.path.rglob("*") if p.is_file()}
     assert names == {
         "manifest.json",
+        "datapackage.json",
+        "croissant.json",
         "tokenshare.duckdb",
         "report/index.html",
         "report/preview.png",
@@ -165,7 +167,7 @@ def test_the_database_has_the_same_tables_with_comments(small: Settings) -> None
 READERS = PROJECT_ROOT / "tests" / "readers"
 
 
-@pytest.mark.parametrize("reader", sorted(p.stem for p in READERS.glob("*.txt")))
+@pytest.mark.parametrize("reader", sorted(p.stem for p in READERS.glob("duckdb-*.txt")))
 def test_older_releases_of_duckdb_open_the_database(small_base: Settings, reader: str) -> None:
     """Drivers of BI tools ship 1.x. The release is in a folder of its own beside the pinned one,
     so that it is another process that reads."""

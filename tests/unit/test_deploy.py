@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestration import __version__
 from orchestration.settings import PROJECT_ROOT, Settings
 
 DEPLOY = PROJECT_ROOT / "deploy"
@@ -63,6 +64,19 @@ def compose_tool() -> list[str] | None:
             if tried.returncode == 0:
                 return command
     return None
+
+
+def test_the_citation_file_is_accepted() -> None:
+    """By the schema that the owners of the Citation File Format publish."""
+    file = PROJECT_ROOT / "CITATION.cff"
+    judged = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema",
+         "vendor.citation-file-format", file],
+        capture_output=True, encoding="utf-8", check=False, timeout=60,
+    )  # fmt: skip
+    assert judged.returncode == 0, judged.stdout
+    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert (stated["version"], stated["license"]) == (__version__, "Apache-2.0")
 
 
 def test_the_compose_file_is_accepted_and_asks_for_the_password() -> None:

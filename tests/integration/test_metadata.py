@@ -1,0 +1,215 @@
+"""`datapackage.json` and `croissant.json`: what the tools of their owners find in them, and that
+these tools find a lie."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration.contracts.odcs import tables
+from orchestration.publication.metadata import croissant, data_package
+from orchestration.settings import Settings
+from tests.conftest import vintage_of
+
+# frictionless finds what the schema says of the rows. They are read by pyarrow, because
+# frictionless reads Parquet through pandas, where NULL in a column of whole numbers becomes NaN.
+# Hashes are compared here, because frictionless makes none of a Parquet file.
+FRICTIONLESS = """
+import hashlib, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import frictionless
+import pyarrow.parquet as pq
+folder = pathlib.Path(sys.argv[2])
+try:
+    package = frictionless.Package(str(folder / "datapackage.json"))
+except frictionless.FrictionlessException as error:
+    sys.exit("\\n".join(e.note for e in error.reasons or [error.error]))
+for resource in package.resources:
+    content = (folder / resource.path).read_bytes()
+    if resource.hash != "sha256:" + hashlib.sha256(content).hexdigest():
+        print(resource.name, "hash", resource.hash)
+    table = pq.read_table(folder / resource.path)
+    data = [table.column_names, *zip(*(c.to_pylist() for c in table.columns))]
+    if table.num_rows:
+        report = frictionless.Resource(
+            data=[list(row) for row in data], schema=resource.schema
+        ).validate()
+        for error in [*report.errors, *report.tasks[0].errors][:3]:
+            print(resource.name, error.type, error.message)
+    elif table.column_names != resource.schema.field_names:
+        print(resource.name, "columns", table.column_names)
+print(len(package.resources), "resources")
+"""
+# mlcroissant reads the rows by itself, and checks the hash of each file that it opens.
+MLCROISSANT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import mlcroissant
+dataset = mlcroissant.Dataset(sys.argv[2] + "/croissant.json")
+print(dataset.metadata.ctx.issues.report(), end="")
+try:
+    counts = {name: sum(1 for _ in dataset.records(name)) for name in sys.argv[3:]}
+except Exception as error:
+    while error.__cause__:
+        print(error, file=sys.stderr)
+        error = error.__cause__
+    sys.exit(str(error))
+fields = {s.name: [f.name for f in s.fields] for s in dataset.metadata.record_sets}
+print(json.dumps([counts, fields]))
+"""
+READ = ("headline", "share_by_origin_weekly")
+# What a column of Parquet is in Table Schema and in Croissant.
+TYPES = {
+    "string": ("string", "sc:Text"),
+    "int64": ("integer", "cr:Int64"),
+    "int32": ("integer", "cr:Int32"),
+    "double": ("number", "cr:Float64"),
+    "bool": ("boolean", "sc:Boolean"),
+    "date32[day]": ("date", "sc:Date"),
+    "timestamp[us]": ("datetime", "sc:DateTime"),
+}
+
+
+def asked(reader: str, code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What a program with a library of `make readers` says."""
+    folder = Path(sys.prefix) / "readers" / reader
+    assert folder.is_dir(), f"{folder} is missing; `make readers` installs it"
+    return subprocess.run(
+        [sys.executable, "-c", code, folder, *map(str, arguments)],
+        capture_output=True, encoding="utf-8", check=False, env={**os.environ, "PYTHONUTF8": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def vintage(small_base: Settings, tmp_path: Path) -> Path:
+    """A copy of a vintage, to change."""
+    return shutil.copytree(vintage_of(small_base).path, tmp_path / "vintage")
+
+
+def change(path: Path, how: Callable[[Any], object]) -> None:
+    document = json.loads(path.read_bytes())
+    how(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_both_files_follow_from_the_manifest_and_are_in_it(small_base: Settings) -> None:
+    vintage = vintage_of(small_base)
+    m = vintage.manifest
+    said = (m["vintage_id"], m["created_at"], m["inputs"], m["outputs"])
+    for name, content in {
+        "datapackage.json": data_package(*said),
+        "croissant.json": croissant(*said, m["citations"], ""),
+    }.items():
+        assert (vintage.path / name).read_bytes() == content
+        (entry,) = [e for e in m["outputs"] if e["path"] == name]
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+        assert b"/home/" not in content
+    package = json.loads((vintage.path / "datapackage.json").read_bytes())
+    assert [s["name"] for s in package["licenses"]] == ["CC-BY-4.0"]
+    assert [s["citation"] for s in package["sources"]] == m["citations"]
+    assert [r["name"] for r in package["resources"]] == list(tables("published"))
+    sets = json.loads((vintage.path / "croissant.json").read_bytes())["recordSet"]
+    for resource, records in zip(package["resources"], sets, strict=True):
+        assert resource["schema"]["primaryKey"] == list(tables("published")[resource["name"]].key)
+        said_types = {
+            field["name"]: (field["type"], other["dataType"])
+            for field, other in zip(resource["schema"]["fields"], records["field"], strict=True)
+            if field["description"] == other["description"] != ""
+        }
+        held = pq.read_schema(vintage.path / resource["path"])
+        assert said_types == {
+            f.name: TYPES.get(str(f.type), ("number", "sc:Float")) for f in held
+        }, resource["name"]
+
+
+def test_frictionless_finds_no_error_in_any_table(vintage: Path) -> None:
+    said = asked("frictionless", FRICTIONLESS, vintage)
+    assert said.stdout == f"{len(tables('published'))} resources\n", said.stdout + said.stderr
+
+
+def _resource(package: Any, name: str = "share_by_origin_weekly") -> Any:
+    return next(r for r in package["resources"] if r["name"] == name)
+
+
+def _typed(package: Any, column: str, kind: str) -> None:
+    fields = _resource(package)["schema"]["fields"]
+    next(f for f in fields if f["name"] == column)["type"] = kind
+
+
+@pytest.mark.parametrize(
+    ("lie", "found"),
+    [
+        (lambda p: _resource(p).update(hash="sha256:" + "0" * 64), "share_by_origin_weekly hash"),
+        (lambda p: _typed(p, "is_complete", "string"), "share_by_origin_weekly type-error"),
+        (lambda p: _typed(p, "period_start", "number"), "share_by_origin_weekly type-error"),
+        (lambda p: _resource(p)["schema"]["fields"].pop(), "share_by_origin_weekly extra-label"),
+        (
+            lambda p: _resource(p)["schema"]["fields"].append({"name": "x", "type": "string"}),
+            "share_by_origin_weekly missing-label",
+        ),
+        (
+            lambda p: _resource(p)["schema"].update(primaryKey=["lens"]),
+            "share_by_origin_weekly primary-key",
+        ),
+        (lambda p: p.pop("resources"), "'resources' is a required property"),
+    ],
+    ids=["hash", "type", "date", "column left out", "column too many", "key", "no resources"],
+)
+def test_frictionless_finds_a_lie(vintage: Path, lie: Callable[[Any], object], found: str) -> None:
+    def with_one_table(package: Any) -> None:
+        package["resources"] = [_resource(package)]
+        lie(package)
+
+    change(vintage / "datapackage.json", with_one_table)
+    said = asked("frictionless", FRICTIONLESS, vintage)
+    assert found in said.stdout + said.stderr
+
+
+def test_mlcroissant_loads_the_tables_with_all_their_columns(vintage: Path) -> None:
+    said = asked("mlcroissant", MLCROISSANT, vintage, *READ)
+    assert said.returncode == 0, said.stderr
+    counts, fields = json.loads(said.stdout)
+    for name in READ:
+        assert counts[name] == pq.read_metadata(vintage / f"tables/{name}.parquet").num_rows > 0
+    assert fields == {
+        name: [f.name for f in table.fields] for name, table in tables("published").items()
+    }
+
+
+def _column(dataset: Any, name: str) -> Any:
+    (headline,) = dataset["recordSet"]
+    return next(f for f in headline["field"] if f["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("lie", "found"),
+    [
+        (lambda d: d["distribution"][0].update(sha256="0" * 64), "Hash of downloaded file"),
+        (lambda d: d["distribution"][0].update(contentUrl="tables/x.parquet"), "x.parquet"),
+        (lambda d: _column(d, "origin").update(dataType="cr:Int64"), "ReadFields(headline)"),
+        (
+            lambda d: _column(d, "origin")["source"]["extract"].update(column="x"),
+            "ReadFields(headline)",
+        ),
+    ],
+    ids=["hash", "file", "type", "column"],
+)
+def test_mlcroissant_finds_a_lie(vintage: Path, lie: Callable[[Any], object], found: str) -> None:
+    def with_one_table(dataset: Any) -> None:
+        dataset["recordSet"] = [s for s in dataset["recordSet"] if s["name"] == "headline"]
+        files = [f for f in dataset["distribution"] if f["name"] == "headline.parquet"]
+        dataset["distribution"] = files
+        lie(dataset)
+
+    change(vintage / "croissant.json", with_one_table)
+    said = asked("mlcroissant", MLCROISSANT, vintage, "headline")
+    assert said.returncode != 0
+    assert found in said.stderr
