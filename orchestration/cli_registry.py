@@ -13,6 +13,7 @@ from orchestration.errors import RegistryFindingsError, TokenshareError
 from orchestration.registry import View
 from orchestration.settings import PRIMARY_SOURCE
 from orchestration.terminal import (
+    NO_BREAK,
     AsJson,
     DataDir,
     epilog,
@@ -580,7 +581,9 @@ def _show_moves(found: dict[str, Any], everything: bool) -> None:
             (
                 row["cut"], row["value"], _percent(row["old_share"]), _percent(row["new_share"]),
                 f"{row['points']:+.3f}",
-                ", ".join(f"{m['month']:%Y-%m} {m['points']:+.2f}" for m in row["months"]),
+                ", ".join(
+                    f"{m['month']:%Y-%m}{NO_BREAK}{m['points']:+.2f}" for m in row["months"]
+                ),
             )
             for row in shares
         ],

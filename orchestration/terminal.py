@@ -7,6 +7,7 @@ This is not in `cli.py` because sub-apps import it and `cli.py` may itself run a
 import io
 import locale
 import os
+import re
 import signal
 import sys
 import threading
@@ -57,6 +58,8 @@ output = Console(highlight=False, markup=False, emoji=False)
 # Nobody prints wider tables; in a pipe, a row is one line.
 _ANY_WIDTH = 100_000
 _GAP = "  "
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_SPACES = re.compile(rf"[^\S{NO_BREAK}]+")
 
 DataDir = Annotated[
     Path | None,
@@ -150,9 +153,9 @@ def use_whole_lines_in_pipes() -> None:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """The words of a text in lines of at most `width` cells; a longer word has a line of its own
-    and is never cut."""
+    and is never cut. A no-break space joins words."""
     lines: list[str] = []
-    for word in text.split():
+    for word in filter(None, _SPACES.split(text)):
         if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
             lines[-1] += f" {word}"
         else:
@@ -189,20 +192,21 @@ def print_table(
     """Print rows under their columns, without lines around them, and cut no word.
 
     A column whose name starts with > is aligned right. If the terminal is too narrow, cells wrap
-    between words. If the longest words are still too wide, the widest columns of text go to a line
-    of their own above the others; if that does not help, each cell gets a line. Styles of a cell
-    are those of the whole cell.
+    between words, which NO_BREAK joins. If the longest words are still too wide, the widest columns
+    of text go to a line of their own above the others; if that does not help, each cell gets a
+    line. Styles of a cell are those of the whole cell.
     """
     is_right = [column.startswith(">") for column in columns]
     header = [Text(column.removeprefix(">"), "bold") for column in columns]
     cells = [
-        [Text(" ".join(str(c).split()), c.style if isinstance(c, Text) else "") for c in row]
+        [Text(_SPACES.sub(" ", str(c)), c.style if isinstance(c, Text) else "") for c in row]
         for row in rows
     ]
     if title:
         print_text(title, style="bold")
     for line in _layout(header, cells, is_right, output.width):
         line.rstrip()
+        line.plain = line.plain.replace(NO_BREAK, " ")
         output.print(line, soft_wrap=True)
     if caption:
         print_text(caption, style="dim")

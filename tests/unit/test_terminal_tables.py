@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from orchestration.cli import main
 from orchestration.publication.retention import own_vintages
 from orchestration.settings import PROJECT_ROOT, Settings
-from orchestration.terminal import print_labeled, print_table
+from orchestration.terminal import NO_BREAK, print_labeled, print_table
 
 Output = pytest.CaptureFixture[str]
 
@@ -154,7 +154,7 @@ def test_a_table_wraps_between_words_then_stacks_then_lists(
     table = (
         ("model", "about", ">tokens"),
         [
-            ("a/model-2026-01-01", "one two\nthree", "1,000"),
+            ("a/model-2026-01-01", f"one{NO_BREAK}two\nthree", "1,000"),
             ("智谱/m", "[red] :free:", "20,000,000"),
         ],
     )
@@ -181,8 +181,7 @@ def test_a_table_wraps_between_words_then_stacks_then_lists(
             """,
         14: """\
             - model   a/model-2026-01-01
-              about   one
-                      two
+              about   one two
                       three
               tokens  1,000
             - model   智谱/m
@@ -247,7 +246,7 @@ def test_notices_go_to_stderr_beside_json(
             lambda c: c["asked_by"] == "publisher" and "majority" in c["claim_id"] + c["statement"],
         ),
     ],
-    ids=str,
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )  # fmt: skip
 def test_filters_choose_claims(
     filters: tuple[str, ...],
