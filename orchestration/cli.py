@@ -1,6 +1,7 @@
 """`tokenshare`: the pipeline from a terminal. Calls the same functions as the Dagster assets."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
 from orchestration import __version__, cli_demo, cli_status
 from orchestration.alerts import sent_on_failure
-from orchestration.cli_pull import ARCHIVE_EXAMPLES, PULL_EXAMPLES, archive, pull_command
+from orchestration.claims import AskedBy, Verdict
+from orchestration.cli_pull import ARCHIVE_EPILOG, PULL_EPILOG, archive, pull_command
 from orchestration.cli_reduce import EPILOG as REDUCE_EPILOG
 from orchestration.cli_reduce import reduce_command
 from orchestration.cli_registry import registry_app
@@ -24,23 +25,28 @@ from orchestration.cli_serve import serve
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
-    TokenshareError,
     VerificationError,
     safe_text,
 )
-from orchestration.terminal import EXIT_CODES as _EXIT_CODES
 from orchestration.terminal import (
+    EXIT_CODES,
+    AsJson,
     DataDir,
     ShownProgress,
     SourceUrl,
-    console,
+    VintageName,
+    epilog,
     exit_on_interrupt,
     output,
     print_failure,
     print_json,
+    print_labeled,
     print_landed,
-    set_piped_table_width,
+    print_notices,
+    print_table,
+    print_text,
     use_utf8,
+    use_whole_lines_in_pipes,
 )
 from orchestration.terminal import settings_of as _settings
 
@@ -56,14 +62,35 @@ app = typer.Typer(
         "Who gets used? Audited shares of LLM tokens by origin, lab and price.\n\n"
         "Everything is written below TOKENSHARE_DATA_DIR (default: data/ of the project)."
     ),
-    epilog=_EXIT_CODES,
+    epilog=EXIT_CODES,
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        output.print(f"tokenshare {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Only takes the options of the program itself."""
+
+
 @app.command(
-    epilog="Examples: tokenshare run · tokenshare run --registry-view now · "
-    "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march · tokenshare run --pull"
-    + _EXIT_CODES
+    epilog=epilog(
+        "tokenshare run",
+        "tokenshare run --pull",
+        "tokenshare run --registry-view now",
+        "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march",
+    )
 )
 def run(
     registry_view: Annotated[
@@ -113,8 +140,7 @@ def _run(settings: "Settings", pull: bool) -> None:
         result = pipeline.run(settings, progress, pull=pull, entrance="command_line")
     for landed in (*(result.pulled.landed if result.pulled else ()), *result.inbox.landed):
         print_landed(landed)
-    for notice in result.notices:
-        console.print("[yellow]note[/]", Text(notice))
+    print_notices(result.notices)
     vintage = result.vintage
     if vintage.is_new:
         output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
@@ -143,12 +169,12 @@ class _HelpWithSources(TyperCommand):
 
 @app.command(
     cls=_HelpWithSources,
-    epilog="Examples: tokenshare land 2026-08-22T00-05-21Z.csv.gz · "
-    "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z · "
-    "tokenshare land models.json --source openrouter_models · "
-    "tokenshare land providers.json --as-of 2026-08-22T00:05:21Z · "
-    "tokenshare land rankings.json --as-of 2026-08-21T00:05Z --correct --reason 'clock was wrong'"
-    + _EXIT_CODES,
+    epilog=epilog(
+        "tokenshare land 2026-08-22T00-05-21Z.csv.gz",
+        "tokenshare land rankings.csv --as-of 2026-08-22T00:05:21Z",
+        "tokenshare land models.json --source openrouter_models",
+        "tokenshare land d.json --as-of 2026-08-21T00:05Z --correct --reason clock",
+    ),
 )
 def land(
     files: Annotated[list[Path], typer.Argument(help="Dumps to land, plain or gzip.")],
@@ -218,7 +244,7 @@ def land(
         raise RefusedDumpError("\n".join(refused))
 
 
-@app.command(epilog="Example: tokenshare publish" + _EXIT_CODES)
+@app.command(epilog=epilog("tokenshare publish"))
 def publish(data_dir: DataDir = None) -> None:
     """Gate and publish the newest candidate, for example after a threshold has changed."""
     from orchestration import pipeline
@@ -237,11 +263,21 @@ def publish(data_dir: DataDir = None) -> None:
 
 
 @app.command(
-    epilog="Example: tokenshare verify data/published/vintages/20261124T120000Z-1a2b3c4d"
-    + _EXIT_CODES
+    epilog=epilog(
+        "tokenshare verify",
+        "tokenshare verify 20261124T12",
+        "tokenshare verify /mnt/copy/published",
+    )
 )
 def verify(
-    path: Annotated[Path, typer.Argument(help="A vintage folder, or a published/ folder.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A vintage: its id, the start of its id, its folder, a folder published/, or "
+            "`latest`."
+        ),
+    ] = "latest",
+    data_dir: DataDir = None,
     key: Annotated[
         str,
         typer.Option(
@@ -254,25 +290,22 @@ def verify(
     extra, that its tables agree with its manifest and with tokenshare.duckdb, and that they pass
     the gate's rules of conservation, sums and bounds.
 
-    A seal is not a signature: if you do not trust the sender of the folder, give the publisher's
-    key, or compare the manifest sha256 with one from another source.
+    A path or a name that leads to no vintage ends with exit code 1, a vintage that is not what was
+    published with 6. A seal is not a signature: if you do not trust the sender of the folder, give
+    the publisher's key, or compare the manifest sha256 with one from another source.
     """
-    from orchestration.publication.manifest import LATEST_NAME, read_latest
+    from orchestration.publication.manifest import find_vintage
     from orchestration.publication.signature import SIGNATURE_NAME, check_signature
     from orchestration.publication.verify import unknown_tables
     from orchestration.publication.verify import verify as verify_folder
 
-    folder = path
-    if (path / LATEST_NAME).exists() and (latest := read_latest(path)):
-        folder, _ = latest
-
-    def note(text: str) -> None:
-        console.print("[yellow]note[/]", Text(text))
-
+    folder = find_vintage(name, _settings(data_dir))
     signed = check_signature(folder, key) if key else None
-    manifest = verify_folder(folder, note=note)
-    for table in unknown_tables(manifest):
-        note(f"{table}: no contract of this version describes it; only its hash was checked")
+    manifest = verify_folder(folder, note=lambda text: print_notices([text]))
+    print_notices(
+        f"{table}: no contract of this version describes it; only its hash was checked"
+        for table in unknown_tables(manifest)
+    )
     output.print(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
         f"manifest sha256 {manifest['manifest_sha256']}",
@@ -284,74 +317,84 @@ def verify(
             soft_wrap=True, markup=False,
         )  # fmt: skip
     elif (folder / SIGNATURE_NAME).exists():
-        note(f"{SIGNATURE_NAME} was not checked; --key PUBLIC_KEY does")
+        print_notices([f"{SIGNATURE_NAME} was not checked; --key PUBLIC_KEY does"])
 
 
-@app.command(epilog="Example: tokenshare show" + _EXIT_CODES)
-def show(data_dir: DataDir = None) -> None:
-    """Show the headline shares of the latest vintage, as known then and as known now."""
-    from orchestration.publication.vintage import latest_vintage
+@app.command(
+    epilog=epilog(
+        "tokenshare show",
+        "tokenshare show --vintage 20261124T12",
+        "tokenshare show --json | jq '.headline[].share'",
+    )
+)
+def show(
+    vintage: VintageName = "latest", as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Show the headline shares of a vintage, as known then and as known now."""
+    from orchestration.publication.manifest import find_vintage, read_manifest
     from orchestration.words import as_known
 
-    vintage = latest_vintage(_settings(data_dir))
-    if vintage is None:
-        raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
-    table = Table(
-        title=f"Share of tokens by origin, vintage {vintage.vintage_id}",
-        caption="universe: all rows, including `other` · lens: author_hq · ISO weeks · share: also "
-        "the lower bound; at most: with all unidentified tokens · as known then: when each day "
-        f"began; {as_known(vintage.manifest['registry']['as_of'])['now']}: by this vintage's "
-        "registry\n" + "\n".join(vintage.manifest["citations"]),
-    )
-    for column, justify in (
-        ("week of", "left"), ("origin", "left"), ("known", "left"), ("share", "right"),
-        ("at most", "right"), ("tokens", "right"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
-    week = None
+    folder = find_vintage(vintage, _settings(data_dir))
+    manifest = read_manifest(folder)
     try:
-        for figure in vintage.manifest["headline"]:
-            if week not in (None, figure["period_start"]):
-                table.add_section()
-            week = figure["period_start"]
-            table.add_row(
-                safe_text(week),
+        rows = [
+            (
+                safe_text(figure["period_start"]),
                 safe_text(figure["origin"]),
                 safe_text(figure["registry_view"]),
                 *(f"{figure[k]:.2%}" for k in ("share", "share_high")),
                 f"{figure['tokens']:,}",
             )
+            for figure in manifest["headline"]
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationError(
-            f"{vintage.path}: manifest.json: headline does not have the fields of this version: "
+            f"{folder}: manifest.json: headline does not have the fields of this version: "
             f"{safe_text(error)}; `tokenshare run` publishes a new vintage"
         ) from error
-    output.print(table)
-    if days := vintage.manifest.get("unsettled_days"):
-        named = ", ".join(safe_text(day["usage_date"]) for day in days)
-        output.print(
-            f"Not settled: {named}, read early; the next dump is expected to restate it.",
-            soft_wrap=True,
+    unsettled = [safe_text(day["usage_date"]) for day in manifest.get("unsettled_days") or ()]
+    if as_json:
+        kept = ("vintage_id", "registry", "headline", "citations")
+        print_json({**{key: manifest[key] for key in kept}, "unsettled_days": unsettled})
+        return
+    now = as_known(manifest["registry"]["as_of"])["now"]
+    print_table(
+        ("week of", "origin", "known", ">share", ">at most", ">tokens"),
+        rows,
+        f"Share of tokens by origin, vintage {manifest['vintage_id']}",
+        "universe: all rows, including `other` · lens: author_hq · ISO weeks · share: also the "
+        "lower bound; at most: with all unidentified tokens · as known then: when each day began; "
+        f"{now}: by this vintage's registry\n" + "\n".join(manifest["citations"]),
+    )
+    if unsettled:
+        print_text(
+            f"Not settled: {', '.join(unsettled)}, read early; the next dump is expected to "
+            "restate it."
         )
 
 
 @app.command(
-    epilog="Examples: tokenshare diff 20260822T0200 latest · "
-    "tokenshare diff --dumps b5b4ca5f 1c9e02aa · tokenshare diff a/vintage b/vintage --json"
-    + _EXIT_CODES
+    epilog=epilog(
+        "tokenshare diff 20260822T0200",
+        "tokenshare diff 20260822T0200 20260829 --json",
+        "tokenshare diff /mnt/copy/published latest",
+        "tokenshare diff --dumps b5b4ca5f 1c9e02aa",
+    )
 )
 def diff(
     before: Annotated[
         str,
-        typer.Argument(help="A vintage: its id or the start of its id, its folder, or `latest`."),
+        typer.Argument(help="A vintage: its id, the start of its id, its folder, or `latest`."),
     ],
-    after: Annotated[str, typer.Argument(help="The same; with --dumps, the sha256 of a dump.")],
+    after: Annotated[
+        str, typer.Argument(help="The same; with --dumps, the start of a dump's sha256.")
+    ] = "latest",
     dumps: Annotated[
         bool,
         typer.Option("--dumps", help="Compare two landed dumps, named by the start of sha256."),
     ] = False,
     limit: Annotated[int, typer.Option(min=0, help="Rows to show; --json prints all.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show what changed between two vintages or two dumps: tokens and share points, largest first.
@@ -359,6 +402,8 @@ def diff(
     Only days that are in both are compared.
     """
     settings = _settings(data_dir)
+    if dumps and after == "latest":
+        raise typer.BadParameter("--dumps needs the sha256 of two dumps")
     if dumps:
         from orchestration import pipeline
 
@@ -373,87 +418,120 @@ def diff(
 
 
 @app.command(
-    epilog="Examples: tokenshare claims · tokenshare claims cn_47_percent_june_2026 · "
-    "tokenshare claims --json" + _EXIT_CODES
+    epilog=epilog(
+        "tokenshare claims",
+        "tokenshare claims cn_47_percent_june_2026",
+        "tokenshare claims --verdict not_reproduced --verdict not_decidable",
+        "tokenshare claims --by 'tech times' --about 2026-06",
+        "tokenshare claims --asked-by us --json",
+    )
 )
 def claims(
     claim_id: Annotated[
         str | None, typer.Argument(help="Show all details of this one claim.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the table's rows as JSON.")
-    ] = False,
+    verdict: Annotated[
+        list[Verdict] | None,
+        typer.Option(
+            metavar="VERDICT",
+            help="Only claims with this verdict; may be given several times: "
+            f"{', '.join(Verdict)}.",
+        ),
+    ] = None,
+    asked_by: Annotated[
+        AskedBy | None,
+        typer.Option(help="Only published claims (publisher), or only our own questions (us)."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Only claims of publishers whose name contains this text.")
+    ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(help="Only claims whose id, statement or window contains this text."),
+    ] = None,
+    vintage: VintageName = "latest",
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show how published claims, and our own questions, compare with the latest vintage."""
-    from orchestration.claims import show as claims_of
-    from orchestration.publication.vintage import latest_vintage
+    """Show how published claims, and our own questions, compare with a vintage.
 
-    vintage = latest_vintage(_settings(data_dir))
-    if vintage is None:
-        raise TokenshareError("nothing is published yet; `tokenshare run` publishes")
-    found = claims_of.read(vintage.path, claim_id)
+    Filters may be combined; upper and lower case are the same to them.
+    """
+    from orchestration.claims import show as claims_of
+    from orchestration.publication.manifest import find_vintage, read_manifest
+
+    folder = find_vintage(vintage, _settings(data_dir))
+    manifest = read_manifest(folder)
+    found = claims_of.read(folder, claim_id)
+    found = claims_of.chosen(found, verdict or (), asked_by, by or "", about or "")
     if as_json:
         document = {
-            "vintage_id": vintage.vintage_id,
-            "citations": vintage.manifest["citations"],
+            "vintage_id": manifest["vintage_id"],
+            "citations": manifest["citations"],
             "claims": [claims_of.as_json(claim) for claim in found],
         }
         print_json(document)
         return
-    citation = "\n".join(vintage.manifest["citations"])
-    if claim_id is not None:
-        table = Table(show_header=False, caption=f"vintage {vintage.vintage_id}\n{citation}")
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for label, text in claims_of.details(found[0]):
-            table.add_row(label, text)
-        output.print(table)
+    citation = "\n".join(manifest["citations"])
+    if not found:
+        print_text("no claim is chosen by these filters")
         return
-    for asked_by, what in (("publisher", "Published claims"), ("us", "Our own questions")):
-        rows = [claim for claim in found if claim["asked_by"] == asked_by]
-        if not rows:
+    if claim_id is not None:
+        _print_claim(claims_of.details(found[0]))
+        print_text(f"vintage {manifest['vintage_id']}\n{citation}", style="dim")
+        return
+    for asker, what in (("publisher", "Published claims"), ("us", "Our own questions")):
+        listed = [claim for claim in found if claim["asked_by"] == asker]
+        if not listed:
             continue
-        table = Table(title=f"{what}, vintage {vintage.vintage_id}", caption=claims_of.tally(rows))
-        for column, justify in (
-            ("claim", "left"), ("window", "left"),
-            ("published" if asked_by == "publisher" else "asked", "right"),
-            ("measured (low to high)", "right"), ("verdict", "left"),
-        ):  # fmt: skip
-            table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal
-        for claim in rows:
-            verdict = claim["verdict"]
-            table.add_row(
-                claim["claim_id"],
-                claim["window"],
-                claims_of.published(claim),
-                claims_of.measured_text(claim),
-                Text(claims_of.VERDICTS[verdict].lower(), style=claims_of.STYLES[verdict]),
-            )
-        output.print(table)
-    output.print(
+        print_table(
+            ("claim", "window", f">{'published' if asker == 'publisher' else 'asked'}",
+             ">measured (low to high)", "verdict"),
+            [
+                (
+                    claim["claim_id"],
+                    claim["window"],
+                    claims_of.published(claim),
+                    claims_of.measured_text(claim),
+                    Text(
+                        claims_of.VERDICTS[claim["verdict"]].lower(),
+                        claims_of.STYLES[claim["verdict"]],
+                    ),
+                )
+                for claim in listed
+            ],
+            f"{what}, vintage {manifest['vintage_id']}",
+            claims_of.tally(listed),
+        )  # fmt: skip
+        print_text("")
+    print_text(
         "Measured under the rules that the publisher states, or else on all rows. Bounds: with "
         "none and with all of the unidentified tokens. `tokenshare claims CLAIM_ID` shows more.\n"
-        + citation,
-        markup=False,
-        highlight=False,
+        + citation
     )
 
 
-@app.command(epilog="Example: tokenshare version" + _EXIT_CODES)
+def _print_claim(details: Sequence[tuple[str, str]]) -> None:
+    """Print a label and a text per line."""
+    width = max(len(label) for label, _ in details)
+    for label, text in details:
+        print_labeled(label, text, width)
+
+
+@app.command(epilog=epilog("tokenshare version", "tokenshare --version"))
 def version() -> None:
     """Show the version of the code and today's date in UTC, for bug reports."""
     output.print(f"tokenshare {__version__}, {datetime.now(UTC):%Y-%m-%d}")
 
 
 # Typer lists commands in the order in which they are added, and groups after them.
-app.command("pull", epilog=PULL_EXAMPLES)(pull_command)
-app.command("archive", epilog=ARCHIVE_EXAMPLES)(archive)
+app.command("pull", epilog=PULL_EPILOG)(pull_command)
+app.command("archive", epilog=ARCHIVE_EPILOG)(archive)
 app.command("reduce", epilog=REDUCE_EPILOG)(reduce_command)
 app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
-app.command(epilog="Example: tokenshare serve --port 8080" + _EXIT_CODES)(serve)
-app.command("demo-server", epilog=cli_demo.SERVE_EXAMPLES + _EXIT_CODES)(cli_demo.serve)
+app.command(epilog=epilog("tokenshare serve --port 8080"))(serve)
+app.command("demo-server", epilog=cli_demo.SERVE_EPILOG)(cli_demo.serve)
 app.add_typer(vintages_app, name="vintages")
 app.add_typer(registry_app, name="registry")
 app.add_typer(cli_demo.simulate_app, name="simulate")
@@ -462,7 +540,7 @@ app.add_typer(cli_demo.simulate_app, name="simulate")
 def main() -> None:
     """Run the command line: a failure or an interrupt ends with one message and its exit code."""
     use_utf8()
-    set_piped_table_width()
+    use_whole_lines_in_pipes()
     with exit_on_interrupt():
         try:
             app(prog_name="tokenshare")

@@ -11,18 +11,18 @@ from typing import Annotated
 import typer
 
 from orchestration.settings import Settings
-from orchestration.terminal import EXIT_CODES, console, output
+from orchestration.terminal import console, epilog, output
 
 simulate_app = typer.Typer(
     no_args_is_help=True,
     help="Make simulated dumps; their names and README say that they are.",
-    epilog="Example: tokenshare simulate pulls nights" + EXIT_CODES,
+    epilog=epilog("tokenshare simulate pulls nights"),
 )
 
-SERVE_EXAMPLES = (
-    "Examples: tokenshare demo-server · tokenshare demo-server --today 2026-11-01 "
-    "--seconds-per-night 60 --log · tokenshare demo-server --fault 429:2 --fault "
-    "stall:1:/api/v1/datasets/exports"
+SERVE_EPILOG = epilog(
+    "tokenshare demo-server",
+    "tokenshare demo-server --today 2026-11-01 --seconds-per-night 60 --log",
+    "tokenshare demo-server --fault 429:2 --fault stall:1:/api/v1/datasets",
 )
 
 Landed = Annotated[
@@ -155,9 +155,11 @@ def _interrupt() -> Iterator[threading.Event]:
 
 
 @simulate_app.command(
-    epilog="Examples: tokenshare simulate pulls /tmp/nights · tokenshare simulate pulls /tmp/year "
-    "--nights 365 --seed 7 · tokenshare simulate pulls /tmp/wrong --nights 20 --fault "
-    "trailing-sums --from 2026-08-20" + EXIT_CODES
+    epilog=epilog(
+        "tokenshare simulate pulls /tmp/nights",
+        "tokenshare simulate pulls /tmp/year --nights 365 --seed 7",
+        "tokenshare simulate pulls /tmp/bad --fault trailing-sums --from 2026-08-20",
+    )
 )
 def pulls(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
@@ -208,9 +210,11 @@ def pulls(
 
 
 @simulate_app.command(
-    epilog="Examples: tokenshare simulate requests /tmp/load --rows 1000000 --days 7 · "
-    "tokenshare simulate requests /tmp/day.jsonl.gz --rows 2000000 --seed 7 · "
-    "tokenshare simulate requests /tmp/otlp --format otlp --as jsonl" + EXIT_CODES
+    epilog=epilog(
+        "tokenshare simulate requests /tmp/load --rows 1000000 --days 7",
+        "tokenshare simulate requests /tmp/day.jsonl.gz --rows 2000000 --seed 7",
+        "tokenshare simulate requests /tmp/otlp --format otlp --as jsonl",
+    )
 )
 def requests(
     target: Annotated[

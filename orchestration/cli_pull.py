@@ -5,30 +5,30 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from orchestration.errors import TokenshareError
 from orchestration.files import format_time
 from orchestration.terminal import (
-    EXIT_CODES,
+    AsJson,
     DataDir,
     ShownProgress,
     SourceUrl,
-    console,
+    epilog,
     output,
     print_json,
     print_landed,
+    print_notices,
+    print_table,
     settings_of,
 )
 
-PULL_EXAMPLES = (
-    "Examples: tokenshare pull · tokenshare pull --day 2026-10-08 · "
-    "tokenshare pull --source-url http://127.0.0.1:8642 · tokenshare pull --litellm" + EXIT_CODES
+PULL_EPILOG = epilog(
+    "tokenshare pull",
+    "tokenshare pull --day 2026-10-08",
+    "tokenshare pull --source-url http://127.0.0.1:8642",
+    "tokenshare pull --litellm",
 )
-ARCHIVE_EXAMPLES = (
-    "Examples: tokenshare archive · tokenshare archive --json | jq '.[].path'" + EXIT_CODES
-)
+ARCHIVE_EPILOG = epilog("tokenshare archive", "tokenshare archive --json | jq '.[].path'")
 
 
 def pull_command(
@@ -69,8 +69,7 @@ def pull_command(
         print_landed(landed)
     for name, count in result.archived:
         output.print(f"{name}: {count} new answer(s) archived")
-    for notice in result.notices:
-        console.print("[yellow]note[/]", Text(notice))
+    print_notices(result.notices)
     output.print(
         f"{len(result.landed)} dump(s) landed with {result.calls} calls in {progress.seconds:.1f} s"
     )
@@ -89,10 +88,7 @@ def _complete_day(text: str | None) -> date | None:
     return day
 
 
-def archive(
-    as_json: Annotated[bool, typer.Option("--json", help="Print every sidecar as JSON.")] = False,
-    data_dir: DataDir = None,
-) -> None:
+def archive(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the archived answers: what has no history at its source and no mart reads yet.
 
     They are in landing/archive/<name>/<sha256>/, each with a sidecar that lists every pull.
@@ -103,17 +99,18 @@ def archive(
     if as_json:
         print_json([{"path": f"landing/{a.path}", **a.sidecar()} for a in found])
         return
-    table = Table(title=f"Archived answers: {len(found)}")
-    for column, justify in (
-        ("name", "left"), ("answers", "right"), ("pulls", "right"), ("bytes", "right"),
-        ("first", "left"), ("last", "left"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
+    rows = []
     for name in sorted({a.name for a in found}):
         own = [a for a in found if a.name == name]
         times = sorted(pull.pulled_at for a in own for pull in a.pulls)
-        table.add_row(
-            name, f"{len(own)}", f"{len(times)}", f"{sum(a.bytes for a in own):,}",
-            format_time(times[0]), format_time(times[-1]),
+        rows.append(
+            (
+                name, f"{len(own)}", f"{len(times)}", f"{sum(a.bytes for a in own):,}",
+                format_time(times[0]), format_time(times[-1]),
+            )
         )  # fmt: skip
-    output.print(table)
+    print_table(
+        ("name", ">answers", ">pulls", ">bytes", "first", "last"),
+        rows,
+        f"Archived answers: {len(found)}",
+    )

@@ -5,25 +5,26 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from orchestration.terminal import (
-    EXIT_CODES,
+    AsJson,
     DataDir,
     ShownProgress,
-    console,
-    output,
+    epilog,
     print_json,
+    print_notices,
+    print_table,
+    print_text,
     settings_of,
 )
 
 if TYPE_CHECKING:
     from orchestration.transformation.request_days import Day
 
-EPILOG = (
-    "Examples: tokenshare reduce · tokenshare reduce --source litellm_spendlogs --from 2025-11-01 "
-    "--to 2026-10-31 · tokenshare reduce --from 2026-11-20 --again --json" + EXIT_CODES
+EPILOG = epilog(
+    "tokenshare reduce",
+    "tokenshare reduce --source litellm_spendlogs --to 2026-10-31",
+    "tokenshare reduce --from 2026-11-20 --again --json",
 )
 # More days than this are listed by month.
 _MOST_DAYS = 62
@@ -51,7 +52,7 @@ def reduce_command(
     again: Annotated[
         bool, typer.Option("--again", help="Reduce also the days that are reduced already.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every day as JSON.")] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:  # fmt: skip
     """Reduce the landed request logs to days: those that are open, because they are new or have new
@@ -77,8 +78,7 @@ def reduce_command(
     settings = settings_of(data_dir)
     with ShownProgress() as progress:
         done = pipeline.reduce(settings, is_chosen, progress, again=again, entrance="command_line")
-    for notice in done.notices:
-        console.print("[yellow]note[/]", Text(notice))
+    print_notices(done.notices)
     found = contents(done.days)
     listed = [
         {
@@ -95,31 +95,26 @@ def reduce_command(
         print_json({"reduced": done.reduced, "days": listed})
         return
     if listed:
-        output.print(_table(listed))
-    output.print(
+        _print_days(listed)
+    print_text(
         f"{done.reduced} of {len(listed)} day(s) reduced in {progress.seconds:.1f} s; "
         "`tokenshare run` publishes them"
         if listed
         else "no landed request log has such a day; `tokenshare land` lands one",
-        soft_wrap=True,
     )
 
 
-def _table(listed: Iterable[dict[str, Any]]) -> Table:
-    """A row per source and day, or month if there are many days."""
+def _print_days(listed: Iterable[dict[str, Any]]) -> None:
+    """Print a row per source and day, or month if there are many days."""
     rows = list(listed)
     is_long = len(rows) > _MOST_DAYS
     periods: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         period = row["usage_date"][:7] if is_long else row["usage_date"]
         periods.setdefault((row["source"], period), []).append(row)
-    table = Table()
-    for column, justify in (
-        ("source", "left"), ("month" if is_long else "day", "left"), ("days", "right"),
-        ("rows", "right"), ("requests", "right"), ("tokens", "right"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal
+    table = []
     for (source, period), own in periods.items():
         sums = (f"{sum(row[name] for row in own):,}" for name in ("rows", "requests", "tokens"))
-        table.add_row(source, period, f"{len(own)}", *sums)
-    return table
+        table.append((source, period, f"{len(own)}", *sums))
+    period = "month" if is_long else "day"
+    print_table(("source", period, ">days", ">rows", ">requests", ">tokens"), table)

@@ -1,26 +1,37 @@
 """`tokenshare registry …`: the commands explain, check and diff, for a terminal and as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from orchestration.errors import RegistryFindingsError, TokenshareError
 from orchestration.registry import View
 from orchestration.settings import PRIMARY_SOURCE
-from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_json, settings_of
+from orchestration.terminal import (
+    NO_BREAK,
+    AsJson,
+    DataDir,
+    epilog,
+    print_json,
+    print_notices,
+    print_table,
+    print_text,
+    settings_of,
+)
 
 registry_app = typer.Typer(
     no_args_is_help=True,
     help="Whose model is it? What the registry states, what it lacks, and what a change moves.",
-    epilog="Examples: tokenshare registry check · tokenshare registry explain "
-    "deepseek/deepseek-v4-pro-20260423 · tokenshare registry diff latest working" + EXIT_CODES,
+    epilog=epilog(
+        "tokenshare registry check",
+        "tokenshare registry explain deepseek/deepseek-v4-pro-20260423",
+        "tokenshare registry diff latest working",
+    ),
 )
 
 WhichRegistry = Annotated[
@@ -30,27 +41,10 @@ WhichRegistry = Annotated[
         help="working (the seeds of this checkout), latest, a vintage, or a folder of seeds.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON to stdout.")]
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def _print_notices(notices: Iterable[str]) -> None:
-    for notice in notices:
-        console.print("[yellow]note[/]", Text(notice))
-
-
-def _table(title: str, *columns: str) -> Table:
-    """An empty table; a column whose name starts with > is aligned right."""
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
-        )
-    return table
 
 
 def _text(value: object) -> str:
@@ -70,9 +64,11 @@ def _period(first: object, until: object) -> str:
 
 
 @registry_app.command(
-    epilog="Examples: tokenshare registry explain minimax/minimax-m3-20260531 · "
-    "tokenshare registry explain '~Deepseek/DeepSeek-V4-Pro-20260423:free' · "
-    "tokenshare registry explain openrouter/hunter-alpha --json" + EXIT_CODES
+    epilog=epilog(
+        "tokenshare registry explain minimax/minimax-m3-20260531",
+        "tokenshare registry explain '~Deepseek/DeepSeek-V4-Pro-20260423:free'",
+        "tokenshare registry explain openrouter/hunter-alpha --json",
+    )
 )
 def explain(
     slug: Annotated[
@@ -96,45 +92,50 @@ def explain(
 
     settings = settings_of(data_dir)
     answer = ask(slug, settings, _today(), find_version(registry, settings))
+    print_notices(answer["notices"])
     if as_json:
         print_json(answer)
         return
-    _print_notices(answer["notices"])
     _show_now(answer)
     _show_periods(answer)
     _show_evidence(answer)
     _show_prices(answer["prices"])
     _show_opinions(answer["second_opinions"])
     where = f"vintage {answer['vintage']}" if answer["vintage"] else "no vintage"
-    output.print(f"\nregistry: {answer['registry']} · usage and prices: {where}", style="dim")
+    print_text(f"\nregistry: {answer['registry']} · usage and prices: {where}", style="dim")
 
 
 def _show_now(answer: dict[str, Any]) -> None:
     now = answer["today"]
-    table = _table(f"{answer['slug']}, as known now", "what", "answer", "from")
     reason = next((r["reason"] for r in answer["rows"]["unattributed_authors"]), None)
     said = now["identification"] + (f" ({reason})" if reason else "")
-    table.add_row("class", said, _decided_by(answer))
-    table.add_row("lab", f"{now['lab_name']} ({now['lab_id']})" if now["lab_id"] else "", "")
-    table.add_row("origin by author_hq", now["headquarters"] or "unidentified", "headquarters")
     base = f"base by {now['base_lab_id']}" if now["base_lab_id"] else "no base lab in the registry"
-    table.add_row("origin by base_lineage", now["base_headquarters"] or "unidentified", base)
-    # No published table tells it by slug: usage_daily sums over providers.
-    table.add_row("origin by serving_hq", "not known", "usage_daily does not say who served a slug")
-    table.add_row("license", now["license"], _license_name(answer))
-    for row in answer["stealth"]:
-        table.add_row(
+    rows = [
+        ("class", said, _decided_by(answer)),
+        ("lab", f"{now['lab_name']} ({now['lab_id']})" if now["lab_id"] else "", ""),
+        ("origin by author_hq", now["headquarters"] or "unidentified", "headquarters"),
+        ("origin by base_lineage", now["base_headquarters"] or "unidentified", base),
+        # No published table tells it by slug: usage_daily sums over providers.
+        ("origin by serving_hq", "not known", "usage_daily does not say who served a slug"),
+        ("license", now["license"], _license_name(answer)),
+    ]
+    rows += [
+        (
             "stealth", f"{row['base_slug']} = {row['revealed_as']}",
             f"revealed {_text(row['revealed_on'])}, known from {row['known_from'] or 'always'}",
-        )  # fmt: skip
-    for usage in answer["usage"]:
-        table.add_row(
+        )
+        for row in answer["stealth"]
+    ]  # fmt: skip
+    rows += [
+        (
             "use", f"{usage['tokens']:,} tokens",
             f"{usage['first_day']} to {usage['last_day']}, {usage['days']} days; "
             f"{_percent(usage['share_of_window'])} of {usage['source']}, "
             f"{_percent(usage['best_month_share'])} of {usage['best_month']:%Y-%m}",
-        )  # fmt: skip
-    output.print(table)
+        )
+        for usage in answer["usage"]
+    ]  # fmt: skip
+    print_table(("what", "answer", "from"), rows, f"{answer['slug']}, as known now")
 
 
 def _decided_by(answer: dict[str, Any]) -> str:
@@ -166,26 +167,27 @@ def _show_periods(answer: dict[str, Any]) -> None:
         views = {"then and now": by_view["now"]}
     else:
         views = {"then": by_view["then"], "now": by_view["now"]}
-    table = _table(
-        "\nOver time (days of use, borders of rows, today)",
-        "as known", "days", "class", "lab", "author_hq", "base_lineage", "license",
-    )  # fmt: skip
-    for view, periods in views.items():
-        for p in periods:
-            table.add_row(
+    print_table(
+        ("as known", "days", "class", "lab", "author_hq", "base_lineage", "license"),
+        [
+            (
                 view, f"{p['first_day']} to {p['last_day']}", p["identification"],
                 _text(p["lab_id"]), p["headquarters"] or "–", p["base_headquarters"] or "–",
                 p["license"],
-            )  # fmt: skip
-    output.print(table)
+            )
+            for view, periods in views.items()
+            for p in periods
+        ],
+        "\nOver time (days of use, borders of rows, today)",
+    )  # fmt: skip
 
 
 def _show_evidence(answer: dict[str, Any]) -> None:
-    """Print blocks instead of a table: a URL that is wrapped cannot be opened."""
+    """Print blocks instead of a table: the notes are long."""
     found = [(name, row) for name, listed in answer["rows"].items() for row in listed]
     if not found:
         return
-    output.print("\nRows of the registry", style="bold")
+    print_text("\nRows of the registry", style="bold")
     for name, row in found:
         facts = [
             _row_facts(name, row),
@@ -194,13 +196,11 @@ def _show_evidence(answer: dict[str, Any]) -> None:
             f"checked {row['checked_on']}",
             f"confidence {row['confidence']}" if row.get("confidence") else None,
         ]
-        output.print(Padding(Text(f"{name}: " + " · ".join(f for f in facts if f)), (0, 0, 0, 2)))
-        if row.get("evidence_url"):
-            output.print(Text("      " + row["evidence_url"], style="dim"), soft_wrap=True)
-        if row.get("states"):
-            output.print(Padding(Text("says: " + row["states"], style="dim"), (0, 0, 0, 6)))
-        if row.get("note"):
-            output.print(Padding(Text(row["note"], style="dim"), (0, 0, 0, 6)))
+        print_text(f"{name}: " + " · ".join(f for f in facts if f), indent=2)
+        said = f"says: {row['states']}" if row.get("states") else None
+        for text in (row.get("evidence_url"), said, row.get("note")):
+            if text:
+                print_text(text, indent=6, style="dim")
 
 
 def _row_facts(table: str, row: dict[str, Any]) -> str:
@@ -225,43 +225,53 @@ _PRICES_SHOWN = 12
 def _show_prices(prices: list[dict[str, Any]]) -> None:
     if not prices:
         return
-    table = _table(
+    print_table(
+        ("variant", "valid", ">prompt", ">completion", ">cache read", ">cache write", "source"),
+        [
+            (
+                row["model_permaslug"].partition(":")[2] or "standard",
+                _period(row["valid_from"], row["valid_to"]),
+                *(
+                    _usd(row[kind])
+                    for kind in ("prompt", "completion", "input_cache_read", "input_cache_write")
+                ),
+                row["price_source"],
+            )
+            for row in prices[-_PRICES_SHOWN:]
+        ],
         "\nList price, US dollars per million tokens",
-        "variant", "valid", ">prompt", ">completion", ">cache read", ">cache write", "source",
-    )  # fmt: skip
-    for row in prices[-_PRICES_SHOWN:]:
-        _, _, variant = row["model_permaslug"].partition(":")
-        table.add_row(
-            variant or "standard", _period(row["valid_from"], row["valid_to"]),
-            _usd(row["prompt"]), _usd(row["completion"]),
-            _usd(row["input_cache_read"]), _usd(row["input_cache_write"]), row["price_source"],
-        )  # fmt: skip
-    output.print(table)
+    )
     if (left_out := len(prices) - _PRICES_SHOWN) > 0:
-        output.print(f"and {left_out} before these: --json", style="dim")
+        print_text(f"and {left_out} before these: --json", style="dim")
 
 
 def _show_opinions(compared: list[dict[str, Any]], title: str = "\nSecond opinions") -> None:
     if not compared:
         return
-    table = _table(title, "about", "field", "they say", "registry", "who, when seen", "verdict")
+    rows = []
     for o in compared:
         verdict = o["verdict"] + (f", judged: {o['judgement']}" if o["judgement"] else "")
-        table.add_row(
-            o["subject"], o["field"], o["value"], o["registry_says"] or "–",
-            f"{o['opinion_source']} {o['seen_on']}",
-            Text(verdict, style="yellow" if verdict == "contradicts" else ""),
+        rows.append(
+            (
+                o["subject"], o["field"], o["value"], o["registry_says"] or "–",
+                f"{o['opinion_source']} {o['seen_on']}",
+                Text(verdict, style="yellow" if verdict == "contradicts" else ""),
+            )
         )  # fmt: skip
-    output.print(table)
+    columns = ("about", "field", "they say", "registry", "who, when seen", "verdict")
+    print_table(columns, rows, title)
 
 
 @registry_app.command(
-    epilog="Examples: tokenshare registry check · tokenshare registry check --strict "
-    "--max-age-days 90 · tokenshare registry check --json | jq '.unmapped[:5]'\n\n"
-    "--strict exits 9 if a slug whose author is in no seed has more than 0.1 % of the tokens of a "
-    "month, if a contradiction is not judged in configuration/registry_judgements.yml, or if a row "
-    "is stale. A bad row, and a judgement that no longer quotes what both sides state, always "
-    "exit 9." + EXIT_CODES
+    epilog=epilog(
+        "tokenshare registry check",
+        "tokenshare registry check --strict --max-age-days 90",
+        "tokenshare registry check --json | jq '.unmapped[:5]'",
+        note="--strict exits 9 if a slug whose author is in no seed has more than 0.1 % of the "
+        "tokens of a month, if a contradiction is not judged in "
+        "configuration/registry_judgements.yml, or if a row is stale. A bad row, and a "
+        "judgement that no longer quotes what both sides state, always exit 9.",
+    )
 )
 def check(
     max_age_days: Annotated[
@@ -290,10 +300,10 @@ def check(
     settings = settings_of(data_dir)
     version = find_version(registry, settings)
     found = look(settings, _today(), max_age_days, source, version)
+    print_notices(found["notices"])
     if as_json:
         print_json(found)
     else:
-        _print_notices(found["notices"])
         _show_check(found, everything)
     if found["outdated_judgements"]:
         raise RegistryFindingsError(
@@ -306,10 +316,13 @@ def check(
 
 
 @registry_app.command(
-    epilog="Examples: tokenshare registry draft · tokenshare registry draft --json | jq .slugs\n\n"
-    "A draft is never used: it is in the data folder. To accept one, move its line to the seed, "
-    "open the address, and fill in license, states and confidence; `tokenshare registry check` "
-    "refuses it as it is." + EXIT_CODES
+    epilog=epilog(
+        "tokenshare registry draft",
+        "tokenshare registry draft --json | jq .slugs",
+        note="A draft is never used: it is in the data folder. To accept one, move its line to the "
+        "seed, open the address, and fill in license, states and confidence; `tokenshare registry "
+        "check` refuses it as it is.",
+    )
 )
 def draft(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Write a draft row for every slug that landed sources name and the registry lacks.
@@ -323,23 +336,25 @@ def draft(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json({**vars(drafts), "facts": [vars(fact) for fact in drafts.facts]})
         return
-    table = _table(f"Drafts: {len(drafts.slugs)}", "slug", "what is stated", "by")
-    table.columns[0].min_width = 36
-    for slug in drafts.slugs[:_ROWS_SHOWN]:
-        for fact in (f for f in drafts.facts if f.slug == slug):
-            table.add_row(
-                slug, Text(f"{fact.field}: {fact.value}"), f"{fact.source} {fact.seen_on}"
-            )
-    output.print(table)
+    rows = [
+        (slug, f"{fact.field}: {fact.value}", f"{fact.source} {fact.seen_on}")
+        for slug in drafts.slugs[:_ROWS_SHOWN]
+        for fact in drafts.facts
+        if fact.slug == slug
+    ]
+    title = f"Drafts: {len(drafts.slugs)}"
+    _print_listed(("slug", "what is stated", "by"), rows, title, everything=True)
     if (left_out := len(drafts.slugs) - _ROWS_SHOWN) > 0:
-        output.print(f"and {left_out} more", style="dim")
-    output.print(f"authors without a row: {', '.join(drafts.authors) or 'none'}")
-    output.print(Text(f"in {drafts.folder}: models.csv, authors.csv, labs.csv, facts.csv"))
+        print_text(f"and {left_out} more: --json", style="dim")
+    print_text(f"authors without a row: {', '.join(drafts.authors) or 'none'}")
+    print_text(f"in {drafts.folder}: models.csv, authors.csv, labs.csv, facts.csv")
 
 
 @registry_app.command(
-    epilog="Examples: tokenshare registry audit --sample 40 --seed 7 · tokenshare registry audit "
-    "--keep data/audits/seed-7.csv --name december-2026" + EXIT_CODES
+    epilog=epilog(
+        "tokenshare registry audit --sample 40 --seed 7",
+        "tokenshare registry audit --keep data/audits/seed-7.csv --name december",
+    )
 )
 def audit(
     sample: Annotated[int, typer.Option(min=1, help="How many rows to draw.")] = 40,
@@ -348,6 +363,7 @@ def audit(
         Path | None, typer.Option(help="A sample with all answers, to be kept and counted.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the audit whose answers are kept.")] = "",
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Draw rows of the registry by tokens for a reader to check, or keep the answers.
@@ -360,18 +376,25 @@ def audit(
 
     if keep is not None:
         counted = audits.keep(keep, name)
+        if as_json:
+            print_json(counted)
+            return
         said = ", ".join(f"{counted[answer]} {answer}" for answer in audits.ANSWERS)
-        output.print(Text(f"kept {counted['audit']}: {counted['sampled_rows']} rows, {said}"))
+        print_text(f"kept {counted['audit']}: {counted['sampled_rows']} rows, {said}")
         return
     settings = settings_of(data_dir)
     path = settings.data_dir / "audits" / f"seed-{seed}.csv"
     drawn = audits.draw(settings, _today(), sample, seed)
     audits.write_sample(path, drawn)
-    table = _table(f"Rows to check: {len(drawn)}", "seed", "row", "claims", ">tokens")
-    for row in drawn[:_ROWS_SHOWN]:
-        table.add_row(row["seed"], row["registry_row"], Text(row["claim"]), f"{row['tokens']:,}")
-    output.print(table)
-    output.print(Text(f"all with their evidence in {path}"))
+    if as_json:
+        print_json({"path": str(path), "rows": drawn})
+        return
+    rows = [
+        (row["seed"], row["registry_row"], row["claim"], f"{row['tokens']:,}")
+        for row in drawn[:_ROWS_SHOWN]
+    ]
+    print_table(("seed", "row", "claims", ">tokens"), rows, f"Rows to check: {len(drawn)}")
+    print_text(f"all with their evidence in {path}")
 
 
 _ROWS_SHOWN = 15
@@ -388,13 +411,15 @@ def _show_check(found: dict[str, Any], everything: bool) -> None:
         _show_slugs("Country of the base model unknown", found["base_lineage_unknown"], everything)
     stale = found["stale"]
     title = f"Rows whose evidence is older than {found['max_age_days']} days: {len(stale)}"
-    table = _table("\n" + title, "seed", "row", "valid from", "checked", ">days ago")
-    for row in _shown(stale, everything):
-        table.add_row(
+    rows = [
+        (
             row["registry_table"], row["name"], _text(row["valid_from"]),
             _text(row["checked_on"]), _text(row["age_days"]),
-        )  # fmt: skip
-    _print_listed(table, title, stale, everything)
+        )
+        for row in stale
+    ]  # fmt: skip
+    columns = ("seed", "row", "valid from", "checked", ">days ago")
+    _print_listed(columns, rows, title, everything)
     judged = [o for o in found["contradictions"] if o["judgement"]]
     new = (
         found["contradictions"]
@@ -404,63 +429,64 @@ def _show_check(found: dict[str, Any], everything: bool) -> None:
     title = f"Contradictions with second opinions: {len(found['contradictions'])}"
     _show_opinions(new, f"\n{title}, {len(judged)} of them judged")
     if not new:
-        output.print(f"\n{title}, {len(judged)} of them judged", style="bold")
+        print_text(f"\n{title}, {len(judged)} of them judged", style="bold")
     counts = found["opinions"]
-    output.print(
+    print_text(
         f"{counts['agrees']} opinions agree; on {counts['silent']} the registry states nothing "
         "(--json lists them)", style="dim",
     )  # fmt: skip
     where = f"{found['source']} of vintage {found['vintage']}" if found["vintage"] else "none"
-    output.print(f"\nregistry: {found['registry']} · usage: {where}", style="dim")
+    print_text(f"\nregistry: {found['registry']} · usage: {where}", style="dim")
 
 
 def _show_slugs(title: str, slugs: list[dict[str, Any]], everything: bool) -> None:
     share = sum(slug["share_of_window"] for slug in slugs)
     title = f"{title}: {len(slugs)}, together {share:.2%} of all tokens"
-    table = _table(
-        "\n" + title, "slug", "class", ">of all", ">best day", ">best month", ">last day"
-    )
-    # Slugs are up to 47 characters long, reasons up to 21: these two wrap, numbers do not.
-    table.columns[0].min_width, table.columns[1].max_width = 36, 12
-    for column in table.columns[2:]:
-        column.no_wrap = True
-    for slug in _shown(slugs, everything):
-        table.add_row(
+    rows = [
+        (
             slug["base_slug"], slug["left_unmapped_because"] or slug["identification"],
             _percent(slug["share_of_window"]), _percent(slug["best_day_share"]),
-            f"{_percent(slug['best_month_share'])} {slug['best_month']:%Y-%m}",
+            _percent(slug["best_month_share"]), f"{slug['best_month']:%Y-%m}",
             _text(slug["last_day"]),
-        )  # fmt: skip
-    _print_listed(table, title, slugs, everything)
+        )
+        for slug in slugs
+    ]  # fmt: skip
+    columns = ("slug", "class", ">of all", ">best day", ">best month", "month", "last day")
+    _print_listed(columns, rows, title, everything)
 
 
-def _shown(listed: list[dict[str, Any]], everything: bool) -> list[dict[str, Any]]:
-    return listed if everything else listed[:_ROWS_SHOWN]
-
-
-def _print_listed(table: Table, title: str, listed: list[dict[str, Any]], everything: bool) -> None:
-    if not listed:
-        output.print(f"\n{title}", style="bold")
+def _print_listed(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str,
+    everything: bool = False,
+) -> None:
+    """Print the first rows of a table, or all; without rows only its title."""
+    if not rows:
+        print_text(f"\n{title}", style="bold")
         return
-    output.print(table)
-    if left_out := len(listed) - len(_shown(listed, everything)):
-        output.print(f"and {left_out} more: --all", style="dim")
+    shown = rows if everything else rows[:_ROWS_SHOWN]
+    print_table(columns, shown, f"\n{title}")
+    if left_out := len(rows) - len(shown):
+        print_text(f"and {left_out} more: --all", style="dim")
 
 
 @registry_app.command(
-    epilog="Examples: tokenshare registry diff latest working · tokenshare registry diff "
-    "20261124T120000Z-1a2b3c4d latest · tokenshare registry diff old/dbt_project/seeds working "
-    "--view then --json" + EXIT_CODES
+    epilog=epilog(
+        "tokenshare registry diff",
+        "tokenshare registry diff 20261124T12 latest",
+        "tokenshare registry diff old/dbt_project/seeds working --view then --json",
+    )
 )
 def diff(
     a: Annotated[
         str,
         typer.Argument(
-            help="A vintage (id or folder), a folder of seeds, latest, or working: the seeds of "
-            "this checkout."
+            help="A vintage (its id, the start of its id, its folder, or `latest`), a folder of "
+            "seeds, or `working`: the seeds of this checkout."
         ),
-    ],
-    b: Annotated[str, typer.Argument(help="The version to compare it with.")],
+    ] = "latest",
+    b: Annotated[str, typer.Argument(help="The version to compare it with.")] = "working",
     view: Annotated[
         View,
         typer.Option(
@@ -483,15 +509,15 @@ def diff(
     from orchestration.diff.registry import diff as compare
 
     found = compare(a, b, settings_of(data_dir), _today(), view, source)
+    print_notices(found["notices"])
     if as_json:
         print_json(found)
         return
-    _print_notices(found["notices"])
     _show_row_changes(found, everything)
     if found["vintage"]:
         _show_moves(found, everything)
     where = f"{found['source']} of vintage {found['vintage']}" if found["vintage"] else "none"
-    output.print(
+    print_text(
         f"\nA: {found['a']['version']} · B: {found['b']['version']} · as known "
         f"{found['view']} · usage: {where}",
         style="dim",
@@ -505,16 +531,17 @@ def _show_row_changes(found: dict[str, Any], everything: bool) -> None:
     changes = found["rows"]
     counts = ", ".join(f"{sum(c['change'] == what for c in changes)} {what}" for what in _SIGNS)
     title = f"Rows from A to B: {counts}"
-    table = _table("\n" + title, "", "seed", "row", "what")
-    table.columns[2].min_width = 30
-    for change in _shown(sorted(changes, key=_is_minor_change), everything):
+    rows = []
+    for change in sorted(changes, key=_is_minor_change):
         since = f" from {change['valid_from']}" if change["valid_from"] else ""
         known = f", known from {change['known_from']}" if change["known_from"] else ""
-        table.add_row(
-            _SIGNS[change["change"]], change["table"], f"{change['name']}{since}{known}",
-            _what_changed(change),
+        rows.append(
+            (
+                _SIGNS[change["change"]], change["table"], f"{change['name']}{since}{known}",
+                _what_changed(change),
+            )
         )  # fmt: skip
-    _print_listed(table, title, changes, everything)
+    _print_listed(("", "seed", "row", "what"), rows, title, everything)
 
 
 # Columns with the evidence of a row; they are shown only if nothing else differs.
@@ -546,22 +573,33 @@ def _show_moves(found: dict[str, Any], everything: bool) -> None:
     shares = found["shares"]
     title = "Share points moved over the whole window"
     if not shares:
-        output.print(f"\n{title}: none", style="bold")
+        print_text(f"\n{title}: none", style="bold")
         return
-    table = _table("\n" + title, "cut", "value", ">A", ">B", ">points", "months most affected")
-    for row in shares:
-        table.add_row(
-            row["cut"], row["value"], _percent(row["old_share"]), _percent(row["new_share"]),
-            f"{row['points']:+.3f}",
-            ", ".join(f"{m['month']:%Y-%m} {m['points']:+.2f}" for m in row["months"]),
-        )  # fmt: skip
-    output.print(table)
+    print_table(
+        ("cut", "value", ">A", ">B", ">points", "months most affected"),
+        [
+            (
+                row["cut"], row["value"], _percent(row["old_share"]), _percent(row["new_share"]),
+                f"{row['points']:+.3f}",
+                ", ".join(
+                    f"{m['month']:%Y-%m}{NO_BREAK}{m['points']:+.2f}" for m in row["months"]
+                ),
+            )
+            for row in shares
+        ],
+        f"\n{title}",
+    )  # fmt: skip
     slugs = found["slugs"]
-    title = f"Slugs that moved: {len({s['base_slug'] for s in slugs})}"
-    table = _table("\n" + title, "cut", "slug", "from", "to", ">points", "days")
-    for slug in _shown(slugs, everything):
-        table.add_row(
+    rows = [
+        (
             slug["cut"], slug["base_slug"], slug["old_value"], slug["new_value"],
             f"{slug['points']:.3f}", f"{slug['first_day']} to {slug['last_day']}",
-        )  # fmt: skip
-    _print_listed(table, title, slugs, everything)
+        )
+        for slug in slugs
+    ]  # fmt: skip
+    _print_listed(
+        ("cut", "slug", "from", "to", ">points", "days"),
+        rows,
+        f"Slugs that moved: {len({s['base_slug'] for s in slugs})}",
+        everything,
+    )

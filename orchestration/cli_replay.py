@@ -16,17 +16,14 @@ from orchestration.errors import (
     with_notes,
 )
 from orchestration.files import format_time
-from orchestration.terminal import EXIT_CODES, DataDir, console, output, settings_of
+from orchestration.terminal import DataDir, console, epilog, output, print_notices, settings_of
 
 if TYPE_CHECKING:
     from datetime import date
 
     from orchestration.replay import Night
 
-EPILOG = (
-    "Example: tokenshare replay ../shared/data/openrouter/rankings-daily/pulls "
-    "--data-dir /tmp/nights" + EXIT_CODES
-)
+EPILOG = epilog("tokenshare replay pulls --data-dir /tmp/nights")
 # If several nights failed, the exit code is that of the first of these.
 _WORST_FIRST: tuple[type[TokenshareError], ...] = (
     GateRefusedError,
@@ -68,8 +65,7 @@ def _print_night(number: int, night: "Night") -> None:
         f"{night.seconds:.1f} s",
         soft_wrap=True,
     )
-    for notice in [*night.notices, *night.withheld]:
-        console.print("[yellow]note[/]", Text(notice))
+    print_notices([*night.notices, *night.withheld])
     if night.failure is not None:
         console.print("[red]failed[/]", Text(with_notes(night.failure)))
 

@@ -1,11 +1,10 @@
 """`tokenshare status`: is everything well? For people, for scripts and for monitoring."""
 
 import shutil
-import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -13,12 +12,19 @@ from orchestration import __version__
 from orchestration.errors import VerificationError, safe_text
 from orchestration.files import format_time
 from orchestration.settings import Settings
-from orchestration.terminal import EXIT_CODES, DataDir, output, print_json, settings_of
+from orchestration.terminal import (
+    AsJson,
+    DataDir,
+    epilog,
+    print_json,
+    print_labeled,
+    settings_of,
+)
 
 DAMAGED, WITHHELD, STALE, LAST_RUN_FAILED = 6, 10, 12, 13
 # If there are several problems, the first of these is the exit code.
 _WORST_FIRST = (DAMAGED, LAST_RUN_FAILED, STALE, WITHHELD)
-_WIDTH, _INDENT = 80, 14
+_LABEL_WIDTH = 12
 _FOLDERS = (
     "landing",
     "refused",
@@ -226,10 +232,7 @@ def _lines(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def status(
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON document; docs/operations.md describes it."),
-    ] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show whether all is well: the newest day and the newest vintage, what is stale or withheld,
@@ -245,14 +248,11 @@ def status(
         print_json(found)
     else:
         for label, text in _lines(found):
-            for n, line in enumerate(textwrap.wrap(text, _WIDTH - _INDENT) or [""]):
-                output.print(f"{'' if n else label:<{_INDENT}}{line}", soft_wrap=True)
+            print_labeled(label, text, _LABEL_WIDTH)
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command(epilog="Examples: tokenshare status · tokenshare status --json" + EXIT_CODES)(
-        status
-    )
+    app.command(epilog=epilog("tokenshare status", "tokenshare status --json"))(status)

@@ -1,15 +1,22 @@
 """`tokenshare vintages …`: what is published and kept, and going back to an earlier vintage."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from orchestration.errors import VerificationError, safe_text
-from orchestration.terminal import EXIT_CODES, DataDir, console, output, print_json, settings_of
+from orchestration.terminal import (
+    AsJson,
+    DataDir,
+    epilog,
+    output,
+    print_json,
+    print_notices,
+    print_table,
+    print_text,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from orchestration.diff.usage import Difference
@@ -20,22 +27,20 @@ vintages_app = typer.Typer(
     no_args_is_help=True,
     help="What is published: list and compare vintages, keep them or let them go, and go back to "
     "an earlier one. A vintage is named by its id or the start of its id.",
-    epilog="Examples: tokenshare vintages list · tokenshare vintages pin 20261128T02 --reason "
-    "'quoted in an article' · tokenshare vintages rollback 20261127 --reason 'wrong prices'"
-    + EXIT_CODES,
+    epilog=epilog(
+        "tokenshare vintages list",
+        "tokenshare vintages pin 20261128T02 --reason 'quoted in an article'",
+        "tokenshare vintages rollback 20261127 --reason 'wrong prices'",
+    ),
 )
 
-Name = Annotated[str, typer.Argument(help="The id of a vintage, the start of its id, or `latest`.")]
+Name = Annotated[
+    str, typer.Argument(help="A vintage: its id, the start of its id, its folder, or `latest`.")
+]
 Reason = Annotated[
     str, typer.Option("--reason", help="Why; published/history.jsonl keeps it, with the time.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _MB = 10**6
-
-
-def _print_notices(notices: Iterable[str]) -> None:
-    for notice in notices:
-        console.print("[yellow]note[/]", Text(notice))
 
 
 def _described(kept: "Kept", settings: "Settings") -> dict[str, Any]:
@@ -68,7 +73,7 @@ def _described(kept: "Kept", settings: "Settings") -> dict[str, Any]:
 
 @vintages_app.command(
     "list",
-    epilog="Examples: tokenshare vintages list · tokenshare vintages list --json" + EXIT_CODES,
+    epilog=epilog("tokenshare vintages list", "tokenshare vintages list --json"),
 )
 def list_vintages(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the vintages, newest first: the newest day of the rankings, the leading origin of the
@@ -84,35 +89,29 @@ def list_vintages(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json({"vintages": found})
         return
-    table = Table(box=None, pad_edge=False)
-    # Ids, days and numbers are never cut; the two texts share what is left of the line.
-    for column in ("vintage", "newest day", "leader"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("MB", justify="right", no_wrap=True)
-    for column in ("made for", "kept for"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for one in found:
         first = one.get("leader") or {}
         share = f"{first['origin']} {first['share']:.1%}" if first.get("share") else ""
-        table.add_row(
-            one["vintage_id"],
-            one.get("newest_days", {}).get(PRIMARY_SOURCE, ""),
-            safe_text(share),
-            f"{one['bytes'] / _MB:.1f}",
-            Text(safe_text(one.get("made_for", "damaged: see --json"))),
-            Text("; ".join(one["kept"]) or "– (the next prune deletes it)"),
+        rows.append(
+            (
+                one["vintage_id"],
+                one.get("newest_days", {}).get(PRIMARY_SOURCE, ""),
+                safe_text(share),
+                f"{one['bytes'] / _MB:.1f}",
+                safe_text(one.get("made_for", "damaged: see --json")),
+                "; ".join(one["kept"]) or "– (the next prune deletes it)",
+            )
         )
-    output.print(table)
+    print_table(("vintage", "newest day", "leader", ">MB", "made for", "kept for"), rows)
     total = sum(one["bytes"] for one in found)
     output.print(f"{len(found)} vintage(s), {total / _MB:,.1f} MB")
 
 
-@vintages_app.command(
-    epilog="Example: tokenshare vintages diff 20261127 latest --limit 5" + EXIT_CODES
-)
+@vintages_app.command(epilog=epilog("tokenshare vintages diff 20261127 latest --limit 5"))
 def diff(
     before: Name,
-    after: Name,
+    after: Name = "latest",
     limit: Annotated[int, typer.Option(min=0, help="Rows to show; --json prints all.")] = 20,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -127,8 +126,7 @@ def diff(
 
 
 @vintages_app.command(
-    epilog="Example: tokenshare vintages pin 20261128T024500Z --reason 'quoted in an article'"
-    + EXIT_CODES
+    epilog=epilog("tokenshare vintages pin 20261128T02 --reason 'quoted in an article'")
 )
 def pin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     """Keep a vintage for ever, for example because somebody quotes it."""
@@ -138,8 +136,7 @@ def pin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
 
 
 @vintages_app.command(
-    epilog="Example: tokenshare vintages unpin 20261128T024500Z --reason 'the article is gone'"
-    + EXIT_CODES
+    epilog=epilog("tokenshare vintages unpin 20261128T02 --reason 'the article is gone'")
 )
 def unpin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     """Take a pin away. The vintage then lives as long as any other of its age."""
@@ -149,13 +146,12 @@ def unpin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     output.print(f"unpinned {pipeline.pin_vintage(name, reason, settings, pinned=False)}")
 
 
-@vintages_app.command(
-    epilog="Examples: tokenshare vintages prune · tokenshare vintages prune --yes" + EXIT_CODES
-)
+@vintages_app.command(epilog=epilog("tokenshare vintages prune", "tokenshare vintages prune --yes"))
 def prune(
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete them; without it, they are only listed.")
     ] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Delete old vintages. Kept are the latest one and what is newer, pinned ones, all younger than
@@ -168,7 +164,10 @@ def prune(
     from orchestration import pipeline
 
     pruned, notices = pipeline.prune_vintages(settings_of(data_dir), dry_run=not yes)
-    _print_notices([*notices, *pruned.notices])
+    print_notices([*notices, *pruned.notices])
+    if as_json:
+        print_json({"deleted": yes, "vintages": list(pruned.vintage_ids), "bytes": pruned.bytes})
+        return
     for vintage_id in pruned.vintage_ids:
         output.print(f"{'deleted' if yes else 'would delete'} {vintage_id}")
     what = "deleted" if yes else "to delete; --yes deletes them"
@@ -176,8 +175,7 @@ def prune(
 
 
 @vintages_app.command(
-    epilog="Example: tokenshare vintages rollback 20261127 --reason 'prices of 11-28 were wrong'"
-    + EXIT_CODES
+    epilog=epilog("tokenshare vintages rollback 20261127 --reason 'prices were wrong'")
 )
 def rollback(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     """Make latest.json name another vintage, which is verified first.
@@ -189,7 +187,7 @@ def rollback(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     from orchestration import pipeline
 
     vintage_id, before, notices = pipeline.roll_back_to(name, reason, settings_of(data_dir))
-    _print_notices(notices)
+    print_notices(notices)
     output.print(f"latest.json names {vintage_id} now, before: {before or 'nothing readable'}")
 
 
@@ -198,59 +196,60 @@ def print_difference(found: "Difference", limit: int, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    output.print(
+    print_text(
         f"{found.before.kind} {found.before.name} (as of {found.before.as_of}) → "
         f"{found.after.name} (as of {found.after.as_of})\n"
         f"{found.days_compared} days in both, {found.first_day} to {found.last_day}; "
         f"{len(found.days_only_before)} only in the first, "
-        f"{len(found.days_only_after)} only in the second",
-        soft_wrap=True,
+        f"{len(found.days_only_after)} only in the second"
     )
     for side in (found.before, found.after):
         if side.withheld:
-            output.print(f"withheld from {side.name}: {', '.join(side.withheld)}", soft_wrap=True)
+            print_text(f"withheld from {side.name}: {', '.join(side.withheld)}")
     if not found.rows_changed:
         output.print("no row differs on these days")
         return
-    output.print(
+    print_text(
         f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "
-        f"{found.tokens_before:,} → {found.tokens_after:,}",
-        soft_wrap=True,
+        f"{found.tokens_before:,} → {found.tokens_after:,}\n"
     )
-    origins = Table(title="By origin, over all days that are in both")
-    for column in ("source", "origin"):
-        origins.add_column(column)
-    for column in ("tokens before", "after", "change", "share before", "after", "points"):
-        origins.add_column(column, justify="right")
-    for row in found.origins:
-        origins.add_row(
-            safe_text(row["source"]),
-            safe_text(row["origin"]),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
-            f"{100 * row['share_moved']:+.4f}",
-        )
-    output.print(origins)
-    shown = found.rows[:limit]
-    rows = Table(title=f"By day and model, {len(shown)} of {found.rows_changed}; points of the day")
-    for column in ("day", "model", "origin"):
-        rows.add_column(column)
-    for column in ("tokens before", "after", "change", "relative", "points"):
-        rows.add_column(column, justify="right")
-    for row in shown:
-        origin = row["origin_after"] or row["origin_before"]
-        if row["origin_before"] and row["origin_after"] and origin != row["origin_before"]:
-            origin = f"{row['origin_before']} → {origin}"
-        relative = row["relative_change"]
-        rows.add_row(
-            f"{row['usage_date']}",
-            Text(safe_text(row["model_permaslug"])),
-            safe_text(origin),
-            *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
-            f"{row['tokens_changed']:+,}",
-            "new" if relative is None else f"{relative:+.3%}",
-            f"{100 * (row['share_after'] - row['share_before']):+.4f}",
-        )
-    if shown:
-        output.print(rows)
+    print_table(
+        ("source", "origin", ">tokens before", ">after", ">change", ">share before", ">after",
+         ">points"),
+        [
+            (
+                safe_text(row["source"]),
+                safe_text(row["origin"]),
+                *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
+                f"{row['tokens_changed']:+,}",
+                *(f"{row[k]:.3%}" for k in ("share_before", "share_after")),
+                f"{100 * row['share_moved']:+.4f}",
+            )
+            for row in found.origins
+        ],
+        "By origin, over all days that are in both",
+    )  # fmt: skip
+    if shown := found.rows[:limit]:
+        print_table(
+            ("day", "model", "origin", ">tokens before", ">after", ">change", ">relative",
+             ">points"),
+            map(_row_cells, shown),
+            f"\nBy day and model, {len(shown)} of {found.rows_changed}; points of the day",
+        )  # fmt: skip
+
+
+def _row_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """What `print_difference` shows of a day and model."""
+    origin = row["origin_after"] or row["origin_before"]
+    if row["origin_before"] and row["origin_after"] and origin != row["origin_before"]:
+        origin = f"{row['origin_before']} → {origin}"
+    relative = row["relative_change"]
+    return (
+        f"{row['usage_date']}",
+        safe_text(row["model_permaslug"]),
+        safe_text(origin),
+        *(f"{row[k]:,}" for k in ("tokens_before", "tokens_after")),
+        f"{row['tokens_changed']:+,}",
+        "new" if relative is None else f"{relative:+.3%}",
+        f"{100 * (row['share_after'] - row['share_before']):+.4f}",
+    )

@@ -1,5 +1,5 @@
-"""What every command of the CLI shares: consoles, encoding, exit codes, the `--data-dir` option,
-and how failures and interrupts are reported.
+"""What every command of the CLI shares: consoles, tables, encoding, help, exit codes, the
+`--data-dir` option, and how failures and interrupts are reported.
 
 This is not in `cli.py` because sub-apps import it and `cli.py` may itself run as `__main__`.
 """
@@ -7,12 +7,13 @@ This is not in `cli.py` because sub-apps import it and `cli.py` may itself run a
 import io
 import locale
 import os
+import re
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,9 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from orchestration import run_log
@@ -28,14 +31,23 @@ from orchestration.errors import TokenshareError, as_user_error, safe_text, with
 from orchestration.files import format_time, to_json
 from orchestration.settings import Settings
 
-EXIT_CODES = """
-Exit codes: 0 done (also if there was nothing new) · 1 other failure · 2 wrong usage ·
-3 a dump was refused · 4 a landed dump has changed · 5 the gate refused · 6 verification failed ·
-7 another run holds the lock · 8 dbt failed · 9 the registry needs work (`registry check`) ·
-10 published, but a source is withheld · 11 the rankings could not be pulled ·
-12 stale (`status`) · 13 the last run failed (`status`) · 130 interrupted (Ctrl-C) ·
-143 terminated.
-"""
+EXIT_CODES = """Exit codes:
+  0    done, also if there was nothing new
+  1    another failure
+  2    wrong usage
+  3    a dump was refused
+  4    a landed dump has changed
+  5    the gate refused
+  6    verification failed: a vintage is not what was published
+  7    another run holds the lock
+  8    dbt failed
+  9    the registry needs work (`registry check`)
+  10   published, but a source is withheld
+  11   the rankings could not be pulled
+  12   stale (`status`)
+  13   the last run failed (`status`)
+  130  interrupted (Ctrl-C)
+  143  terminated (SIGTERM)"""
 
 # A message may quote a file; nobody reads longer lines.
 _LINE_LENGTH = 2000
@@ -43,6 +55,11 @@ _LINE_LENGTH = 2000
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 # No markup and no emoji: names come from files, and `:free` is a variant.
 output = Console(highlight=False, markup=False, emoji=False)
+# Nobody prints wider tables; in a pipe, a row is one line.
+_ANY_WIDTH = 100_000
+_GAP = "  "
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_SPACES = re.compile(rf"[^\S{NO_BREAK}]+")
 
 DataDir = Annotated[
     Path | None,
@@ -50,6 +67,17 @@ DataDir = Annotated[
         "--data-dir",
         help="Folder below which everything is written.",
         show_default="TOKENSHARE_DATA_DIR or data/",
+    ),
+]
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document; docs/operations.md has its keys.")
+]
+
+VintageName = Annotated[
+    str,
+    typer.Option(
+        "--vintage", help="A vintage: its id, the start of its id, its folder, or `latest`."
     ),
 ]
 
@@ -109,10 +137,150 @@ def use_utf8() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def set_piped_table_width() -> None:
-    """Make piped tables 120 columns wide: at 80, which rich assumes, every slug would wrap."""
-    if not sys.stdout.isatty():
-        os.environ.setdefault("COLUMNS", "120")
+def epilog(*examples: str, note: str = "") -> str:
+    """The end of a help page: one example per line, a note, and where the exit codes are."""
+    lines = "\n".join(f"  {escape(example)}" for example in examples)
+    parts = [f"Example{'s' if len(examples) > 1 else ''}:\n{lines}", note]
+    return "\n\n".join([*filter(None, parts), "Exit codes: `tokenshare --help`."])
+
+
+def use_whole_lines_in_pipes() -> None:
+    """Let a line be as long as its row if nobody's terminal is there to wrap it, and no COLUMNS
+    asks for a width."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        output.width = _ANY_WIDTH
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The words of a text in lines of at most `width` cells; a longer word has a line of its own
+    and is never cut. A no-break space joins words."""
+    lines: list[str] = []
+    for word in filter(None, _SPACES.split(text)):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines or [""]
+
+
+def print_text(text: str, indent: int = 0, style: str = "") -> None:
+    """Print each line of a text, wrapped between words."""
+    for paragraph in text.split("\n"):
+        for line in _wrapped(paragraph, output.width - indent):
+            output.print(Text(" " * indent + line if line else "", style), soft_wrap=True)
+
+
+def print_labeled(label: str, text: str, width: int) -> None:
+    """Print a label of `width` cells and a text beside it, wrapped between words."""
+    for line in _wrapped(text, output.width - width - len(_GAP)):
+        output.print(Text(f"{label:<{width}}", "bold").append(f"{_GAP}{line}", ""), soft_wrap=True)
+        label = ""
+
+
+def print_notices(notices: Iterable[str]) -> None:
+    """Print notices to stderr."""
+    for notice in notices:
+        console.print("[yellow]note[/]", Text(notice))
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    title: str = "",
+    caption: str = "",
+) -> None:
+    """Print rows under their columns, without lines around them, and cut no word.
+
+    A column whose name starts with > is aligned right. If the terminal is too narrow, cells wrap
+    between words, which NO_BREAK joins. If the longest words are still too wide, the widest columns
+    of text go to a line of their own above the others; if that does not help, each cell gets a
+    line. Styles of a cell are those of the whole cell.
+    """
+    is_right = [column.startswith(">") for column in columns]
+    header = [Text(column.removeprefix(">"), "bold") for column in columns]
+    cells = [
+        [Text(_SPACES.sub(" ", str(c)), c.style if isinstance(c, Text) else "") for c in row]
+        for row in rows
+    ]
+    if title:
+        print_text(title, style="bold")
+    for line in _layout(header, cells, is_right, output.width):
+        line.rstrip()
+        line.plain = line.plain.replace(NO_BREAK, " ")
+        output.print(line, soft_wrap=True)
+    if caption:
+        print_text(caption, style="dim")
+
+
+_Row = Sequence[Text]
+
+
+def _layout(
+    header: _Row, rows: Sequence[_Row], is_right: Sequence[bool], width: int
+) -> Iterator[Text]:
+    """The lines of a table; see `print_table`."""
+    numbers = list(range(len(header)))
+    above: list[int] = []
+
+    def head(row: _Row) -> Text:
+        return Text(_GAP).join([row[n] for n in above])
+
+    # Numbers with their bounds stay in one line; all else may wrap between words.
+    needs = {
+        n: max(
+            cell_len(part)
+            for row in (header, *rows)
+            for part in _wrapped(row[n].plain, width if is_right[n] and row is not header else 1)
+        )
+        for n in numbers
+    }
+    while True:
+        indent = _GAP if above else ""
+        room = width - len(indent) - len(_GAP) * (len(numbers) - 1)
+        if sum(needs[n] for n in numbers) <= room:
+            break
+        texts = [n for n in numbers if not is_right[n]] if len(numbers) > 1 else []
+        if texts:
+            widest = max(texts, key=lambda n: needs[n])
+            numbers.remove(widest)
+            above = sorted([*above, widest])
+        if not texts or max((head(row).cell_len for row in rows), default=0) > width:
+            yield from _listed(header, rows, width)
+            return
+    wanted = [max(cell_len(row[n].plain) for row in (header, *rows)) for n in numbers]
+    widths = _widths(wanted, [needs[n] for n in numbers], room)
+    for row in (header, *rows):
+        if above:
+            yield head(row)
+        parts = [_wrapped(row[n].plain, w) for n, w in zip(numbers, widths, strict=True)]
+        for at in range(max(map(len, parts))):
+            line = Text(indent)
+            for n, w, lines in zip(numbers, widths, parts, strict=True):
+                text = lines[at] if at < len(lines) else ""
+                space = " " * (w - cell_len(text))
+                line.append(space if is_right[n] else "").append(text, row[n].style)
+                line.append(("" if is_right[n] else space) + _GAP)
+            yield line
+
+
+def _widths(wanted: Sequence[int], needed: Sequence[int], room: int) -> list[int]:
+    """A width for each column: what it wants, or else as much as all others that want more."""
+    for limit in range(max(wanted), 0, -1):
+        widths = [min(w, max(n, limit)) for w, n in zip(wanted, needed, strict=True)]
+        if sum(widths) <= room:
+            return widths
+    return list(needed)
+
+
+def _listed(header: _Row, rows: Sequence[_Row], width: int) -> Iterator[Text]:
+    """A line for each cell, beginning with the name of its column."""
+    label = max(cell_len(name.plain) for name in header)
+    for row in rows:
+        for n, (name, cell) in enumerate(zip(header, row, strict=True)):
+            before = (Text("- ") if n == 0 else Text(_GAP)).append(f"{name.plain:<{label}}", "bold")
+            for line in _wrapped(cell.plain, width - label - 2 * len(_GAP)):
+                yield before.append(_GAP).append(line, cell.style)
+                before = Text(" " * (label + len(_GAP)))
 
 
 def print_landed(landed: object) -> None:
@@ -131,8 +299,7 @@ def print_landed(landed: object) -> None:
         + f"sha256 {record.sha256[:12]}…",
         soft_wrap=True,
     )
-    for notice in landed.notices:
-        console.print("[yellow]note[/]", Text(notice))
+    print_notices(landed.notices)
 
 
 def print_json(document: Any) -> None:

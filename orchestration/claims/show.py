@@ -7,26 +7,26 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from orchestration.claims import AskedBy, Verdict
 from orchestration.errors import TokenshareError, VerificationError, safe_text
 from orchestration.tables import open_files, rows
 
-# In the order in which they are listed.
-VERDICTS = {
-    "reproduced": "Reproduced",
-    "more_than_claimed": "More than claimed",
-    "reproduced_under_other_rules": "Only under other rules",
-    "not_reproduced": "Not reproduced",
-    "not_decidable": "Not decidable",
-    "not_measurable": "Not measurable",
+VERDICTS: dict[str, str] = {
+    Verdict.REPRODUCED: "Reproduced",
+    Verdict.MORE_THAN_CLAIMED: "More than claimed",
+    Verdict.REPRODUCED_UNDER_OTHER_RULES: "Only under other rules",
+    Verdict.NOT_REPRODUCED: "Not reproduced",
+    Verdict.NOT_DECIDABLE: "Not decidable",
+    Verdict.NOT_MEASURABLE: "Not measurable",
 }
 # Colors on the terminal.
-STYLES = {
-    "reproduced": "green",
-    "more_than_claimed": "green",
-    "reproduced_under_other_rules": "yellow",
-    "not_reproduced": "red",
-    "not_decidable": "yellow",
-    "not_measurable": "dim",
+STYLES: dict[str, str] = {
+    Verdict.REPRODUCED: "green",
+    Verdict.MORE_THAN_CLAIMED: "green",
+    Verdict.REPRODUCED_UNDER_OTHER_RULES: "yellow",
+    Verdict.NOT_REPRODUCED: "red",
+    Verdict.NOT_DECIDABLE: "yellow",
+    Verdict.NOT_MEASURABLE: "dim",
 }
 _TABLES = {
     "share": ("share_by_rule_set_weekly", "share_by_rule_set_monthly"),
@@ -83,6 +83,29 @@ def read(vintage: Path, claim_id: str | None = None) -> list[Claim]:
         known = ", ".join(claim["claim_id"] for claim in claims)
         raise TokenshareError(f"{claim_id!r} is not a claim; expected one of: {known}")
     return found
+
+
+def chosen(
+    claims: Sequence[Claim],
+    verdicts: Sequence[Verdict] = (),
+    asked_by: AskedBy | None = None,
+    by: str = "",
+    about: str = "",
+) -> list[Claim]:
+    """The claims that pass every filter that is given; `by` is a part of the publisher's name,
+    `about` of the id, the statement or the window, in upper or lower case."""
+
+    def has(claim: Claim, text: str, *fields: str) -> bool:
+        return any(text.casefold() in (claim[field] or "").casefold() for field in fields)
+
+    return [
+        claim
+        for claim in claims
+        if (not verdicts or claim["verdict"] in verdicts)
+        and asked_by in (None, claim["asked_by"])
+        and has(claim, by, "published_by")
+        and has(claim, about, "claim_id", "statement", "window")
+    ]
 
 
 def published(claim: Claim) -> str:

@@ -5,6 +5,7 @@ Nothing slow is imported, because every command that reads a vintage imports thi
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.errors import TokenshareError, VerificationError, safe_text
+from orchestration.errors import TokenshareError, VerificationError, quoted, safe_text
 from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
 from orchestration.settings import Settings
 
@@ -238,18 +239,37 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def find_vintage(name: str, settings: Settings) -> Path:
-    """The folder of a vintage. `name` is a path, a vintage id, the start of an id, or `latest`.
+    """The folder of a vintage. `name` is its folder, a folder `published/` whose latest vintage is
+    meant, its id, the start of its id, or `latest`.
 
-    Raises TokenshareError if no vintage or several vintages have this name.
+    Raises TokenshareError if a path leads to no vintage, or if no vintage or several vintages have
+    this name.
     """
-    if (Path(name).expanduser() / MANIFEST_NAME).exists():
-        return Path(name).expanduser()
-    if name == "latest" and (latest := read_latest(settings.published_dir)):
+    path = Path(name).expanduser()
+    # A folder with the name of a vintage is one, even if its manifest is lost: it is damaged.
+    if (path / MANIFEST_NAME).exists() or (vintage_time(path.name) and path.is_dir()):
+        return path
+    if latest := read_latest(settings.published_dir if name == "latest" else path):
         return latest[0]
+    if name == "latest":
+        raise nothing_published(settings)
+    if os.sep in name or path.exists():
+        is_there = "is not the folder of a vintage" if path.exists() else "does not exist"
+        raise TokenshareError(
+            f"{quoted(name, 1000)}: this path {is_there}; expected a folder with {MANIFEST_NAME} "
+            f"(a vintage) or {LATEST_NAME} (published/), or the id of a vintage"
+        )
     there_are = list(settings.vintages_dir.glob("*"))
     found = sorted(path for path in there_are if name and path.name.startswith(name))
     folder: Path = single_match(found, name, "vintage", (path.name for path in there_are))
     return folder
+
+
+def nothing_published(settings: Settings) -> TokenshareError:
+    """The error of a command that needs a vintage if there is none."""
+    return TokenshareError(
+        f"nothing is published yet in {settings.published_dir}; `tokenshare run` publishes"
+    )
 
 
 def single_match(found: list[Any], name: str, kind: str, there_are: Iterable[str]) -> Any:

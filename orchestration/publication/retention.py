@@ -132,14 +132,18 @@ def own_vintages(settings: Settings) -> list[Path]:
 
 
 def find_own_vintage(name: str, settings: Settings) -> Path:
-    """The folder in `vintages/` of a vintage id, the start of one, or `latest`.
+    """The folder in `vintages/` of a vintage id, the start of one, its path, or `latest`.
 
     Raises TokenshareError if no vintage or several vintages have this name.
     """
     if name == "latest" and (latest := read_latest(settings.published_dir)):
         return latest[0]
     there_are = own_vintages(settings)
-    found = [path for path in there_are if name and path.name.startswith(name)]
+    if os.sep in name:
+        asked = Path(name).expanduser().resolve()
+        found = [path for path in there_are if path.resolve() == asked]
+    else:
+        found = [path for path in there_are if name and path.name.startswith(name)]
     folder: Path = single_match(found, name, "vintage", (path.name for path in there_are))
     return folder
 

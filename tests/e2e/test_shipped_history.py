@@ -287,7 +287,7 @@ def test_show_says_of_each_share_how_it_is_read(shipped: Shipped) -> None:
         "select registry_view, period_start, origin, share from headline "
         "where figure like '%_share_latest_week'",
     ):
-        assert re.search(rf"{week} │ {origin} +│ {view} +│ +{share:.2%}", shown)
+        assert re.search(rf"^{week}  {origin} +{view} +{share:.2%} ", shown, re.MULTILINE)
     assert "as known now: by this vintage's registry" in " ".join(shown.split())
 
 

@@ -171,13 +171,15 @@ def test_shell_commands_do_what_stands_beside_them(
         if program == "export":
             setting = arguments[0].split("=")[0].removeprefix("TOKENSHARE_").lower()
             assert setting in Settings.model_fields, line
+        elif program == ".":
+            assert arguments == [".venv/bin/activate"]
         elif program == "make":
             # `make run` is the fixture `shipped`, `make test` is this suite: that they are there.
             subprocess.run(
                 ["make", "--dry-run", *arguments],
                 cwd=PROJECT_ROOT, check=True, capture_output=True,
             )  # fmt: skip
-        elif program == ".venv/bin/tokenshare" and arguments[0] == "land":
+        elif program == "tokenshare" and arguments[0] == "land":
             name = arguments[1]
             builders.write(tmp_path, name, DUMPS[name])
             if "manifest" in AS_OF[name]:
@@ -186,7 +188,7 @@ def test_shell_commands_do_what_stands_beside_them(
             result = CliRunner().invoke(app, arguments)
             assert result.exit_code == 0, result.output
             assert AS_OF[name] in words(result.output)
-        elif program == ".venv/bin/tokenshare":
+        elif program == "tokenshare":
             # A run costs half a minute and is the fixture `shipped`: that it takes these options.
             help_of(*arguments)
         elif program == "curl":

@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from orchestration import __version__
 from orchestration.cli import app, main
 from orchestration.pipeline import writer_lock
 from orchestration.publication.manifest import read_latest, seal_manifest, set_latest
@@ -60,14 +61,28 @@ def test_the_commands_are_the_documented_ones() -> None:
     ]  # fmt: skip
 
 
-def test_help_shows_an_example_and_the_exit_codes() -> None:
+def test_help_has_an_example_per_line_and_one_page_has_the_exit_codes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     for command in COMMANDS:
         result = CliRunner().invoke(app, [command, "--help"])
-        text = " ".join(result.output.split())
         assert result.exit_code == 0, command
-        assert f"tokenshare {command}" in text.split("Example", 1)[1]
-        codes = text.split("Exit codes: ", 1)[1]
-        assert all(f"{code} " in codes for code in range(14)), command
+        examples = result.output.split("Example", 1)[1].split("Exit codes: `tokenshare --help`.")
+        first = examples[0].splitlines()[1:]
+        shown = [line.strip() for line in first[: [*map(str.strip, first), ""].index("")]]
+        assert shown
+        assert all(line.startswith(f"tokenshare {command}") or line == "tokenshare --version"
+                   for line in shown), shown  # fmt: skip
+        assert "│" not in examples[1]
+    codes = CliRunner().invoke(app, ["--help"]).output.split("Exit codes:")[1]
+    listed = [line.split()[0] for line in codes.splitlines() if line.strip()]
+    assert listed == [*map(str, range(14)), "130", "143"]
+
+
+def test_the_version_is_an_option_too(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"tokenshare {__version__}\n"
 
 
 def test_help_says_the_defaults_that_are_not_values() -> None:
@@ -240,16 +255,31 @@ def test_markup_in_a_dump_or_its_name_is_said_as_it_is(
     assert capsys.readouterr().out.startswith(f"{name}: landed: ")
 
 
+@pytest.mark.parametrize("command", [["verify"], ["diff"], ["show", "--vintage"]])
 @pytest.mark.parametrize("name", ["nowhere", "[/nowhere]", "a_file", "empty"])
-def test_verify_of_what_is_no_vintage_exits_6(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+def test_a_path_to_no_vintage_is_not_a_changed_vintage(
+    name: str,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "a_file").write_text("x", encoding="utf-8")
     (tmp_path / "empty").mkdir()
-    assert call(monkeypatch, "verify", tmp_path / name) == 6
+    assert call(monkeypatch, *command, tmp_path / name) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(f"error {tmp_path / name}")
+    what = "does not exist" if "nowhere" in name else "is not the folder of a vintage"
+    assert said.err.startswith(f"error '{tmp_path / name}': this path {what}; expected a folder")
+
+
+def test_a_vintage_without_its_manifest_is_a_changed_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
+) -> None:
+    folder = tmp_path / "20261124T120000Z-1a2b3c4d"
+    folder.mkdir()
+    assert call(monkeypatch, "verify", folder) == 6
+    assert f"error {folder}/manifest.json: missing or not readable" in capsys.readouterr().err
 
 
 def test_a_second_run_while_the_lock_is_held_exits_7(
@@ -286,14 +316,15 @@ def test_verify_of_a_broken_published_folder_exits_6(
     assert "error " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["show", "claims"])
+@pytest.mark.parametrize("command", ["show", "claims", "verify"])
 def test_with_nothing_published_it_exits_1_with_advice(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path
 ) -> None:
     assert call(monkeypatch, command) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "error nothing is published yet; `tokenshare run` publishes\n"
+    folder = tmp_path / "data" / "published"
+    assert said.err == (f"error nothing is published yet in {folder}; `tokenshare run` publishes\n")
 
 
 @pytest.mark.parametrize(
@@ -302,7 +333,9 @@ def test_with_nothing_published_it_exits_1_with_advice(
         ["land"],
         ["land", "x.csv", "--as-of", "yesterday"],
         ["land", "x.csv", "--unknown"],
-        ["verify"],
+        ["claims", "--verdict", "true"],
+        ["claims", "--asked-by", "them"],
+        ["diff", "--dumps", "b5b4ca5f"],
         ["nonsense"],
     ],
     ids=" ".join,

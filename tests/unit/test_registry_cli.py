@@ -44,13 +44,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
-def test_help_shows_an_example_and_the_exit_codes() -> None:
+def test_help_shows_an_example_and_where_the_exit_codes_are() -> None:
     for command in COMMANDS:
         result = CliRunner().invoke(app, ["registry", command, "--help"])
         text = " ".join(result.output.split())
         assert result.exit_code == 0, command
         assert f"tokenshare registry {command}" in text.split("Example", 1)[1]
-        assert all(f"{code} " in text.split("Exit codes: ", 1)[1] for code in range(11)), command
+        assert "Exit codes: `tokenshare --help`." in text
 
 
 def test_explain_reads_well_at_a_hundred_columns(
@@ -202,7 +202,7 @@ def test_diff_shows_rows_points_and_months(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["explain"], ["diff", "working"], ["diff", "a", "b", "--view", "later"],
+    [["explain"], ["diff", "a", "b", "c"], ["diff", "a", "b", "--view", "later"],
      ["check", "--max-age-days", "-1"], ["check", "--max-age-days", "soon"]],
     ids=" ".join,
 )  # fmt: skip

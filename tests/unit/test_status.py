@@ -166,7 +166,7 @@ def test_a_failure_counts_until_a_later_run_goes_through(settings: Settings) -> 
 def test_it_fits_80_columns_for_people_and_is_json_for_programs(
     monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", "80")
     settings = Settings()
     refused = settings.candidates_dir / "20261128T024500000000-00000000"
     (refused / "gate").mkdir(parents=True)
