@@ -90,9 +90,10 @@ def _types(field: Field) -> tuple[str, str]:
 
 
 def _described(entries: Sequence[dict[str, Any]]) -> list[tuple[Table, dict[str, Any]]]:
-    """Each published table with the manifest's entry of its Parquet file."""
+    """Each table of a vintage with the manifest's entry of its Parquet file."""
     by_path = {entry["path"]: entry for entry in entries}
-    return [(t, by_path[f"tables/{t.name}.parquet"]) for t in tables("published").values()]
+    named = ((t, f"tables/{t.name}.parquet") for t in tables("published").values())
+    return [(t, by_path[path]) for t, path in named if path in by_path]
 
 
 def _newest(inputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -48,6 +48,11 @@ class Part:
         return self.latest["market_days_present"] is not None
 
     @property
+    def has_small_cells(self) -> bool:
+        """Whether small cells are suppressed; the manifest then says nothing of the dumps' rows."""
+        return any(i["rows_ingested"] is None for i in self.inputs)
+
+    @property
     def is_weekly(self) -> bool:
         return bool(self.latest["grain"] == "weekly")
 
