@@ -1,0 +1,102 @@
+"""The models on a real Apache Spark, beside DuckDB: the same dumps must give the same vintage.
+
+`make test-spark` runs this. What is not exact in both (doubles) is compared to 1e-9.
+"""
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration import pipeline
+from orchestration.contracts.odcs import tables
+from orchestration.demo.history import read_history
+from orchestration.demo.requests import Load, write_requests
+from orchestration.landing.store import land
+from orchestration.publication.verify import verify
+from orchestration.publication.vintage import Vintage
+from orchestration.settings import Settings
+from tests import builders
+from tests.conftest import later_dumps
+
+pytestmark = pytest.mark.spark
+
+DAYS = (date(2026, 8, 3), date(2026, 8, 4))
+PATIENCE_SECONDS = 120
+
+
+def landed(folder: Path) -> Settings:
+    """A small history with prices, apps and tasks, and the request logs of two days."""
+    settings = Settings(data_dir=folder / "data")
+    feed = builders.csv3(builders.feed(builders.days("2026-01-01", 42)))
+    land(builders.write(folder, "feed.csv", feed), settings, as_of=builders.AS_OF)
+    for name, content in later_dumps().items():
+        land(builders.write(folder, name, content), settings)
+    logs = write_requests(
+        folder / "logs", read_history(), Load(5_000), DAYS, "usage_events", ".parquet"
+    )
+    for log in logs:
+        land(log, settings)
+    return settings
+
+
+def run_on(settings: Settings, **engine: Any) -> Vintage:
+    return pipeline.run(settings.model_copy(update=engine)).vintage
+
+
+def differing(ours: pa.Table, theirs: pa.Table) -> list[str]:
+    """The cells that are not the same, of two tables in the order of their key."""
+    assert ours.schema.equals(theirs.schema)
+    if len(ours) != len(theirs):
+        return [f"{len(ours)} rows and {len(theirs)}"]
+    found = []
+    for name in ours.column_names:
+        for row, (a, b) in enumerate(
+            zip(ours.column(name).to_pylist(), theirs.column(name).to_pylist(), strict=True)
+        ):
+            same = (
+                math.isclose(a, b, rel_tol=1e-9)
+                if isinstance(a, float) and isinstance(b, float)
+                else a == b
+            )
+            if not same:
+                found.append(f"{name}, row {row}: {a!r} and {b!r}")
+    return found
+
+
+def all_differing(ours: Vintage, theirs: Vintage) -> dict[str, list[str]]:
+    read = {
+        name: [pq.read_table(v.path / "tables" / f"{name}.parquet") for v in (ours, theirs)]
+        for name in tables("published")
+    }
+    assert sum(len(pair[0]) for pair in read.values()) > 0
+    found = {name: differing(*pair) for name, pair in read.items()}
+    return {name: cells[:3] for name, cells in found.items() if cells}
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Vintage:
+    return run_on(landed(tmp_path_factory.mktemp("duckdb")))
+
+
+def test_spark_gives_the_same_vintage_as_duckdb(on_duckdb: Vintage, tmp_path: Path) -> None:
+    vintage = run_on(landed(tmp_path), engine="spark")
+    assert verify(vintage.path)
+    assert all_differing(on_duckdb, vintage) == {}
+
+
+def test_a_difference_is_found() -> None:
+    ours = pa.table({"share": [0.5, None], "tokens": [1, 2]})
+    theirs = pa.table({"share": [0.5 + 1e-8, None], "tokens": [1, 3]})
+    assert differing(ours, theirs) == ["share, row 0: 0.5 and 0.50000001", "tokens, row 1: 2 and 3"]
