@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # For Dagster, dbt and the linters, which do not ask for UTF-8 themselves, whatever the locale is.
 export PYTHONUTF8 = 1
-# What others read our vintages with, one folder each: older releases of DuckDB, and the libraries
-# of Data Package and Croissant with what the lock does not have.
+# What others read our vintages with, one folder each: older releases of DuckDB, matplotlib, and the
+# libraries of Data Package and Croissant with what the lock does not have.
 READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcard tests/readers/*.txt))
 # The mutation tool, beside what the tests need anyway: only `make mutants` installs it.
 MUTANTS := $(VENV)/mutants

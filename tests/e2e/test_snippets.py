@@ -103,6 +103,85 @@ def test_python_runs_beside_the_data(
     assert f"{name}: {len(names[name])} rows" == said  # type: ignore[arg-type]  # a frame
 
 
+# What a reader does next, in another process: matplotlib is in a folder of its own.
+PLOTTED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import matplotlib
+matplotlib.use("agg")
+names = {}
+exec(sys.argv[2], names)
+frame = names[sys.argv[3]]
+assert frame["period_start"].dt.year.between(2025, 2026).all()
+plain = frame.dropna(axis="columns")
+numbers = [c for c in plain if c.startswith(("tokens", "share", "spend_share", "list_spend_usd"))]
+months = frame.resample("MS", on="period_start")[numbers].sum()
+axes = frame.plot(x="period_start", y=numbers)
+for line, column in zip(axes.get_lines(), numbers, strict=True):
+    assert list(line.get_ydata()) == frame[column].tolist()
+print(len(months), *numbers)
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"), [b for b in blocks("python") if "duckdb" in b.values[1]]
+)
+def test_a_frame_has_dates_and_its_shares_and_money_plot(
+    language: str, text: str, said: str, shipped: Shipped, tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(shipped[0].data_dir)
+    folder = Path(sys.prefix) / "readers" / "matplotlib"
+    assert folder.is_dir(), f"{folder} is missing; `make readers` installs it"
+    run = subprocess.run(
+        [sys.executable, "-c", PLOTTED, folder, text, said.split(":")[0]],
+        capture_output=True, encoding="utf-8", check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    months, *numbers = run.stdout.split()
+    assert int(months) > 12
+    assert {"tokens", "share"} <= set(numbers) or {"spend_share", "list_spend_usd"} <= set(numbers)
+
+
+# What README.md says of the other ways to read a table.
+FRAMES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import matplotlib
+matplotlib.use("agg")
+import pandas as pd
+
+def works(what):
+    try:
+        what()
+    except Exception:
+        return False
+    return True
+
+for options in ({}, {"dtype_backend": "pyarrow"}):
+    frame = pd.read_parquet(sys.argv[2], **options)
+    print(
+        works(lambda: frame["period_start"].dt.year),
+        works(lambda: frame.plot(x="period_start", y="list_spend_usd")),
+        works(lambda: frame.plot(x="period_start", y="spend_share")),
+        works(lambda: frame.resample("MS", on="period_start")["spend_share"].sum()),
+        works(lambda: frame["list_spend_usd"] / 1000),
+    )
+"""
+
+
+def test_the_readme_says_which_frames_can_do_what(shipped: Shipped) -> None:
+    run = subprocess.run(
+        [
+            sys.executable, "-c", FRAMES, Path(sys.prefix) / "readers" / "matplotlib",
+            shipped[1].path / "tables" / "spend_by_origin_weekly.parquet",
+        ],
+        capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    plain, arrow = run.stdout.splitlines()
+    assert plain == "False False True False True"
+    assert arrow == "True True True False False"
+
+
 @pytest.mark.parametrize(("language", "text", "said"), blocks("console"))
 def test_a_transcript_is_what_the_command_prints(
     language: str, text: str, said: str, shipped: Shipped, monkeypatch: pytest.MonkeyPatch

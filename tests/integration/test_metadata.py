@@ -32,20 +32,25 @@ try:
     package = frictionless.Package(str(folder / "datapackage.json"))
 except frictionless.FrictionlessException as error:
     sys.exit("\\n".join(e.note for e in error.reasons or [error.error]))
+held = []
 for resource in package.resources:
     content = (folder / resource.path).read_bytes()
     if resource.hash != "sha256:" + hashlib.sha256(content).hexdigest():
         print(resource.name, "hash", resource.hash)
     table = pq.read_table(folder / resource.path)
-    data = [table.column_names, *zip(*(c.to_pylist() for c in table.columns))]
-    if table.num_rows:
-        report = frictionless.Resource(
-            data=[list(row) for row in data], schema=resource.schema
-        ).validate()
-        for error in [*report.errors, *report.tasks[0].errors][:3]:
-            print(resource.name, error.type, error.message)
+    rows = [list(row) for row in zip(*(c.to_pylist() for c in table.columns))]
+    if rows:
+        data = [table.column_names, *rows]
+        held.append(frictionless.Resource(name=resource.name, data=data, schema=resource.schema))
     elif table.column_names != resource.schema.field_names:
         print(resource.name, "columns", table.column_names)
+# Together, since a foreign key is looked up in another resource.
+report = frictionless.Package(resources=held).validate()
+for task in report.tasks:
+    for error in task.errors[:3]:
+        print(task.name, error.type, error.message)
+for error in report.errors[:3]:
+    print(error.type, error.message)
 print(len(package.resources), "resources")
 """
 # mlcroissant reads the rows by itself, and checks the hash of each file that it opens.
@@ -118,7 +123,12 @@ def test_both_files_follow_from_the_manifest_and_are_in_it(small_base: Settings)
     assert [r["name"] for r in package["resources"]] == list(tables("published"))
     sets = json.loads((vintage.path / "croissant.json").read_bytes())["recordSet"]
     for resource, records in zip(package["resources"], sets, strict=True):
-        assert resource["schema"]["primaryKey"] == list(tables("published")[resource["name"]].key)
+        table = tables("published")[resource["name"]]
+        assert resource["schema"]["primaryKey"] == list(table.key)
+        assert [
+            (tuple(key["fields"]), key["reference"]["resource"], tuple(key["reference"]["fields"]))
+            for key in resource["schema"].get("foreignKeys", ())
+        ] == [(r.columns, r.table, r.to) for r in table.references]
         said_types = {
             field["name"]: (field["type"], other["dataType"])
             for field, other in zip(resource["schema"]["fields"], records["field"], strict=True)
@@ -159,9 +169,26 @@ def _typed(package: Any, column: str, kind: str) -> None:
             lambda p: _resource(p)["schema"].update(primaryKey=["lens"]),
             "share_by_origin_weekly primary-key",
         ),
+        (
+            lambda p: _resource(p)["schema"].update(
+                foreignKeys=[
+                    {"fields": ["origin"], "reference": {"resource": "", "fields": ["lens"]}}
+                ]
+            ),
+            "share_by_origin_weekly foreign-key",
+        ),
         (lambda p: p.pop("resources"), "'resources' is a required property"),
     ],
-    ids=["hash", "type", "date", "column left out", "column too many", "key", "no resources"],
+    ids=[
+        "hash",
+        "type",
+        "date",
+        "column left out",
+        "column too many",
+        "key",
+        "foreign key",
+        "no resources",
+    ],
 )
 def test_frictionless_finds_a_lie(vintage: Path, lie: Callable[[Any], object], found: str) -> None:
     def with_one_table(package: Any) -> None:

@@ -137,7 +137,7 @@ def test_the_manifest_leads_every_number_back_to_its_dump(small: Settings) -> No
     assert {"source", "as_of", "pulled_at", "license", "citation", "bytes"} <= dump.keys()
     used = pq.read_table(vintage.path / "tables/usage_daily.parquet", columns=["dump_sha256"])
     assert set(used["dump_sha256"].to_pylist()) == {dump["sha256"]}
-    assert manifest["contract_versions"]["tokenshare.published.usage"] == "1.3.0"
+    assert manifest["contract_versions"]["tokenshare.published.usage"] == "2.0.0"
     assert {v["verdict"] for v in manifest["gate"]} <= {"pass", "warn"}
     assert all(dump["citation"] in c for c in manifest["citations"])
 
