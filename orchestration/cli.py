@@ -257,6 +257,7 @@ def publish(data_dir: DataDir = None) -> None:
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
+    print_notices(vintage.notices)
     output.print(f"{outcome}\n{vintage.pages}", soft_wrap=True)
     if problem := pipeline.withheld_error(vintage):
         raise problem

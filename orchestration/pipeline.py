@@ -14,6 +14,7 @@ from orchestration import run_log
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
+    OtherLinkError,
     RefusedDumpError,
     RunLockedError,
     SourceWithheldError,
@@ -142,8 +143,8 @@ def tidy_up(settings: Settings) -> list[str]:
     """Remove what killed runs left incomplete, finish a publication that lacks only its last step,
     and go back from a damaged vintage to a whole one. Returns notices for the user.
 
-    If no whole vintage is left, a notice says so, and pulling and landing may go on; nothing can be
-    published then.
+    If no whole vintage is left, or something else is where the link `latest` belongs, a notice says
+    so, and pulling and landing may go on; nothing can be published then.
     """
     remove_leftovers(
         [
@@ -166,6 +167,8 @@ def tidy_up(settings: Settings) -> list[str]:
     except VerificationError as error:
         notices = [f"nothing can be published: {without_repair_advice(error)}"]
     return notices + seal_unsealed(settings)
+    except OtherLinkError as error:
+        notices = [str(error)]
 
 
 def land_waiting(
@@ -335,9 +338,10 @@ def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
     try:
         pruned = prune(settings)
     except (TokenshareError, OSError) as error:
-        return replace(vintage, notices=(f"old vintages are not pruned: {error}",))
+        not_pruned = f"old vintages are not pruned: {error}"
+        return replace(vintage, notices=(*vintage.notices, not_pruned))
     said = [f"{id_} is pruned" for id_ in pruned.vintage_ids]
-    return replace(vintage, notices=(*said, *pruned.notices))
+    return replace(vintage, notices=(*vintage.notices, *said, *pruned.notices))
 
 
 def prune_vintages(settings: Settings, dry_run: bool = False) -> tuple[Pruned, list[str]]:
@@ -366,7 +370,8 @@ def roll_back_to(name: str, reason: str, settings: Settings) -> tuple[str, str, 
             notices = finish_interrupted(settings)
         except VerificationError as error:
             notices = [f"latest.json is damaged, and is replaced: {error}"]
-        return (*roll_back(name, reason, settings), notices)
+        found, before, more = roll_back(name, reason, settings)
+        return found, before, [*notices, *more]
 
 
 def pull(

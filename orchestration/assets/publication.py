@@ -164,6 +164,8 @@ def vintage(
         context.log.warning(one.describe())
     yield dg.AssetCheckResult(
         check_name="no_source_withheld",
+    for notice in made.notices:
+        context.log.info(notice)
         passed=not made.withheld,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={safe_text(one.source): markdown_text(one.describe()) for one in made.withheld},

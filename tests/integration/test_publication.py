@@ -337,7 +337,7 @@ def odd_dumps(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) ->
     """A run on a dump that is dated anew, one with a bad row, and counts of apps that cannot be
     added up."""
     folder = tmp_path_factory.mktemp("odd")
-    shutil.copytree(small_base.data_dir, folder / "data")
+    shutil.copytree(small_base.data_dir, folder / "data", symlinks=True)
     settings = Settings(data_dir=folder / "data")
 
     def drop(name: str, content: bytes) -> Path:
