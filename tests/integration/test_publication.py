@@ -450,6 +450,7 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
 
     Each statement is `<table>: <SQL>`; a table that the SQL drops is removed from the manifest too.
     """
+    What describes the tables follows.
     database = folder / "tokenshare.duckdb"
     database.chmod(0o644)
     with duckdb.connect(str(database)) as connection:
@@ -461,9 +462,34 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
             if not sql.startswith("drop"):
                 connection.execute(f"copy {table} to '{path}' (format parquet)")
     reseal(folder, **changes)
+    describe_again(folder)
 
 
 @pytest.mark.parametrize(
+def describe_again(folder: Path) -> None:
+    """Let `datapackage.json` and `croissant.json` tell of the tables that are there now."""
+    hashes = {p.name: sha256_file(p) for p in (folder / "tables").iterdir()}
+    held = {p.stem: set(pq.read_schema(p).names) for p in (folder / "tables").iterdir()}
+    package, dataset = (
+        json.loads((folder / name).read_bytes()) for name in ("datapackage.json", "croissant.json")
+    )
+    package["resources"] = [r for r in package["resources"] if r["name"] in held]
+    for resource in package["resources"]:
+        resource["hash"] = f"sha256:{hashes[resource['name'] + '.parquet']}"
+        fields = resource["schema"]["fields"]
+        resource["schema"]["fields"] = [f for f in fields if f["name"] in held[resource["name"]]]
+    dataset["distribution"] = [f for f in dataset["distribution"] if f["name"] in hashes]
+    for file in dataset["distribution"]:
+        size = (folder / "tables" / file["name"]).stat().st_size
+        file.update(sha256=hashes[file["name"]], contentSize=f"{size} B")
+    dataset["recordSet"] = [r for r in dataset["recordSet"] if r["name"] in held]
+    for records in dataset["recordSet"]:
+        kept = held[records["name"]]
+        records["field"] = [f for f in records["field"] if f["name"] in kept]
+    (folder / "datapackage.json").write_bytes(to_json(package))
+    (folder / "croissant.json").write_bytes(to_json(dataset))
+
+
     ("statement", "said"),
     [
         (
