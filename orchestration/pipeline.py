@@ -71,6 +71,7 @@ from orchestration.registry.registry import WORKING
 from orchestration.request_logs import ALL_SOURCES
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
+from orchestration.transformation.docs import DOCS_NAME, docs_page
 from orchestration.transformation.raw_tables import create_working_database
 from orchestration.transformation.request_days import Day, days, reduce_days
 
@@ -166,9 +167,9 @@ def tidy_up(settings: Settings) -> list[str]:
         notices = repair_latest(settings) + finish_interrupted(settings)
     except VerificationError as error:
         notices = [f"nothing can be published: {without_repair_advice(error)}"]
-    return notices + seal_unsealed(settings)
     except OtherLinkError as error:
         notices = [str(error)]
+    return notices + seal_unsealed(settings)
 
 
 def land_waiting(
@@ -244,6 +245,11 @@ def transform(
     write_crossover(settings)
 
 
+def _write_candidate(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
+    """Write the candidate from the tables that are built, and the page about the models."""
+    return build_candidate(ingested, settings, pages={DOCS_NAME: docs_page(settings)})
+
+
 def make_candidate(
     ingested: Sequence[Ingested],
     settings: Settings,
@@ -256,7 +262,7 @@ def make_candidate(
     def step(withheld: Sequence[Withheld]) -> Candidate:
         transform(ingested, settings, progress, withheld)
         progress("writing the candidate")
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings, withheld)
 
@@ -268,7 +274,7 @@ def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
     def step(withheld: Sequence[Withheld]) -> Candidate:
         if withheld:
             transform(ingested, settings, withheld=withheld)
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings)
 

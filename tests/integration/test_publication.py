@@ -119,6 +119,7 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "report/preview.png",
         "gate/index.html",
         "gate/results.json",
+        "dbt-docs.html",
         *(f"tables/{name}.parquet" for name in tables("published")),
     }
     pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
@@ -449,8 +450,8 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
     """Change tables of a vintage in its database and in Parquet alike, and seal what came out.
 
     Each statement is `<table>: <SQL>`; a table that the SQL drops is removed from the manifest too.
-    """
     What describes the tables follows.
+    """
     database = folder / "tokenshare.duckdb"
     database.chmod(0o644)
     with duckdb.connect(str(database)) as connection:
@@ -461,11 +462,10 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
             path.unlink()
             if not sql.startswith("drop"):
                 connection.execute(f"copy {table} to '{path}' (format parquet)")
-    reseal(folder, **changes)
     describe_again(folder)
+    reseal(folder, **changes)
 
 
-@pytest.mark.parametrize(
 def describe_again(folder: Path) -> None:
     """Let `datapackage.json` and `croissant.json` tell of the tables that are there now."""
     hashes = {p.name: sha256_file(p) for p in (folder / "tables").iterdir()}
@@ -490,6 +490,7 @@ def describe_again(folder: Path) -> None:
     (folder / "croissant.json").write_bytes(to_json(dataset))
 
 
+@pytest.mark.parametrize(
     ("statement", "said"),
     [
         (
