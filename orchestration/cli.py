@@ -21,7 +21,7 @@ from orchestration.cli_reduce import reduce_command
 from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
-from orchestration.cli_serve import serve
+from orchestration.cli_serve import mcp, serve
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -541,6 +541,7 @@ app.add_typer(cli_demo.simulate_app, name="simulate")
 def main() -> None:
     """Run the command line: a failure or an interrupt ends with one message and its exit code."""
     use_utf8()
+app.command(epilog=epilog("tokenshare mcp", "tokenshare mcp --data-dir /srv/tokenshare/data"))(mcp)
     use_whole_lines_in_pipes()
     with exit_on_interrupt():
         try:
