@@ -189,14 +189,14 @@ OTHERS = {
 
 def content(path: Path) -> list[tuple[str, str]]:
     """What is at this path and below it."""
+
+    def of(path: Path) -> str:
+        if path.is_symlink():
+            return str(path.readlink())
+        return "" if path.is_dir() else path.read_text(encoding="utf-8")
+
     found = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
-    return [
-        (
-            p.name,
-            str(p.readlink()) if p.is_symlink() else "" if p.is_dir() else p.read_text("utf-8"),
-        )
-        for p in found
-    ]
+    return [(p.name, of(p)) for p in found]
 
 
 @pytest.mark.parametrize("what", OTHERS)
