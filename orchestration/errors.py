@@ -112,6 +112,10 @@ class VerificationError(TokenshareError):
     exit_code = 6
 
 
+class OtherLinkError(TokenshareError):
+    """Something that no publication has made is where the link to the newest vintage belongs."""
+
+
 class RunLockedError(TokenshareError):
     """Another run holds the writer's lock."""
 

@@ -14,6 +14,7 @@ from orchestration import run_log
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
+    OtherLinkError,
     RefusedDumpError,
     RunLockedError,
     SourceWithheldError,
@@ -70,6 +71,7 @@ from orchestration.registry.registry import WORKING
 from orchestration.request_logs import ALL_SOURCES
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
+from orchestration.transformation.docs import DOCS_NAME, docs_page
 from orchestration.transformation.raw_tables import create_working_database
 from orchestration.transformation.request_days import Day, days, reduce_days
 
@@ -142,8 +144,8 @@ def tidy_up(settings: Settings) -> list[str]:
     """Remove what killed runs left incomplete, finish a publication that lacks only its last step,
     and go back from a damaged vintage to a whole one. Returns notices for the user.
 
-    If no whole vintage is left, a notice says so, and pulling and landing may go on; nothing can be
-    published then.
+    If no whole vintage is left, or something else is where the link `latest` belongs, a notice says
+    so, and pulling and landing may go on; nothing can be published then.
     """
     remove_leftovers(
         [
@@ -165,6 +167,8 @@ def tidy_up(settings: Settings) -> list[str]:
         notices = repair_latest(settings) + finish_interrupted(settings)
     except VerificationError as error:
         notices = [f"nothing can be published: {without_repair_advice(error)}"]
+    except OtherLinkError as error:
+        notices = [str(error)]
     return notices + seal_unsealed(settings)
 
 
@@ -241,6 +245,11 @@ def transform(
     write_crossover(settings)
 
 
+def _write_candidate(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
+    """Write the candidate from the tables that are built, and the page about the models."""
+    return build_candidate(ingested, settings, pages={DOCS_NAME: docs_page(settings)})
+
+
 def make_candidate(
     ingested: Sequence[Ingested],
     settings: Settings,
@@ -253,7 +262,7 @@ def make_candidate(
     def step(withheld: Sequence[Withheld]) -> Candidate:
         transform(ingested, settings, progress, withheld)
         progress("writing the candidate")
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings, withheld)
 
@@ -265,7 +274,7 @@ def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
     def step(withheld: Sequence[Withheld]) -> Candidate:
         if withheld:
             transform(ingested, settings, withheld=withheld)
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings)
 
@@ -335,9 +344,10 @@ def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
     try:
         pruned = prune(settings)
     except (TokenshareError, OSError) as error:
-        return replace(vintage, notices=(f"old vintages are not pruned: {error}",))
+        not_pruned = f"old vintages are not pruned: {error}"
+        return replace(vintage, notices=(*vintage.notices, not_pruned))
     said = [f"{id_} is pruned" for id_ in pruned.vintage_ids]
-    return replace(vintage, notices=(*said, *pruned.notices))
+    return replace(vintage, notices=(*vintage.notices, *said, *pruned.notices))
 
 
 def prune_vintages(settings: Settings, dry_run: bool = False) -> tuple[Pruned, list[str]]:
@@ -366,7 +376,8 @@ def roll_back_to(name: str, reason: str, settings: Settings) -> tuple[str, str, 
             notices = finish_interrupted(settings)
         except VerificationError as error:
             notices = [f"latest.json is damaged, and is replaced: {error}"]
-        return (*roll_back(name, reason, settings), notices)
+        found, before, more = roll_back(name, reason, settings)
+        return found, before, [*notices, *more]
 
 
 def pull(

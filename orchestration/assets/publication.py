@@ -33,7 +33,11 @@ from orchestration.settings import Settings
     owners=OWNERS,
     deps=list(published_by_model()),
     pool=WRITER_POOL,
-    code_version=code_version("orchestration/publication", "data_contracts/published"),
+    code_version=code_version(
+        "orchestration/publication",
+        "orchestration/transformation/docs.py",
+        "data_contracts/published",
+    ),
     description="Every published table, in a folder of its own, for the gate to check.",
     check_specs=[
         dg.AssetCheckSpec(
@@ -160,6 +164,8 @@ def vintage(
         raise
     yield dg.MaterializeResult(metadata=vintage_metadata(made, settings))
     yield from check_results(made.gate_results)
+    for notice in made.notices:
+        context.log.info(notice)
     for one in made.withheld:
         context.log.warning(one.describe())
     yield dg.AssetCheckResult(

@@ -7,7 +7,7 @@ tools.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -318,9 +318,13 @@ def stored_views() -> dict[str, str]:
 
 
 def build_candidate(
-    ingested: Sequence[Ingested], settings: Settings, now: datetime | None = None
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    now: datetime | None = None,
+    pages: Mapping[str, bytes] | None = None,
 ) -> Candidate:
-    """Export every published table of the working database into a new candidate folder.
+    """Export every published table of the working database into a new candidate folder. `pages` are
+    written beside the tables, by file name.
 
     `ingested` has all landed dumps, including those that the working database leaves out.
 
@@ -358,6 +362,8 @@ def build_candidate(
     inputs = sorted(
         (_input_entry(i, small_cells) for i in ingested), key=lambda e: (e["source"], e["as_of"])
     )
+    for page, content in (pages or {}).items():
+        (building / page).write_bytes(content)
     (building / CANDIDATE_FILE).write_bytes(
         to_json(
             {

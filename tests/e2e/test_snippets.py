@@ -8,6 +8,7 @@ server, and `<!-- backup -->` and `<!-- restore -->` above commands that run her
 A block in another language, or with another command, fails until this file knows how to run it.
 """
 
+import json
 import os
 import re
 import shlex
@@ -57,7 +58,8 @@ def test_this_file_knows_how_to_run_every_block() -> None:
         language, text, said = block.values
         assert text.strip(), block.id
         # A diagram is drawn by the reader's browser, and a text is what somebody got; nothing runs.
-        assert language in ("sql", "python", "console", "sh", "mermaid", "text"), block.id
+        kinds = ("sql", "python", "console", "sh", "mermaid", "text", "json")
+        assert language in kinds, block.id
         if language in ("sql", "python"):
             says_how_many = re.fullmatch(r"rows: \d+|\w+: \d+ rows|on PostgreSQL", said)
             assert says_how_many, f"{block.id}: say how many rows it gives"
@@ -210,6 +212,15 @@ def words(text: str) -> str:
 def lines_of(text: str) -> list[str]:
     """Its lines without empty ones and comments."""
     return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("json"))
+def test_a_configuration_of_an_agent_names_a_command_that_there_is(
+    language: str, text: str, said: str
+) -> None:
+    for server in json.loads(text)["mcpServers"].values():
+        assert Path(server["command"]).name == "tokenshare"
+        help_of(*server["args"])
 
 
 # Files that the pages land, in the shapes that their comments name.

@@ -40,7 +40,7 @@ DATA_TESTS = {
 def installation(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One copy for all tests here: its manifest is parsed once."""
     data_dir = tmp_path_factory.mktemp("dbt") / "data"
-    shutil.copytree(small_base.data_dir, data_dir)
+    shutil.copytree(small_base.data_dir, data_dir, symlinks=True)
     return Settings(data_dir=data_dir)
 
 

@@ -54,7 +54,7 @@ def _observation(name: str, model: str, prompt: int, **more: Any) -> dict[str, A
 
 
 def _land_and_run(folder: Path, small: Settings) -> None:
-    shutil.copytree(small.data_dir, folder, dirs_exist_ok=True)
+    shutil.copytree(small.data_dir, folder, dirs_exist_ok=True, symlinks=True)
     data = ["--data-dir", str(folder)]
     made = folder / "made"
     load = "--rows 400 --days 17 --until 2026-02-11 --seed 7 --as csv --bad 0 --landed"
