@@ -77,9 +77,9 @@ def serve_to(
 ) -> None:
     """Load a vintage into PostgreSQL: every published table, and every bi_ view as a table.
 
-    The vintage is verified first. All tables are replaced in one transaction: who reads sees the
-    old vintage until the new one is there whole, and waits only for a table whose columns changed.
-    Grants and views on tables stay. Tables have comments and keys; the table vintage has the id
+    The vintage is verified first. All tables are replaced in one transaction: whoever reads sees
+    the old vintage until the new one is there whole, and waits only for a table whose columns
+    changed. Grants and views on tables stay. Tables have comments and keys; the table vintage has the id
     and the citation. If TOKENSHARE_SERVE_TO is set, every run does this after it has published.
     """
     settings = settings_of(data_dir, serve_to=url, serve_to_schema=schema)

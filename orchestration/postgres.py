@@ -1,6 +1,6 @@
 """Load a vintage into PostgreSQL, for BI tools and readers that want a server.
 
-Every published table and every view of the vintage becomes a table of one schema, with its comments
+Each published table and each view of the vintage becomes a table of one schema, with its comments
 and its key, in one transaction: readers see the old vintage until the new one is there whole. The
 rows of a table whose columns are as before are deleted and copied anew, so that grants and other
 people's views on it stay, and nobody waits; a table whose columns changed is made anew.

@@ -230,6 +230,7 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     look_at_what_the_lists_changed(result)
     look_at_the_lineage_of_columns(definitions, small, result)
 
+    monkeypatch.delenv("TOKENSHARE_SERVE_TO")
     again = run_job(definitions, small, instance, "candidate", "vintage")
     assert again.success
     (same,) = again.asset_materializations_for_node("vintage")
