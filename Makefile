@@ -141,6 +141,8 @@ lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock, and what Super
 		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	$(BIN)/uv pip compile tests/bi/superset.in --python-version 3.11 --universal --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/superset.txt
+	grep -o '^setuptools==[^ ]*' $(LOCK) | $(BIN)/uv pip compile - --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/build.txt
 
 browser:  # Chromium for the report's test: installed if this user may, otherwise a message says how
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \

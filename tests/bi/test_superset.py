@@ -192,7 +192,7 @@ def expected(shipped: Shipped) -> list[list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_superset_lists_the_tables_and_the_views_for_readers_first(
+def test_superset_lists_the_tables_and_the_views(
     place: str, superset: Superset, databases: dict[str, tuple[int, str]]
 ) -> None:
     database, schema = databases[place]
