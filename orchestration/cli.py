@@ -21,7 +21,7 @@ from orchestration.cli_reduce import reduce_command
 from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
-from orchestration.cli_serve import mcp, serve
+from orchestration.cli_serve import SERVE_TO_EPILOG, mcp, serve, serve_to
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -125,6 +125,7 @@ def run(
     A file in the inbox is landed once nobody has written to it for
     TOKENSHARE_INBOX_QUIET_SECONDS. The run waits that long for files that have just been written
     and names those that it leaves. If nothing is new, nothing is published.
+    If TOKENSHARE_SERVE_TO names a PostgreSQL, the vintage is loaded into it, as `serve-to` does.
     A run that fails sends an alert to each receiver that TOKENSHARE_ALERT_… names.
     """
     settings = _settings(
@@ -272,6 +273,8 @@ def publish(data_dir: DataDir = None) -> None:
     print_notices(vintage.notices)
     print_message(outcome)
     _print_pages(vintage)
+    if settings.serve_to:
+        print_notices(["PostgreSQL is loaded by the next run, or now by `tokenshare serve-to`"])
     if problem := pipeline.withheld_error(vintage):
         raise problem
 
@@ -541,6 +544,7 @@ app.command("reduce", epilog=REDUCE_EPILOG)(reduce_command)
 app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
 app.command(epilog=epilog("tokenshare serve --port 8080"))(serve)
+app.command("serve-to", epilog=SERVE_TO_EPILOG)(serve_to)
 app.command(epilog=epilog("tokenshare mcp", "tokenshare mcp --data-dir /srv/tokenshare/data"))(mcp)
 app.command("demo-server", epilog=cli_demo.SERVE_EPILOG)(cli_demo.serve)
 app.add_typer(vintages_app, name="vintages")

@@ -142,6 +142,13 @@ class PullError(TokenshareError):
     exit_code = 11
 
 
+class ServeError(TokenshareError):
+    """The tables could not be loaded into PostgreSQL, which has what it had before. The vintage is
+    published."""
+
+    exit_code = 14
+
+
 def resource_problem(text: str) -> ResourceError | None:
     """A ResourceError if the text of an error says that the machine is the cause, else None.
 

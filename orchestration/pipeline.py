@@ -15,13 +15,17 @@ from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_b
 from orchestration.errors import (
     GateRefusedError,
     OtherLinkError,
+    PullError,
     RefusedDumpError,
     RunLockedError,
+    ServeError,
     SourceWithheldError,
     TokenshareError,
     TransformError,
     VerificationError,
+    as_user_error,
     resource_problem,
+    with_notes,
 )
 from orchestration.files import BUILDING_PREFIX, naming, remove_leftovers
 from orchestration.gate.run import blockers
@@ -38,6 +42,7 @@ from orchestration.landing.store import (
     set_aside,
 )
 from orchestration.metrics.crossover import write_crossover
+from orchestration.postgres import serve
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     Candidate,
@@ -82,21 +87,24 @@ Built = TypeVar("Built")
 @dataclass(frozen=True)
 class RunResult:
     """The result of a run. `notices` are to be shown to the user. `pulled` is None if the run did
-    not pull."""
+    not pull. `serve_failure` states why PostgreSQL was not loaded if it was to be."""
 
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
     pulled: PullResult | None = None
+    serve_failure: str = ""
 
     @property
     def problem(self) -> TokenshareError | None:
         """What is wrong although the run went through, as the error that the command line shows: a
-        source is withheld, a file of the inbox was refused, or the rankings were not pulled."""
+        source is withheld, a file of the inbox was refused, the rankings were not pulled, or
+        PostgreSQL was not loaded."""
         return left_out_error(
             self.vintage,
             [message for _, message in self.inbox.refused],
             self.pulled.failure if self.pulled else "",
+            self.serve_failure,
         )
 
 
@@ -108,15 +116,40 @@ def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheld
 
 
 def left_out_error(
-    vintage: Vintage, refused: Sequence[str], pull_failure: str = ""
+    vintage: Vintage, refused: Sequence[str], pull_failure: str = "", serve_failure: str = ""
 ) -> TokenshareError | None:
     """The error with which a run ends, after everything good is published, if a source is withheld,
-    a file was refused (`refused` describes each), or the rankings could not be pulled."""
+    a file was refused (`refused` describes each), the rankings could not be pulled, or PostgreSQL
+    could not be loaded. The first of these decides which error it is, and it states them all."""
     not_pulled = PullResult(failure=pull_failure).error()
-    also = [*refused, *([str(not_pulled)] if not_pulled else [])]
+    also = [*refused, *([str(not_pulled)] if not_pulled else []), *filter(None, [serve_failure])]
     if vintage.withheld:
         return withheld_error(vintage, also)
-    return RefusedDumpError("\n".join(also)) if refused else not_pulled
+    if refused:
+        return RefusedDumpError("\n".join(also))
+    if not_pulled:
+        return PullError("\n".join(also))
+    return ServeError(serve_failure) if serve_failure else None
+
+
+def serve_latest(settings: Settings, progress: Progress = lambda _: None) -> str:
+    """Load the latest vintage into PostgreSQL if the settings name one that does not have it yet.
+    Returns why that failed, or "".
+
+    Nothing that is published changes, so the writer's lock is not needed.
+    """
+    if settings.serve_to is None:
+        return ""
+    latest = latest_vintage(settings)
+    if latest is None:
+        return ""
+    try:
+        serve(latest.path, settings, progress, only_if_new=True)
+    except Exception as error:
+        if (known := as_user_error(error)) is None:
+            raise
+        return f"PostgreSQL was not loaded: {with_notes(known)}"
+    return ""
 
 
 @contextmanager
@@ -459,10 +492,12 @@ def run(
 
     If the same code made the latest vintage from the same dumps, nothing is published, and
     `why_not` of the returned vintage states the reason. If the rankings cannot be pulled, the run
-    goes on with what is landed; `pulled` of the result states the failure.
+    goes on with what is landed; `pulled` of the result states the failure. At the end PostgreSQL
+    is loaded if it is to be; `serve_failure` of the result states why it was not.
     """
     with run_log.recorded(settings, "run", entrance) as ending:
         result = _run(settings, progress, pull)
+        result = replace(result, serve_failure=serve_latest(settings, progress))
         _record(ending, result.vintage, result.problem)
         return result
 
@@ -571,7 +606,7 @@ def publish_newest(
     entrance: run_log.Entrance = "program",
 ) -> Vintage:
     """Gate and publish the newest candidate, for example after a threshold has changed. The run log
-    keeps what became of it."""
+    keeps what became of it. PostgreSQL is left as it is; the next run loads it."""
     with run_log.recorded(settings, "publish", entrance) as ending, writer_lock(settings):
         candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
         vintage = publish_or_withhold(candidate, settings, progress)

@@ -46,6 +46,7 @@ EXIT_CODES = """Exit codes:
   11   the rankings could not be pulled
   12   stale (`status`)
   13   the last run failed (`status`)
+  14   published, but PostgreSQL was not loaded (`serve-to`)
   130  interrupted (Ctrl-C)
   143  terminated (SIGTERM)"""
 

@@ -109,9 +109,9 @@ def scanned(path: Path) -> str:
             for key, (name, kind) in wanted.items()
         )
         return (
-            f"(select make_timestamp(try_cast(startTimeUnixNano as bigint) // 1000) as started_at, {values}, "
-            "null as region, null as status, 0 as cache_write_tokens from (select unnest("
-            "resourceSpans[1].scopeSpans[1].spans, recursive := true) from read_json("
+            "(select make_timestamp(try_cast(startTimeUnixNano as bigint) // 1000) as started_at, "
+            f"{values}, null as region, null as status, 0 as cache_write_tokens from ("
+            "select unnest(resourceSpans[1].scopeSpans[1].spans, recursive := true) from read_json("
             f"{sql_text(path)}, format = 'newline_delimited', "
             f"columns = {{resourceSpans: {sql_text(_SPANS)}}})))"
         )
