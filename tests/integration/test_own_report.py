@@ -23,7 +23,7 @@ from orchestration.files import sha256_file
 from orchestration.publication.views import views
 from orchestration.publication.vintage import Vintage
 from orchestration.report.build import QUERIES_DIR, query_text
-from orchestration.report.charts import COLORS
+from orchestration.report.colors import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import open_tables
 from tests.conftest import Once, vintage_of
