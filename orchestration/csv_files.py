@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,10 +10,12 @@ from typing import Any
 
 # Text that begins so would be run as a formula by a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What begins so and is no formula: a number with its sign.
+_NUMBER = re.compile(r"[+-][0-9][0-9.,]*( %)?")
 
 
 def _safe(text: str) -> str:
-    return f"'{text}" if text[:1] in _FORMULA else text
+    return f"'{text}" if text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
 
 
 # How a value is written whose text is not what the csv module would write.
@@ -45,8 +48,8 @@ def csv_notice(what: str, vintage_id: str, citations: Sequence[str]) -> bytes:
         "CSV: UTF-8, comma, lines end with CR LF (RFC 4180), the first line has the names of the "
         "columns.",
         "Empty is NULL. Dates are ISO 8601 in UTC. Shares are fractions of 1.",
-        "There is an apostrophe before a text that begins with = + - @, a tab or a carriage return, "
-        "so that no spreadsheet runs it as a formula. No number has one.", "",
+        "An apostrophe is before a text that begins with = + - @, a tab or a carriage return, so "
+        "that no spreadsheet runs it as a formula. No number has one.", "",
         "These lines must go with every copy:",
         *citations,
         f"tokenshare, vintage {vintage_id}.",

@@ -117,7 +117,9 @@ def picture_svg(spec: Spec) -> bytes:
     """A chart of a page as a picture in SVG; every machine draws the same."""
     import vl_convert
 
-    picture = {**spec, **spec["usermeta"]["picture"]}
+    # Without what only reacts to a pointer; it would also number its parts on and on.
+    still = [layer for layer in spec["layer"] if "tooltip" not in layer["encoding"]]
+    picture = {**spec, **spec["usermeta"]["picture"], "layer": still}
     svg: str = vl_convert.vegalite_to_svg(json.dumps(picture, default=str), config=CONFIG)
     return svg.encode()
 
@@ -216,12 +218,12 @@ def _hover(
     `key` is the expression of a row's series, `said` that of its text. Series are numbered, since a
     name may have any character.
     """
-    periods = max(len({str(r["period_start"]) for r in rows}), 1)
+    steps = max(len({str(r["period_start"]) for r in rows}) - 1, 1)
     numbered = [f"s{i}" for i in range(len(series))]
     x = _month_bars() if grain == "bars" else _time_axis(rows, grain)
     is_bar = grain == "bars"
-    mark: Spec = {"type": "bar"} if is_bar else {
-        "type": "rule", "strokeWidth": {"expr": f"max(6, width / {periods})"}
+    mark: Spec = {"type": "bar", "width": {"band": 1.15}} if is_bar else {
+        "type": "rule", "clip": True, "strokeWidth": {"expr": f"max(6, 1.1 * width / {steps})"}
     }  # fmt: skip
     height: Spec = {"y": {"value": 0}, "y2": {"value": "height"}} if is_bar else {}
     return {

@@ -56,10 +56,10 @@ function tableText(part) {
   return [caption, ...lines, document.body.dataset.credit, permalink()].join("\n");
 }
 async function png(spec, name) {
-  const whole = vegaLite.compile({ ...spec, ...spec.usermeta.picture }, { config }).spec;
-  const view = new vega.View(vega.parse(whole), { renderer: "none" });
-  save(await view.toImageURL("png", 2), `${name}.png`);
-  view.finalize();
+  const whole = { ...spec, ...spec.usermeta.picture };
+  const made = await vegaEmbed(document.createElement("div"), whole, { config, actions, mode });
+  save(await made.view.toImageURL("png", 2), `${name}.png`);
+  made.finalize();
 }
 function embed(figure, meta) {
   const link = document.createElement("a"), picture = document.createElement("img");
@@ -129,7 +129,7 @@ if (chooser) {
     return Number(text) ? (x > 0 ? "+" : "") + text.replace("-", "−") : "0.0";
   };
   const grouped = (x, digits) => x.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const amount = (millions) => millions >= 1e6 ? `${grouped(millions / 1e6, 2)} trillion` : `${grouped(millions / 1e3, 1)} billion`;
+  const amount = (x) => x >= 1e12 ? `${grouped(x / 1e12, 2)} trillion` : `${grouped(x / 1e9, 1)} billion`;
   const monday = (text) => {
     const date = new Date(`${text}T00:00:00Z`);
     if (Number.isNaN(date.getTime())) return "";

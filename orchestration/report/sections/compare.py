@@ -13,7 +13,7 @@ from orchestration.report.context import Context
 from orchestration.report.section import Column, Row, Section, Table, point_and_ends, title, value
 from orchestration.words import bounded, percent, points, tokens
 
-# The page has shares as whole numbers of this many parts, tokens in millions.
+# The page has shares as whole numbers of this many parts.
 _PARTS = 100_000_000
 
 
@@ -99,9 +99,7 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
             r["period_start"].isoformat(), {"complete": r["is_complete"], "rows": []}
         )
         parts = [round(float(r[f]) * _PARTS) for f in ("share", "share_low", "share_high")]
-        week["rows"].append(
-            [at[r["share_of"], r["id"]], round(int(r["tokens"]) / 1_000_000), *parts]
-        )
+        week["rows"].append([at[r["share_of"], r["id"]], int(r["tokens"]), *parts])
     return {
         "parts": _PARTS,
         "names": [
