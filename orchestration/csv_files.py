@@ -10,7 +10,7 @@ from typing import Any
 
 # Text that begins so would be run as a formula by a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# What begins so and is no formula: a number with its sign.
+# What begins so without being a formula: a number with its sign.
 _NUMBER = re.compile(r"[+-][0-9][0-9.,]*( %)?")
 
 

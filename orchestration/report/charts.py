@@ -141,8 +141,8 @@ def _scale(colors: dict[str, str]) -> Spec:
     return {"domain": list(colors), "range": list(colors.values())}
 
 
-def _legend(title: str | None = None) -> Spec:
-    columns = {"expr": "width < 420 ? 2 : 4"}
+def _legend(title: str | None = None, on_a_phone: int = 2) -> Spec:
+    columns = {"expr": f"width < 420 ? {on_a_phone} : 4"}
     return {"title": title, "orient": "bottom", "symbolOpacity": 1, "columns": columns}
 
 
@@ -164,6 +164,7 @@ def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
         "axis": {
             "format": "%-d %b %Y" if few and grain != "month" else "%b %Y",
             "labelOverlap": True,
+            "labelFlush": 30,  # a label near an edge stays inside the chart
             "grid": False,
             "tickCount": {"expr": "width < 420 ? 4 : 8"},
         },
@@ -374,7 +375,12 @@ def lines(
     rows: list[Row], strokes: dict[str, tuple[str, list[int]]], description: str, title: str
 ) -> Spec:
     """Plain weekly lines, told apart by color and dashes; rows: period_start, name, value."""
-    legend = {**_legend(), "symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.2}
+    legend = {
+        **_legend(on_a_phone=1),
+        "symbolType": "stroke",
+        "symbolSize": 500,
+        "symbolStrokeWidth": 2.2,
+    }
     color, dash = (
         {"field": "name", "type": "nominal", "legend": legend,
          "scale": {"domain": list(strokes), "range": [stroke[i] for stroke in strokes.values()]}}
@@ -400,7 +406,7 @@ def waterfall(rows: list[Row], color: str, description: str) -> Spec:
         "axis": {"labelLimit": 170, "ticks": False, "domain": False},
     }  # fmt: skip
     x = {"field": "start", "type": "quantitative", "title": "Share of all tokens",
-         "scale": {"domain": [0, 1.22 * max(r["edge"] for r in rows)], "nice": False},
+         "scale": {"domain": [0, 1.35 * max(r["edge"] for r in rows)], "nice": False},
          "axis": {"format": ".0%", "tickCount": 5}}  # fmt: skip
     return _base(
         rows,
@@ -490,7 +496,7 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
     """Index against list price; rows: name, model, quality_index, usd, label."""
     x = {
         "field": "usd", "type": "quantitative",
-        "title": "List price, US dollars per million tokens (3:1), logarithmic",
+        "title": ["List price, US dollars per million", "tokens (3:1), logarithmic"],
         "scale": {"type": "log", "nice": False, "padding": 24},
         "axis": {"format": "~g", "grid": True, "labelOverlap": True, "values": _LOG_TICKS},
     }  # fmt: skip

@@ -29,6 +29,24 @@ FLAGS = [
     "--no-first-run",
 ]  # fmt: skip
 
+# The boxes of what is wider than the place that it has, with every closed part open.
+CUT = """() => {
+  for (const part of document.querySelectorAll("details")) part.open = true;
+  const page = document.documentElement;
+  const wide = [...document.querySelectorAll(".scroll, pre, figure, .tools, nav, .cards, form")]
+    .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+    .map((e) => `${e.className || e.tagName} ${e.getAttribute("aria-label") ?? e.id}`);
+  for (const chart of document.querySelectorAll("svg.marks")) {
+    const place = chart.getBoundingClientRect();
+    for (const text of chart.querySelectorAll("text")) {
+      const box = text.getBoundingClientRect();
+      if (text.checkVisibility({ opacityProperty: true })
+          && (box.left < place.left - 1 || box.right > place.right + 1))
+        wide.push(`${chart.closest(".chart").id} ${text.textContent}`);
+    }
+  }
+  return page.scrollWidth > page.clientWidth ? ["page", ...wide] : wide;
+}"""
 SCRIPTS = tempfile.TemporaryDirectory()
 
 # On CI a missing browser is a failure, not a reason to look away.

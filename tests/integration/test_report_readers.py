@@ -32,6 +32,7 @@ from orchestration.settings import Settings
 from orchestration.tables import open_tables, parquet
 from tests.integration.test_report import (
     CHROMIUM,
+    CUT,
     altered,
     browser,  # noqa: F401  # a fixture
     open_page,
@@ -42,16 +43,6 @@ from tests.integration.test_report import (
 )
 
 IN_A_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: see `make browser`")
-# The boxes of what is wider than the place that it has, with every closed part open.
-CUT = """() => {
-  for (const part of document.querySelectorAll("details")) part.open = true;
-  const page = document.documentElement;
-  const wide = [...document.querySelectorAll(".scroll, pre, figure, .tools, nav, .cards, form")]
-    .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
-    .map((e) => `${e.className || e.tagName} ${e.getAttribute("aria-label") ?? e.id}`);
-  return page.scrollWidth > page.clientWidth ? ["page", ...wide] : wide;
-}"""
-
 # The words of every cell of these rows.
 CELLS = """(rows) => rows.map((row) =>
   [...row.cells].map((cell) => cell.textContent.replace(/\\s+/g, " ").trim()))"""
