@@ -38,6 +38,7 @@ from orchestration.publication.candidate import (
     Candidate,
     code_fingerprint,
 )
+from orchestration.publication.csv_copies import write_csv_copies
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
@@ -439,6 +440,7 @@ def publish(
         candidate.registry,
         withheld,
     )
+    write_csv_copies(candidate.path, vintage_id, candidate.citations)
     write_results(candidate.path, results, vintage_id, withheld)
     (candidate.path / CANDIDATE_FILE).unlink()
     hashes = _hashes(candidate.path)

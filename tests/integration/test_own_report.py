@@ -23,13 +23,14 @@ from orchestration.files import sha256_file
 from orchestration.publication.views import views
 from orchestration.publication.vintage import Vintage
 from orchestration.report.build import QUERIES_DIR, query_text
-from orchestration.report.charts import COLORS
+from orchestration.report.colors import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import open_tables
 from tests.conftest import Once, vintage_of
 from tests.integration.report_numbers import MACROS
 from tests.integration.test_report import (
     CHROMIUM,
+    CUT,
     altered,
     browser,  # noqa: F401  # a fixture
     open_page,
@@ -496,6 +497,7 @@ def test_it_renders_offline_accessible_and_is_not_cut(
     root = "document.documentElement"
     assert opened.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
     assert violations(opened) == []
+    assert opened.evaluate(CUT) == []
     levels = opened.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
     for href in opened.evaluate("[...document.links].map(a => a.href)"):

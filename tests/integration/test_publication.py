@@ -120,8 +120,13 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "gate/index.html",
         "gate/results.json",
         "dbt-docs.html",
+        "csv/README.txt",
+        *(f"csv/{name}.csv.gz" for name in tables("published")),
         *(f"tables/{name}.parquet" for name in tables("published")),
-    }
+    } | {n for n in names if n.startswith(("report/data/", "report/figures/"))}
+    for name in ("data/README.txt", "data/origin_weekly.csv", "figures/README.txt",
+                 "figures/origin.csv", "figures/origin.svg"):  # fmt: skip
+        assert f"report/{name}" in names
     pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
     assert pointer["vintage_id"] == vintage.vintage_id
     assert (small.published_dir / pointer["path"]).samefile(vintage.path)
