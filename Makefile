@@ -7,15 +7,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # For Dagster, dbt and the linters, which do not ask for UTF-8 themselves, whatever the locale is.
 export PYTHONUTF8 = 1
-# What others read our vintages with, one folder each: older releases of DuckDB, and the libraries
-# of Data Package and Croissant with what the lock does not have.
+# What others read our vintages with, one folder each: older releases of DuckDB, matplotlib, and the
+# libraries of Data Package and Croissant with what the lock does not have.
 READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcard tests/readers/*.txt))
 # The mutation tool, beside what the tests need anyway: only `make mutants` installs it.
 MUTANTS := $(VENV)/mutants
+# Apache Superset with its own pandas, SQLAlchemy and DuckDB 1.5: only `make test-bi` installs it.
+SUPERSET := $(VENV)/superset
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-spark java clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi test-spark java clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -113,6 +115,19 @@ chaos: $(STAMP)  ## Kill runs, pulls, prunes, rollbacks and corrections 100 time
 test-postgres: $(STAMP)  ## Run Dagster on a real PostgreSQL, with its services as separate processes
 	$(BIN)/pytest -m postgres tests/integration/test_postgres_instance.py
 
+test-bi: $(STAMP) $(SUPERSET)/.installed browser  ## Open a vintage in Apache Superset, over DuckDB and over PostgreSQL
+	$(BIN)/pytest -m bi tests/bi
+
+# uv, because pip takes minutes for 160 packages. Two of them are only there as source; they are built
+# with the setuptools of the lock.
+$(SUPERSET)/.installed: tests/bi/build.txt tests/bi/superset.txt $(STAMP)
+	rm -rf $(@D)
+	$(BIN)/uv venv --quiet --no-python-downloads --python '>=3.11,<3.13' $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes --only-binary :all: -r tests/bi/build.txt
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes --no-deps --no-build-isolation \
+		--only-binary :all: --no-binary odfpy --no-binary wtforms-json -r tests/bi/superset.txt
+	@touch $@
+
 test-spark: $(VENV)/.spark java  ## Build all models on Apache Spark and compare every cell with DuckDB
 	$(BIN)/pytest -m spark tests/spark
 
@@ -135,11 +150,15 @@ $(MUTANTS)/.installed: tests/mutants/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
 	@touch $@
 
-lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock and requirements-spark.lock
+lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock, and what Spark and Superset need
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra spark --constraint requirements.lock --python-version 3.11 --universal \
 		--no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements-spark.lock
+	$(BIN)/uv pip compile tests/bi/superset.in --python-version 3.11 --universal --no-strip-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/superset.txt
+	grep -o '^setuptools==[^ ]*' $(LOCK) | $(BIN)/uv pip compile - --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/build.txt
 
 browser:  # Chromium for the report's test: installed if this user may, otherwise a message says how
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \

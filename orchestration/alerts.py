@@ -40,6 +40,8 @@ _ADVICE = {
     "tries again.",
     11: "What is landed is published. Look at what the server answered; the next night pulls what "
     "is missing.",
+    14: "The vintage is published, and PostgreSQL has the one before it. Do what the message says, "
+    "then run `tokenshare serve-to`, or leave it to the next night.",
 }  # fmt: skip
 _BUG = "This is not a failure that tokenshare knows. Look at the log of the run."
 

@@ -21,7 +21,7 @@ from orchestration.cli_reduce import reduce_command
 from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
-from orchestration.cli_serve import serve
+from orchestration.cli_serve import SERVE_TO_EPILOG, mcp, serve, serve_to
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -30,6 +30,7 @@ from orchestration.errors import (
 )
 from orchestration.terminal import (
     EXIT_CODES,
+    NO_BREAK,
     AsJson,
     DataDir,
     ShownProgress,
@@ -42,15 +43,18 @@ from orchestration.terminal import (
     print_json,
     print_labeled,
     print_landed,
+    print_message,
     print_notices,
     print_table,
     print_text,
+    unbroken,
     use_utf8,
     use_whole_lines_in_pipes,
 )
 from orchestration.terminal import settings_of as _settings
 
 if TYPE_CHECKING:
+    from orchestration.publication.vintage import Vintage
     from orchestration.settings import Settings
 
 app = typer.Typer(
@@ -129,6 +133,7 @@ def run(
     A file in the inbox is landed once nobody has written to it for
     TOKENSHARE_INBOX_QUIET_SECONDS. The run waits that long for files that have just been written
     and names those that it leaves. If nothing is new, nothing is published.
+    If TOKENSHARE_SERVE_TO names a PostgreSQL, the vintage is loaded into it, as `serve-to` does.
     A run that fails sends an alert to each receiver that TOKENSHARE_ALERT_… names.
     """
     settings = _settings(
@@ -152,12 +157,20 @@ def _run(settings: "Settings", pull: bool) -> None:
     print_notices(result.notices)
     vintage = result.vintage
     if vintage.is_new:
-        output.print(f"published vintage {vintage.vintage_id} in {progress.seconds:.1f} s")
+        print_message(
+            f"published vintage {vintage.vintage_id} in {progress.seconds:.1f}{NO_BREAK}s"
+        )
     else:
-        output.print(f"nothing new: {vintage.why_not}; nothing was published", soft_wrap=True)
-    output.print(vintage.pages, soft_wrap=True)
+        print_message(f"nothing new: {vintage.why_not}; nothing was published")
+    _print_pages(vintage)
     if result.problem:
         raise result.problem
+
+
+def _print_pages(vintage: "Vintage") -> None:
+    for line in vintage.pages.splitlines():
+        what, path = line.split(": ", 1)
+        print_message(f"{what}: {unbroken(path)}")
 
 
 class _HelpWithSources(TyperCommand):
@@ -266,7 +279,11 @@ def publish(data_dir: DataDir = None) -> None:
         if vintage.is_new
         else f"nothing new: {vintage.why_not}"
     )
-    output.print(f"{outcome}\n{vintage.pages}", soft_wrap=True)
+    print_notices(vintage.notices)
+    print_message(outcome)
+    _print_pages(vintage)
+    if settings.serve_to:
+        print_notices(["PostgreSQL is loaded by the next run, or now by `tokenshare serve-to`"])
     if problem := pipeline.withheld_error(vintage):
         raise problem
 
@@ -315,16 +332,12 @@ def verify(
         f"{table}: no contract of this version describes it; only its hash was checked"
         for table in unknown_tables(manifest)
     )
-    output.print(
+    print_message(
         f"verified vintage {manifest['vintage_id']}: {len(manifest['outputs'])} files, "
-        f"manifest sha256 {manifest['manifest_sha256']}",
-        soft_wrap=True,
+        f"manifest sha256 {manifest['manifest_sha256']}"
     )
     if signed:
-        output.print(
-            f"signed with key {signed.key_id}: {safe_text(signed.comment)}",
-            soft_wrap=True, markup=False,
-        )  # fmt: skip
+        print_message(f"signed with key {signed.key_id}: {safe_text(signed.comment)}")
     elif (folder / SIGNATURE_NAME).exists():
         print_notices([f"{SIGNATURE_NAME} was not checked; --key PUBLIC_KEY does"])
 
@@ -540,6 +553,8 @@ app.command("reduce", epilog=REDUCE_EPILOG)(reduce_command)
 app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
 app.command(epilog=epilog("tokenshare serve --port 8080"))(serve)
+app.command("serve-to", epilog=SERVE_TO_EPILOG)(serve_to)
+app.command(epilog=epilog("tokenshare mcp", "tokenshare mcp --data-dir /srv/tokenshare/data"))(mcp)
 app.command("demo-server", epilog=cli_demo.SERVE_EPILOG)(cli_demo.serve)
 app.add_typer(vintages_app, name="vintages")
 app.add_typer(registry_app, name="registry")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from orchestration.settings import Settings
-from orchestration.terminal import console, epilog, output
+from orchestration.terminal import console, epilog, output, print_message, unbroken
 
 simulate_app = typer.Typer(
     no_args_is_help=True,
@@ -202,10 +202,9 @@ def pulls(
     last = _past_day(until, "--until", min(history.last + timedelta(days=1), _today()))
     feed = Feed(history, seed, fault, _day(fault_from, "--from"))  # type: ignore[arg-type]  # checked by Feed
     written = write_pulls(feed, folder, last, nights, days, layout)  # type: ignore[arg-type]  # checked above
-    output.print(
-        f"{written[0].parent}: {len(written)} simulated pulls, {written[0].name} to "
-        f"{written[-1].name}",
-        soft_wrap=True,
+    print_message(
+        f"{unbroken(written[0].parent)}: {len(written)} simulated pulls, {written[0].name} to "
+        f"{written[-1].name}"
     )
 
 
@@ -282,9 +281,8 @@ def requests(
         log_format,
         ending(target.name if is_file else f".{kind or 'jsonl.gz'}"),
     )
-    output.print(
-        f"{written[0] if is_file else written[0].parent}: {len(written)} simulated log(s) of "
-        f"{log_format}, {rows:,} rows each, {sum(p.stat().st_size for p in written):,} bytes; the "
-        "README beside says what is real",
-        soft_wrap=True,
+    print_message(
+        f"{unbroken(written[0] if is_file else written[0].parent)}: {len(written)} simulated "
+        f"log(s) of {log_format}, {rows:,} rows each, "
+        f"{sum(p.stat().st_size for p in written):,} bytes; the README beside says what is real"
     )

@@ -9,14 +9,15 @@ import typer
 from orchestration.errors import TokenshareError
 from orchestration.files import format_time
 from orchestration.terminal import (
+    NO_BREAK,
     AsJson,
     DataDir,
     ShownProgress,
     SourceUrl,
     epilog,
-    output,
     print_json,
     print_landed,
+    print_message,
     print_notices,
     print_table,
     settings_of,
@@ -68,10 +69,11 @@ def pull_command(
     for landed in result.landed:
         print_landed(landed)
     for name, count in result.archived:
-        output.print(f"{name}: {count} new answer(s) archived")
+        print_message(f"{name}: {count} new answer(s) archived")
     print_notices(result.notices)
-    output.print(
-        f"{len(result.landed)} dump(s) landed with {result.calls} calls in {progress.seconds:.1f} s"
+    print_message(
+        f"{len(result.landed)} dump(s) landed with {result.calls} calls in "
+        f"{progress.seconds:.1f}{NO_BREAK}s"
     )
     result.raise_for_failure()
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from orchestration.errors import (
     GateRefusedError,
@@ -16,7 +15,17 @@ from orchestration.errors import (
     with_notes,
 )
 from orchestration.files import format_time
-from orchestration.terminal import DataDir, console, epilog, output, print_notices, settings_of
+from orchestration.terminal import (
+    NO_BREAK,
+    DataDir,
+    console,
+    epilog,
+    print_labeled_error,
+    print_message,
+    print_notices,
+    settings_of,
+    unbroken,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -59,15 +68,14 @@ def replay(
 
 def _print_night(number: int, night: "Night") -> None:
     what = f"vintage {night.vintage_id}, verified" if night.vintage_id else night.why_not
-    output.print(
-        f"night {number}: {night.file}, as of {format_time(night.as_of)}: new "
+    print_message(
+        f"night {number}: {unbroken(night.file)}, as of {format_time(night.as_of)}: new "
         f"{_days(night.new_days)}, restated {_days(night.restated_days)}; {what}; "
-        f"{night.seconds:.1f} s",
-        soft_wrap=True,
+        f"{night.seconds:.1f}{NO_BREAK}s"
     )
     print_notices([*night.notices, *night.withheld])
     if night.failure is not None:
-        console.print("[red]failed[/]", Text(with_notes(night.failure)))
+        print_labeled_error("failed", with_notes(night.failure))
 
 
 def _days(days: "Sequence[date]") -> str:
@@ -81,14 +89,13 @@ def _print_summary(ended: "Sequence[Night]") -> None:
     failed = [n for n in ended if n.failure]
     restated = sum(len(n.restated_days) for n in ended)
     new = sum(len(n.new_days) for n in ended)
-    output.print(
+    print_message(
         f"{len(ended)} nights: {len(published)} published and verified, {len(failed)} failed, "
         f"{len(ended) - len(published) - len(failed)} with nothing new; {new} new days, "
-        f"{restated} restatements of a day; {sum(n.seconds for n in ended):.0f} s",
-        soft_wrap=True,
+        f"{restated} restatements of a day; {sum(n.seconds for n in ended):.0f}{NO_BREAK}s"
     )
     for night in failed:
-        output.print(f"failed: {night.file}", soft_wrap=True)
+        print_message(f"failed: {unbroken(night.file)}")
 
 
 def _raise_if_failed(ended: "Sequence[Night]") -> None:

@@ -7,10 +7,10 @@ import typer
 
 from orchestration.errors import VerificationError, safe_text
 from orchestration.terminal import (
+    NO_BREAK,
     AsJson,
     DataDir,
     epilog,
-    output,
     print_json,
     print_notices,
     print_table,
@@ -105,7 +105,7 @@ def list_vintages(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         )
     print_table(("vintage", "newest day", "leader", ">MB", "made for", "kept for"), rows)
     total = sum(one["bytes"] for one in found)
-    output.print(f"{len(found)} vintage(s), {total / _MB:,.1f} MB")
+    print_text(f"{len(found)} vintage(s), {total / _MB:,.1f}{NO_BREAK}MB")
 
 
 @vintages_app.command(epilog=epilog("tokenshare vintages diff 20261127 latest --limit 5"))
@@ -132,7 +132,7 @@ def pin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     """Keep a vintage for ever, for example because somebody quotes it."""
     from orchestration import pipeline
 
-    output.print(f"pinned {pipeline.pin_vintage(name, reason, settings_of(data_dir), pinned=True)}")
+    print_text(f"pinned {pipeline.pin_vintage(name, reason, settings_of(data_dir), pinned=True)}")
 
 
 @vintages_app.command(
@@ -143,7 +143,7 @@ def unpin(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
     from orchestration import pipeline
 
     settings = settings_of(data_dir)
-    output.print(f"unpinned {pipeline.pin_vintage(name, reason, settings, pinned=False)}")
+    print_text(f"unpinned {pipeline.pin_vintage(name, reason, settings, pinned=False)}")
 
 
 @vintages_app.command(epilog=epilog("tokenshare vintages prune", "tokenshare vintages prune --yes"))
@@ -169,9 +169,10 @@ def prune(
         print_json({"deleted": yes, "vintages": list(pruned.vintage_ids), "bytes": pruned.bytes})
         return
     for vintage_id in pruned.vintage_ids:
-        output.print(f"{'deleted' if yes else 'would delete'} {vintage_id}")
+        print_text(f"{'deleted' if yes else 'would delete'} {vintage_id}")
     what = "deleted" if yes else "to delete; --yes deletes them"
-    output.print(f"{len(pruned.vintage_ids)} vintage(s), {pruned.bytes / _MB:,.1f} MB {what}")
+    size = f"{pruned.bytes / _MB:,.1f}{NO_BREAK}MB"
+    print_text(f"{len(pruned.vintage_ids)} vintage(s), {size} {what}")
 
 
 @vintages_app.command(
@@ -188,7 +189,7 @@ def rollback(name: Name, reason: Reason, data_dir: DataDir = None) -> None:
 
     vintage_id, before, notices = pipeline.roll_back_to(name, reason, settings_of(data_dir))
     print_notices(notices)
-    output.print(f"latest.json names {vintage_id} now, before: {before or 'nothing readable'}")
+    print_text(f"latest.json names {vintage_id} now, before: {before or 'nothing readable'}")
 
 
 def print_difference(found: "Difference", limit: int, as_json: bool) -> None:
@@ -207,7 +208,7 @@ def print_difference(found: "Difference", limit: int, as_json: bool) -> None:
         if side.withheld:
             print_text(f"withheld from {side.name}: {', '.join(side.withheld)}")
     if not found.rows_changed:
-        output.print("no row differs on these days")
+        print_text("no row differs on these days")
         return
     print_text(
         f"{found.rows_changed} rows differ, {found.tokens_moved:,} tokens moved: "

@@ -112,6 +112,10 @@ class VerificationError(TokenshareError):
     exit_code = 6
 
 
+class OtherLinkError(TokenshareError):
+    """Something that no publication has made is where the link to the newest vintage belongs."""
+
+
 class RunLockedError(TokenshareError):
     """Another run holds the writer's lock."""
 
@@ -136,6 +140,13 @@ class PullError(TokenshareError):
     as it was."""
 
     exit_code = 11
+
+
+class ServeError(TokenshareError):
+    """The tables could not be loaded into PostgreSQL, which has what it had before. The vintage is
+    published."""
+
+    exit_code = 14
 
 
 def resource_problem(text: str) -> ResourceError | None:

@@ -14,13 +14,18 @@ from orchestration import run_log
 from orchestration.diff.usage import Difference, compare_dumps, find_dump, was_built_from
 from orchestration.errors import (
     GateRefusedError,
+    OtherLinkError,
+    PullError,
     RefusedDumpError,
     RunLockedError,
+    ServeError,
     SourceWithheldError,
     TokenshareError,
     TransformError,
     VerificationError,
+    as_user_error,
     resource_problem,
+    with_notes,
 )
 from orchestration.files import BUILDING_PREFIX, naming, remove_leftovers
 from orchestration.gate.run import blockers
@@ -37,6 +42,7 @@ from orchestration.landing.store import (
     set_aside,
 )
 from orchestration.metrics.crossover import write_crossover
+from orchestration.postgres import serve
 from orchestration.publication.candidate import (
     CANDIDATE_FILE,
     Candidate,
@@ -70,6 +76,7 @@ from orchestration.registry.registry import WORKING
 from orchestration.request_logs import ALL_SOURCES
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
+from orchestration.transformation.docs import DOCS_NAME, docs_page
 from orchestration.transformation.raw_tables import create_working_database
 from orchestration.transformation.request_days import Day, days, reduce_days
 
@@ -80,21 +87,24 @@ Built = TypeVar("Built")
 @dataclass(frozen=True)
 class RunResult:
     """The result of a run. `notices` are to be shown to the user. `pulled` is None if the run did
-    not pull."""
+    not pull. `serve_failure` states why PostgreSQL was not loaded if it was to be."""
 
     vintage: Vintage
     inbox: InboxResult
     notices: tuple[str, ...]
     pulled: PullResult | None = None
+    serve_failure: str = ""
 
     @property
     def problem(self) -> TokenshareError | None:
         """What is wrong although the run went through, as the error that the command line shows: a
-        source is withheld, a file of the inbox was refused, or the rankings were not pulled."""
+        source is withheld, a file of the inbox was refused, the rankings were not pulled, or
+        PostgreSQL was not loaded."""
         return left_out_error(
             self.vintage,
             [message for _, message in self.inbox.refused],
             self.pulled.failure if self.pulled else "",
+            self.serve_failure,
         )
 
 
@@ -106,15 +116,40 @@ def withheld_error(vintage: Vintage, also: Sequence[str] = ()) -> SourceWithheld
 
 
 def left_out_error(
-    vintage: Vintage, refused: Sequence[str], pull_failure: str = ""
+    vintage: Vintage, refused: Sequence[str], pull_failure: str = "", serve_failure: str = ""
 ) -> TokenshareError | None:
     """The error with which a run ends, after everything good is published, if a source is withheld,
-    a file was refused (`refused` describes each), or the rankings could not be pulled."""
+    a file was refused (`refused` describes each), the rankings could not be pulled, or PostgreSQL
+    could not be loaded. The first of these decides which error it is, and it states them all."""
     not_pulled = PullResult(failure=pull_failure).error()
-    also = [*refused, *([str(not_pulled)] if not_pulled else [])]
+    also = [*refused, *([str(not_pulled)] if not_pulled else []), *filter(None, [serve_failure])]
     if vintage.withheld:
         return withheld_error(vintage, also)
-    return RefusedDumpError("\n".join(also)) if refused else not_pulled
+    if refused:
+        return RefusedDumpError("\n".join(also))
+    if not_pulled:
+        return PullError("\n".join(also))
+    return ServeError(serve_failure) if serve_failure else None
+
+
+def serve_latest(settings: Settings, progress: Progress = lambda _: None) -> str:
+    """Load the latest vintage into PostgreSQL if the settings name one that does not have it yet.
+    Returns why that failed, or "".
+
+    Nothing that is published changes, so the writer's lock is not needed.
+    """
+    if settings.serve_to is None:
+        return ""
+    latest = latest_vintage(settings)
+    if latest is None:
+        return ""
+    try:
+        serve(latest.path, settings, progress, only_if_new=True)
+    except Exception as error:
+        if (known := as_user_error(error)) is None:
+            raise
+        return f"PostgreSQL was not loaded: {with_notes(known)}"
+    return ""
 
 
 @contextmanager
@@ -142,8 +177,8 @@ def tidy_up(settings: Settings) -> list[str]:
     """Remove what killed runs left incomplete, finish a publication that lacks only its last step,
     and go back from a damaged vintage to a whole one. Returns notices for the user.
 
-    If no whole vintage is left, a notice says so, and pulling and landing may go on; nothing can be
-    published then.
+    If no whole vintage is left, or something else is where the link `latest` belongs, a notice says
+    so, and pulling and landing may go on; nothing can be published then.
     """
     remove_leftovers(
         [
@@ -165,6 +200,8 @@ def tidy_up(settings: Settings) -> list[str]:
         notices = repair_latest(settings) + finish_interrupted(settings)
     except VerificationError as error:
         notices = [f"nothing can be published: {without_repair_advice(error)}"]
+    except OtherLinkError as error:
+        notices = [str(error)]
     return notices + seal_unsealed(settings)
 
 
@@ -241,6 +278,11 @@ def transform(
     write_crossover(settings)
 
 
+def _write_candidate(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
+    """Write the candidate from the tables that are built, and the page about the models."""
+    return build_candidate(ingested, settings, pages={DOCS_NAME: docs_page(settings)})
+
+
 def make_candidate(
     ingested: Sequence[Ingested],
     settings: Settings,
@@ -253,7 +295,7 @@ def make_candidate(
     def step(withheld: Sequence[Withheld]) -> Candidate:
         transform(ingested, settings, progress, withheld)
         progress("writing the candidate")
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings, withheld)
 
@@ -265,7 +307,7 @@ def export(ingested: Sequence[Ingested], settings: Settings) -> Candidate:
     def step(withheld: Sequence[Withheld]) -> Candidate:
         if withheld:
             transform(ingested, settings, withheld=withheld)
-        return build_candidate(ingested, settings)
+        return _write_candidate(ingested, settings)
 
     return build_or_withhold(step, ingested, settings)
 
@@ -335,9 +377,10 @@ def _prune_after(vintage: Vintage, settings: Settings) -> Vintage:
     try:
         pruned = prune(settings)
     except (TokenshareError, OSError) as error:
-        return replace(vintage, notices=(f"old vintages are not pruned: {error}",))
+        not_pruned = f"old vintages are not pruned: {error}"
+        return replace(vintage, notices=(*vintage.notices, not_pruned))
     said = [f"{id_} is pruned" for id_ in pruned.vintage_ids]
-    return replace(vintage, notices=(*said, *pruned.notices))
+    return replace(vintage, notices=(*vintage.notices, *said, *pruned.notices))
 
 
 def prune_vintages(settings: Settings, dry_run: bool = False) -> tuple[Pruned, list[str]]:
@@ -366,7 +409,8 @@ def roll_back_to(name: str, reason: str, settings: Settings) -> tuple[str, str, 
             notices = finish_interrupted(settings)
         except VerificationError as error:
             notices = [f"latest.json is damaged, and is replaced: {error}"]
-        return (*roll_back(name, reason, settings), notices)
+        found, before, more = roll_back(name, reason, settings)
+        return found, before, [*notices, *more]
 
 
 def pull(
@@ -448,10 +492,12 @@ def run(
 
     If the same code made the latest vintage from the same dumps, nothing is published, and
     `why_not` of the returned vintage states the reason. If the rankings cannot be pulled, the run
-    goes on with what is landed; `pulled` of the result states the failure.
+    goes on with what is landed; `pulled` of the result states the failure. At the end PostgreSQL
+    is loaded if it is to be; `serve_failure` of the result states why it was not.
     """
     with run_log.recorded(settings, "run", entrance) as ending:
         result = _run(settings, progress, pull)
+        result = replace(result, serve_failure=serve_latest(settings, progress))
         _record(ending, result.vintage, result.problem)
         return result
 
@@ -560,7 +606,7 @@ def publish_newest(
     entrance: run_log.Entrance = "program",
 ) -> Vintage:
     """Gate and publish the newest candidate, for example after a threshold has changed. The run log
-    keeps what became of it."""
+    keeps what became of it. PostgreSQL is left as it is; the next run loads it."""
     with run_log.recorded(settings, "publish", entrance) as ending, writer_lock(settings):
         candidate = with_current_inputs(newest_candidate(settings), list_dumps(settings), settings)
         vintage = publish_or_withhold(candidate, settings, progress)

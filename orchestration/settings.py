@@ -1,10 +1,12 @@
 """Every setting, typed, in one place. Environment variables are `TOKENSHARE_<NAME>`."""
 
 import os
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -31,6 +33,8 @@ SHIPPED_DUMPS = tuple(
         "task_classifications": "bce8a57838a9fefa088bd05f92465b21b6d798069b339deb9c308e4977bfdf31",
     }.items()
 )
+# A host of an address, which may be empty, and its port.
+_HOST = re.compile(r"([A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?", re.ASCII)
 # The source that is meant if none is named. Only its errors stop a publication.
 PRIMARY_SOURCE = "openrouter_rankings"
 
@@ -209,6 +213,17 @@ class Settings(BaseSettings):
         description="Who signs, in printable ASCII; the signature states it.",
     )
 
+    serve_to: SecretStr | None = Field(
+        default=None,
+        description="Address of a PostgreSQL into which every run loads the newest vintage, as "
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+    )
+    serve_to_schema: str = Field(
+        default="tokenshare",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Schema there that has the tables.",
+    )
+
     serve_port: int = Field(
         default=3001,
         ge=1,
@@ -279,6 +294,26 @@ class Settings(BaseSettings):
         if not all("!" <= c <= "~" for c in key):
             raise ValueError("expected a key of printable ASCII characters, without spaces")
         return SecretStr(key) if key else None
+
+    @field_validator("serve_to")
+    @classmethod
+    def _postgres_address(cls, value: SecretStr | None) -> SecretStr | None:
+        # Where libpq and Python would find another host, a part of the password could be shown.
+        address = value.get_secret_value() if value else ""
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            parts = urlsplit("")
+        one_host = address.count("@") == parts.netloc.count("@") <= 1
+        plain = "#" not in address and address.isprintable() and " " not in address
+        known = parts.scheme in ("postgres", "postgresql") and "://" in address
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        if value and not (known and one_host and plain and all(map(_HOST.fullmatch, hosts))):
+            raise ValueError(
+                "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in a password write % as "
+                "%25, @ as %40, / as %2F, # as %23, ? as %3F, a space as %20"
+            )
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -81,6 +81,19 @@ def open_files(
     return connection
 
 
+def open_database(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the database of a vintage, without access to other files.
+
+    Raises VerificationError if it cannot be read.
+    """
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=_NO_EXTENSIONS)
+    except duckdb.Error as error:
+        raise VerificationError(f"{path}: cannot be read: {safe_text(error)}") from error
+    restrict_file_access(connection)
+    return connection
+
+
 def open_tables(
     tables_dir: Path, others: Mapping[str, Path] | None = None
 ) -> duckdb.DuckDBPyConnection:

@@ -46,6 +46,7 @@ EXIT_CODES = """Exit codes:
   11   the rankings could not be pulled
   12   stale (`status`)
   13   the last run failed (`status`)
+  14   published, but PostgreSQL was not loaded (`serve-to`)
   130  interrupted (Ctrl-C)
   143  terminated (SIGTERM)"""
 
@@ -115,7 +116,8 @@ class ShownProgress:
 
     def _finish(self) -> None:
         if self._step:
-            console.print(f"  {self._step}: {time.monotonic() - self._since:.1f} s", style="dim")
+            said = f"  {self._step}: {time.monotonic() - self._since:.1f}{NO_BREAK}s"
+            _print_lines(console, Text("", "dim"), said)
             self._step = None
 
     @property
@@ -163,11 +165,17 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines or [""]
 
 
+def unbroken(text: object) -> str:
+    """A path or a name with spaces, which is not to be wrapped."""
+    return str(text).replace(" ", NO_BREAK)
+
+
 def print_text(text: str, indent: int = 0, style: str = "") -> None:
-    """Print each line of a text, wrapped between words."""
+    """Print each line of a text, wrapped between words, which NO_BREAK joins."""
     for paragraph in text.split("\n"):
         for line in _wrapped(paragraph, output.width - indent):
-            output.print(Text(" " * indent + line if line else "", style), soft_wrap=True)
+            shown = " " * indent + line.replace(NO_BREAK, " ") if line else ""
+            output.print(Text(shown, style), soft_wrap=True)
 
 
 def print_labeled(label: str, text: str, width: int) -> None:
@@ -177,10 +185,36 @@ def print_labeled(label: str, text: str, width: int) -> None:
         label = ""
 
 
+def _print_lines(where: Console, label: Text, text: str) -> None:
+    """Print a label and a text. A terminal would break a long line anywhere, so it gets lines that
+    end between words, which NO_BREAK joins; elsewhere each line stays as long as it is."""
+    for number, paragraph in enumerate(text.split("\n")):
+        said = f"{label.plain} {paragraph}" if number == 0 and label.plain else paragraph
+        indent = " " * (len(said) - len(said.lstrip(" ")))
+        lines = [said]
+        if where.is_terminal:
+            lines = [indent + line for line in _wrapped(said, where.width - len(indent))]
+        for at, line in enumerate(lines):
+            shown = Text(line.replace(NO_BREAK, " "), "" if label.plain else label.style)
+            if number == at == 0:
+                shown.stylize(label.style, 0, len(label.plain))
+            where.print(shown, soft_wrap=True)
+
+
+def print_message(text: str) -> None:
+    """Print what was done to stdout, wrapped between words in a terminal only."""
+    _print_lines(output, Text(""), text)
+
+
+def print_labeled_error(label: str, text: str) -> None:
+    """Print what failed to stderr, after a red label."""
+    _print_lines(console, Text(label, "red"), text)
+
+
 def print_notices(notices: Iterable[str]) -> None:
     """Print notices to stderr."""
     for notice in notices:
-        console.print("[yellow]note[/]", Text(notice))
+        _print_lines(console, Text("note", "yellow"), notice)
 
 
 def print_table(
@@ -291,13 +325,12 @@ def print_landed(landed: object) -> None:
     fields = landed.quarantined_fields
     known = "landed before, as_of updated" if landed.is_redated else "already landed, nothing to do"
     what = "landed" if landed.is_new else known
-    output.print(
-        f"{record.original_name}: {what}: {record.source}, {record.layout}, as of "
+    print_message(
+        f"{unbroken(record.original_name)}: {what}: {record.source}, {record.layout}, as of "
         f"{format_time(record.as_of)} (from {record.as_of_origin}), {landed.good_rows} rows, "
         f"{landed.quarantined_rows} quarantined, "
         + (f"{fields} field(s) of good rows quarantined, " if fields else "")
-        + f"sha256 {record.sha256[:12]}…",
-        soft_wrap=True,
+        + f"sha256 {record.sha256[:12]}…"
     )
     print_notices(landed.notices)
 
@@ -364,8 +397,10 @@ def print_failure(error: Exception) -> int:
         text = str(known)
     # Notes, added by `add_note`, tell what else went wrong.
     lines = with_notes(error, text).splitlines()
-    console.print(
-        "[bold red]error[/]", Text("\n".join(safe_text(line, _LINE_LENGTH) for line in lines))
+    _print_lines(
+        console,
+        Text("error", "bold red"),
+        "\n".join(safe_text(line, _LINE_LENGTH) for line in lines),
     )
     return (known or TokenshareError()).exit_code
 

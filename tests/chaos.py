@@ -187,6 +187,9 @@ class Chaos:
             print(f"LOST latest.json after {where}")
         else:
             verify(latest.path)
+        if not (self.settings.published_dir / "latest" / "manifest.json").exists():
+            self.torn += 1
+            print(f"LOST the link latest after {where}")
 
     def recover(self, where: str) -> None:
         """The next run goes through without help and leaves nothing half."""
@@ -194,6 +197,8 @@ class Chaos:
         process.join()
         left = [p for p in self.settings.data_dir.rglob(".building-*") if "dbt" not in p.parts]
         left += [p for p in [self.settings.data_dir / ".publishing.json"] if p.exists()]
+        latest, link = latest_vintage(self.settings), self.settings.published_dir / "latest"
+        left += [] if latest and link.samefile(latest.path) else [link]
         if process.exitcode or left:
             self.helped += 1
             last = read_runs(self.settings)[-1]

@@ -124,7 +124,7 @@ def restated_base(once: Once, small_base: Settings) -> Settings:
     """`small_base` and a second vintage with `later_dumps`. Read only; see `restated`."""
 
     def run_again(folder: Path) -> None:
-        shutil.copytree(small_base.data_dir, folder, dirs_exist_ok=True)
+        shutil.copytree(small_base.data_dir, folder, dirs_exist_ok=True, symlinks=True)
         settings = Settings(data_dir=folder)
         for name, content in later_dumps().items():
             dump = builders.write(folder, name, content)
@@ -138,14 +138,14 @@ def restated_base(once: Once, small_base: Settings) -> Settings:
 @pytest.fixture
 def restated(restated_base: Settings, tmp_path: Path) -> Settings:
     """A copy of `restated_base` to change."""
-    shutil.copytree(restated_base.data_dir, tmp_path / "data")
+    shutil.copytree(restated_base.data_dir, tmp_path / "data", symlinks=True)
     return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
 
 
 @pytest.fixture
 def small(small_base: Settings, tmp_path: Path) -> Settings:
     """A copy of `small_base` to change."""
-    shutil.copytree(small_base.data_dir, tmp_path / "data")
+    shutil.copytree(small_base.data_dir, tmp_path / "data", symlinks=True)
     return Settings(data_dir=tmp_path / "data", lock_timeout_seconds=5)
 
 

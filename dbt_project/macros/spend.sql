@@ -14,8 +14,16 @@
     cast({{ sum_e18 }} as double) / nullif({{ divisor }} * 1e12 * cast({{ tokens }} as double), 0)
 {%- endmacro %}
 
+{% macro list_price(usd_per_million_tokens) -%}
+    {#-
+        A price as every table after staging has it, so that it is published as it is used. What is
+        finer comes from somebody's division: 0.90000000000000005 is the price 0.9.
+    -#}
+    cast({{ usd_per_million_tokens }} as decimal(18, 9))
+{%- endmacro %}
+
 {% macro e18_per_token(usd_per_million_tokens) -%}
-    {#- A price as whole number of 10^-18 US dollars per token; what is finer is rounded. -#}
+    {#- A price as whole number of 10^-18 US dollars per token, exact. -#}
     cast(
         cast({{ usd_per_million_tokens }} as decimal(20, 12)) * 1000000000000 as decimal(20, 0)
     )

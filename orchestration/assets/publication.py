@@ -33,7 +33,11 @@ from orchestration.settings import Settings
     owners=OWNERS,
     deps=list(published_by_model()),
     pool=WRITER_POOL,
-    code_version=code_version("orchestration/publication", "data_contracts/published"),
+    code_version=code_version(
+        "orchestration/publication",
+        "orchestration/transformation/docs.py",
+        "data_contracts/published",
+    ),
     description="Every published table, in a folder of its own, for the gate to check.",
     check_specs=[
         dg.AssetCheckSpec(
@@ -160,6 +164,8 @@ def vintage(
         raise
     yield dg.MaterializeResult(metadata=vintage_metadata(made, settings))
     yield from check_results(made.gate_results)
+    for notice in made.notices:
+        context.log.info(notice)
     for one in made.withheld:
         context.log.warning(one.describe())
     yield dg.AssetCheckResult(
@@ -181,8 +187,9 @@ EVERYTHING_PUBLISHED = "everything_published"
             asset="vintage",
             blocking=True,
             description="This run left nothing out: no file of the inbox was refused, no source is "
-            "withheld, and the rankings were pulled if they were to be. It is asked last: a run "
-            "that leaves something out publishes the rest and then fails.",
+            "withheld, and the rankings were pulled and PostgreSQL was loaded if they were to be. "
+            "It is asked last, and loads PostgreSQL: a run that leaves something out publishes the "
+            "rest and then fails.",
         )
     ],
 )
@@ -194,9 +201,10 @@ def everything_published(
     made = _said_in_this_run(context, "vintage")
     with errors_as_failures():
         vintage = latest_vintage(settings) if made else None
+        not_served = pipeline.serve_latest(settings, context.log.info) if made else ""
     refused = [str(text) for text in landed.get("refused", [])]
     problem = (
-        pipeline.left_out_error(vintage, refused, landed.get("pull_failure", ""))
+        pipeline.left_out_error(vintage, refused, landed.get("pull_failure", ""), not_served)
         if vintage
         else None
     )

@@ -14,7 +14,11 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import yaml
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import (
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+)
 
 from orchestration.errors import TokenshareError
 from orchestration.settings import CONTRACTS_DIR
@@ -78,6 +82,15 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A foreign key: every row has its row in `table`, where `to` is what `columns` is here."""
+
+    columns: tuple[str, ...]
+    table: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """One schema object of a contract."""
 
@@ -88,6 +101,7 @@ class Table:
     fields: tuple[Field, ...]
     properties: dict[str, Any]
     max_rows_per_group: tuple[str, int] | None
+    references: tuple[Reference, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -176,6 +190,25 @@ def _field(prop: SchemaProperty, path: Path, table: str) -> Field:
     )
 
 
+def _references(schema: SchemaObject, path: Path) -> tuple[Reference, ...]:
+    """The foreign keys of a table, which ODCS calls relationships between `table.column`s."""
+    found = []
+    for relationship in schema.relationships or ():
+        ends = []
+        for end in (relationship.from_, relationship.to):
+            names = [end] if isinstance(end, str) else end or []
+            owners = {name.partition(".")[0] for name in names}
+            ends.append((owners, tuple(name.partition(".")[2] for name in names)))
+        (own, columns), (others, to) = ends
+        if own != {schema.name} or len(others) != 1 or len(columns) != len(to) or not all(to):
+            raise TokenshareError(
+                f"{path}: table {schema.name}: a relationship is from {relationship.from_} to "
+                f"{relationship.to}; expected as many columns {schema.name}.… as of one other table"
+            )
+        found.append(Reference(columns, others.pop(), to))
+    return tuple(found)
+
+
 def read_contract(path: Path) -> list[Table]:
     """All tables of one ODCS file, in file order, with the shared columns of its folder.
 
@@ -207,6 +240,7 @@ def read_contract(path: Path) -> list[Table]:
                     if p.property
                 },
                 max_rows_per_group=limits[0] if limits else None,
+                references=_references(schema, path),
             )
         )
     return tables

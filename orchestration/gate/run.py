@@ -102,6 +102,7 @@ def _pandas(table: pa.Table) -> pd.DataFrame:
 
 _TERM_TITLES = {
     "KEY": "every table has one row per key of its contract",
+    "REFERENCE": "every row that a contract lets refer to another table finds its row there",
     "VALUE_RANGE": "numbers lie within the limits of their contract",
     "VALUE_SET": "values are among those that their contract lists",
     "VALUE_FORM": "texts have the form that their contract states",
@@ -152,6 +153,15 @@ def contract_terms(table: Table) -> Iterator[_Term]:
         "one row per key",
         f"({key}) in (select ({key}) from {table.name} group by all having count(*) > 1)",
     )
+    for reference in table.references:
+        columns = ", ".join(reference.columns)
+        yield _Term(
+            "REFERENCE",
+            table,
+            columns,
+            f"in {reference.table}",
+            f"({columns}) not in (select ({', '.join(reference.to)}) from {reference.table})",
+        )
 
 
 def _contract_questions(

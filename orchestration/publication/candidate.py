@@ -1,12 +1,13 @@
 """Write a candidate: a folder with every published table, apart from the published vintages.
 
 The tables are Parquet files, sorted by key and with the types of their contract, so that the same
-inputs result in the same bytes. `tokenshare.duckdb` has the same tables with comments, and the
-views of `views/`, for BI tools.
+inputs result in the same bytes. Here alone exact amounts are rounded, to the places of their
+contract. `tokenshare.duckdb` has the same tables with comments, and the views of `views/`, for BI
+tools.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.configuration.limits import limits
-from orchestration.contracts.odcs import Table, published_by_model, tables
+from orchestration.contracts.odcs import Field, Table, published_by_model, tables
 from orchestration.errors import TokenshareError, TransformError, safe_text
 from orchestration.files import (
     BUILDING_PREFIX,
@@ -175,22 +176,24 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str
     """Compare the names and types of all built columns with the contracts; the order is free.
 
     A model of several grains has an additional column `grain`, and no rows of a grain without a
-    table. Raises TransformError that names every missing or unexpected column and every wrong type.
+    table. A decimal may have more digits and places than its contract, see `_published`. Raises
+    TransformError that names every missing or unexpected column and every wrong type.
     """
     wrong = []
     for model, family in published_by_model().items():
         relation = connection.sql(f"select * from {schemas[model]}.{model} limit 0")
-        found = {f.name: str(f.type) for f in relation.to_arrow_table().schema}
+        found = {f.name: f.type for f in relation.to_arrow_table().schema}
         grains = [table.grain for table in family if table.grain]
         for table in family:
-            expected = {f.name: str(f.type) for f in table.arrow_schema()}
+            expected = {f.name: f.type for f in table.arrow_schema()}
             if grains:
-                expected["grain"] = "string"
+                expected["grain"] = pa.string()
             for name in dict.fromkeys([*expected, *found]):
-                says = [columns.get(name, "no such column") for columns in (found, expected)]
-                if says[0] != says[1]:
+                held, wanted = found.get(name), expected.get(name)
+                if held != wanted and not _is_rounded(held, wanted):
+                    says = [str(t or "no such column") for t in (held, wanted)]
                     wrong.append((table, name, *says))
-        if grains and found.get("grain") == "string":
+        if grains and found.get("grain") == pa.string():
             wrong += [
                 (family[0], "grain", safe_text(grain), f"one of {', '.join(grains)}")
                 for (grain,) in connection.execute(
@@ -201,19 +204,46 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, schemas: dict[str, str
     _refuse(wrong)
 
 
+def _is_rounded(held: pa.DataType | None, wanted: pa.DataType | None) -> bool:
+    """True if the export rounds a column of the model to the type of its contract."""
+    return (
+        isinstance(held, pa.Decimal128Type)
+        and isinstance(wanted, pa.Decimal128Type)
+        and held.scale >= wanted.scale
+    )
+
+
+def _published(field: Field) -> str:
+    """SQL of a column as it is published.
+
+    A decimal is rounded to the places of its contract, halves away from zero; DuckDB raises an
+    error if it has more digits than fit. The models below stay exact, so that sums, shares and
+    bounds are those of exact numbers, and low ≤ value ≤ high holds after rounding as before.
+    """
+    if pa.types.is_decimal(field.arrow_type):
+        return f"cast({field.sql_name} as {field.sql_type}) as {field.sql_name}"
+    return field.sql_name
+
+
 def _read_table(connection: duckdb.DuckDBPyConnection, schema: str, table: Table) -> pa.Table:
     """The rows of a published table, sorted by key, with the columns in the order of the contract.
 
     From a model with several grains, only the rows of the table's grain are read.
 
-    Raises TransformError if a required column has NULL.
+    Raises TransformError if a required column has NULL, or a decimal has too many digits.
     """
-    columns = ", ".join(f.sql_name for f in table.fields)
+    columns = ", ".join(map(_published, table.fields))
     rows = f"where grain = {sql_text(table.grain)}" if table.grain else ""
     order = ", ".join(table.key)
-    content = connection.sql(
-        f"select {columns} from {schema}.{table.model} {rows} order by {order}"
-    ).to_arrow_table()
+    try:
+        content = connection.sql(
+            f"select {columns} from {schema}.{table.model} {rows} order by {order}"
+        ).to_arrow_table()
+    except duckdb.ConversionException as error:
+        raise TransformError(
+            f"table {table.name}: a number has more digits than its contract has room for: "
+            f"{safe_text(error)}"
+        ) from error
     empty = [f.name for f in table.fields if f.required and content.column(f.name).null_count]
     _refuse([(table, name, _nulls(content, name, table.key), "a value") for name in empty])
     # This is not a cast: a column of another type raises an error.
@@ -288,9 +318,13 @@ def stored_views() -> dict[str, str]:
 
 
 def build_candidate(
-    ingested: Sequence[Ingested], settings: Settings, now: datetime | None = None
+    ingested: Sequence[Ingested],
+    settings: Settings,
+    now: datetime | None = None,
+    pages: Mapping[str, bytes] | None = None,
 ) -> Candidate:
-    """Export every published table of the working database into a new candidate folder.
+    """Export every published table of the working database into a new candidate folder. `pages` are
+    written beside the tables, by file name.
 
     `ingested` has all landed dumps, including those that the working database leaves out.
 
@@ -328,6 +362,8 @@ def build_candidate(
     inputs = sorted(
         (_input_entry(i, small_cells) for i in ingested), key=lambda e: (e["source"], e["as_of"])
     )
+    for page, content in (pages or {}).items():
+        (building / page).write_bytes(content)
     (building / CANDIDATE_FILE).write_bytes(
         to_json(
             {

@@ -1,4 +1,5 @@
-"""Read and seal the manifest of a vintage, and read and write `latest.json`, which names a vintage.
+"""Read and seal the manifest of a vintage, and read and write `latest.json`, which names a vintage,
+and the link `latest`, which leads to the same one.
 
 Anybody may have changed these files, so they are checked here before other code relies on them.
 Nothing slow is imported, because every command that reads a vintage imports this module.
@@ -8,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,14 +17,29 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.errors import TokenshareError, VerificationError, quoted, safe_text
-from orchestration.files import read_json, sha256_bytes, to_json, write_atomically
+from orchestration.errors import (
+    OtherLinkError,
+    TokenshareError,
+    VerificationError,
+    quoted,
+    safe_text,
+)
+from orchestration.files import (
+    BUILDING_PREFIX,
+    fsync,
+    read_json,
+    sha256_bytes,
+    to_json,
+    write_atomically,
+)
 from orchestration.settings import Settings
 
 # Semantic version of the names and meanings in the published tables and the manifest.
 DATA_INTERFACE_VERSION = "2.0.0"
 MANIFEST_NAME = "manifest.json"
 LATEST_NAME = "latest.json"
+# A path that stays the same: a link, always to the vintage that `latest.json` names.
+LINK_NAME = "latest"
 _SEAL = "manifest_sha256"
 _VINTAGE_ID = re.compile(r"(2\d{3}[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ)-[0-9a-f]{8}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
@@ -240,19 +257,24 @@ def read_latest(published_dir: Path) -> tuple[Path, dict[str, Any]] | None:
 
 def find_vintage(name: str, settings: Settings) -> Path:
     """The folder of a vintage. `name` is its folder, a folder `published/` whose latest vintage is
-    meant, its id, the start of its id, or `latest`.
+    meant, its id, the start of its id, or `latest`. A link to a folder is followed once, so that
+    the answer is one vintage even if the link moves meanwhile.
 
     Raises TokenshareError if a path leads to no vintage, or if no vintage or several vintages have
     this name.
     """
+    if name == LINK_NAME:
+        if latest := read_latest(settings.published_dir):
+            return latest[0]
+        raise nothing_published(settings)
     path = Path(name).expanduser()
+    if path.is_symlink():
+        path = path.resolve()
     # A folder with the name of a vintage is one, even if its manifest is lost: it is damaged.
     if (path / MANIFEST_NAME).exists() or (vintage_time(path.name) and path.is_dir()):
         return path
-    if latest := read_latest(settings.published_dir if name == "latest" else path):
+    if latest := read_latest(path):
         return latest[0]
-    if name == "latest":
-        raise nothing_published(settings)
     if os.sep in name or path.exists():
         is_there = "is not the folder of a vintage" if path.exists() else "does not exist"
         raise TokenshareError(
@@ -300,8 +322,13 @@ def _damaged(path: Path, problem: str) -> VerificationError:
     return VerificationError(f"{path}: {problem}. {_REPAIR}")
 
 
-def set_latest(published_dir: Path, manifest: dict[str, Any]) -> None:
-    """Make `latest.json` name the vintage of this manifest, in one step."""
+def set_latest(published_dir: Path, manifest: dict[str, Any]) -> list[str]:
+    """Make `latest.json` name the vintage of this manifest, in one step, then let the link `latest`
+    lead to it, in another one. Returns notices for the user.
+
+    Raises OtherLinkError, and changes nothing, if `latest` is not such a link.
+    """
+    refuse_other_link(published_dir)
     vintage_id = manifest["vintage_id"]
     pointer = {
         "vintage_id": vintage_id,
@@ -309,3 +336,50 @@ def set_latest(published_dir: Path, manifest: dict[str, Any]) -> None:
         _SEAL: manifest[_SEAL],
     }
     write_atomically(published_dir / LATEST_NAME, to_json(pointer))
+    return link_latest(published_dir, vintage_id)
+
+
+def refuse_other_link(published_dir: Path) -> None:
+    """Raise OtherLinkError if there is something called `latest` that `link_latest` has not made.
+    It may be anybody's, so it is never replaced."""
+    link = published_dir / LINK_NAME
+    if not os.path.lexists(link):
+        return
+    what = "a folder" if link.is_dir() else "a file"
+    if link.is_symlink():
+        target = str(link.readlink())
+        folder, _, name = target.partition("/")
+        if folder == "vintages" and vintage_time(name) is not None:
+            return
+        what = f"a link to {quoted(target)}"
+    raise OtherLinkError(
+        f"{link}: is {what}, where a publication keeps its link to the newest vintage; it is left "
+        "as it is, and nothing is published. Move it to another place, or remove it"
+    )
+
+
+def link_latest(published_dir: Path, vintage_id: str) -> list[str]:
+    """Let the link `latest` lead to a vintage, in one step. Returns a notice if it cannot be made,
+    for example because the file system has no links.
+
+    Who has opened a file by the old link keeps it. Raises what `refuse_other_link` raises.
+    """
+    refuse_other_link(published_dir)
+    link, target = published_dir / LINK_NAME, Path("vintages", vintage_id)
+    if link.is_symlink() and link.readlink() == target:
+        return []
+    # Only the holder of the writer's lock is here, so the name needs no number of a process.
+    temporary = published_dir / f"{BUILDING_PREFIX}{LINK_NAME}"
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(link)
+        fsync(published_dir)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return [
+            f"{link}: cannot be made to lead to vintage {vintage_id}, which latest.json names: "
+            f"{error.strerror}; do not read by this path until a run has mended it"
+        ]
+    return []

@@ -131,6 +131,18 @@ def _column(field: Field) -> dict[str, Any]:
     return {**described, "constraints": constraints} if constraints else described
 
 
+def _foreign_keys(table: Table) -> dict[str, Any]:
+    """The references of the contract as Table Schema has them; nothing if there are none."""
+    found = [
+        {
+            "fields": list(reference.columns),
+            "reference": {"resource": reference.table, "fields": list(reference.to)},
+        }
+        for reference in table.references
+    ]
+    return {"foreignKeys": found} if found else {}
+
+
 def data_package(
     vintage_id: str,
     created_at: str,
@@ -161,6 +173,7 @@ def data_package(
                 "schema": {
                     "fields": [_column(field) for field in table.fields],
                     "primaryKey": list(table.key),
+                    **_foreign_keys(table),
                 },
             }
             for table, entry in _described(outputs)

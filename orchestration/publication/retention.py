@@ -27,6 +27,7 @@ from orchestration.publication.manifest import (
     LATEST_NAME,
     read_latest,
     read_manifest,
+    refuse_other_link,
     set_latest,
     single_match,
     vintage_time,
@@ -282,17 +283,20 @@ def set_pin(
 
 def roll_back(
     name: str, reason: str, settings: Settings, now: datetime | None = None
-) -> tuple[str, str]:
-    """Make `latest.json` name another vintage, in one step. Returns its id, and the id that
-    `latest.json` named before, or "" if that could not be read.
+) -> tuple[str, str, list[str]]:
+    """Make `latest.json` name another vintage, in one step, and the link `latest` lead to it.
+    Returns its id, the id that `latest.json` named before, or "" if that could not be read, and
+    notices for the user.
 
     Runs on the same inputs leave it so. The first run with new ones compares with this vintage and
     publishes again. The log is written first: there is never a rollback without its reason.
 
     The caller must hold the writer's lock. Raises VerificationError if the vintage does not verify,
-    and TokenshareError if there is no such vintage, or if it is the latest one already.
+    and TokenshareError if there is no such vintage, if it is the latest one already, or if `latest`
+    is not the link of a publication.
     """
     folder = find_own_vintage(name, settings)
+    refuse_other_link(settings.published_dir)
     try:
         latest = read_latest(settings.published_dir)
     except VerificationError:
@@ -315,8 +319,7 @@ def roll_back(
             before=before,
         ),
     )
-    set_latest(settings.published_dir, manifest)
-    return folder.name, before
+    return folder.name, before, set_latest(settings.published_dir, manifest)
 
 
 def repair_latest(settings: Settings) -> list[str]:
@@ -327,7 +330,8 @@ def repair_latest(settings: Settings) -> list[str]:
     writer's lock.
 
     Raises VerificationError, which tells how to repair it, if no whole vintage is left to compare
-    new numbers with, or if the machine cannot read what is there.
+    new numbers with, or if the machine cannot read what is there, and OtherLinkError if `latest`
+    is not the link of a publication.
     """
     try:
         intact_latest(settings)
@@ -336,12 +340,15 @@ def repair_latest(settings: Settings) -> list[str]:
         if _is_of_the_machine(error):
             raise
         what = safe_text(without_repair_advice(error), 600)
+        refuse_other_link(settings.published_dir)
         for name in _may_be_latest(settings):
             try:
-                roll_back(name, f"by itself, to the newest whole vintage: {what}", settings)
+                *_, notices = roll_back(
+                    name, f"by itself, to the newest whole vintage: {what}", settings
+                )
             except TokenshareError:  # damaged as well, or the one that is the latest already
                 continue
-            return [f"latest.json names {name} now, the newest whole vintage: {what}"]
+            return [f"latest.json names {name} now, the newest whole vintage: {what}", *notices]
         raise
 
 

@@ -1,6 +1,6 @@
 """Verify a vintage from its folder alone: the seal of the manifest, the hash of every file, that
-the tables agree with the manifest, and that they still pass the gate's `verified` rules
-(conservation, sums, bounds).
+the tables and what describes them agree with the manifest, and that they still pass the gate's
+`verified` rules (conservation, sums, bounds).
 
 The folder may come from a stranger: nothing in it is executed, and only tables that a contract
 describes are opened, under our own names.
@@ -20,6 +20,7 @@ from orchestration.errors import VerificationError, safe_text
 from orchestration.files import reading, sha256_file, to_json
 from orchestration.gate.rules import create_shares, create_small_cells, rules, share_tables
 from orchestration.publication.candidate import DATABASE_NAME, stored_views
+from orchestration.publication.described import description_problems
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
@@ -198,7 +199,9 @@ def _content_problems(
         schema = {f.name: str(f.type) for f in metadata.schema.to_arrow_schema()}
         if metadata.num_rows != entry["rows"] or schema != entry["schema"]:
             problems.append(f"{entry['path']}: rows or columns differ from the manifest")
-    files = {name: folder / "tables" / f"{name}.parquet" for name in names}
+    paths = {name: f"tables/{name}.parquet" for name in names}
+    problems += description_problems(folder, document, paths)
+    files = {name: folder / path for name, path in paths.items()}
     with open_files(files, folder / DATABASE_NAME) as connection:
         if other := _database_problems(connection, document, names, note):
             return problems + other

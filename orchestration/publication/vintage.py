@@ -3,6 +3,7 @@
 The gate runs here and nowhere else, on the bytes that are then renamed, so that no caller can
 bypass it. If a run is killed at any moment, `latest.json` still names a complete vintage. Only a
 run that publishes changes `latest.json`; if it is killed just before that step, the next run does.
+The link `latest` follows it, and each run mends it.
 """
 
 import json
@@ -37,12 +38,15 @@ from orchestration.publication.candidate import (
     Candidate,
     code_fingerprint,
 )
+from orchestration.publication.csv_copies import write_csv_copies
 from orchestration.publication.manifest import (
     DATA_INTERFACE_VERSION,
     MANIFEST_NAME,
     Withheld,
+    link_latest,
     read_latest,
     read_manifest,
+    refuse_other_link,
     seal_manifest,
     set_latest,
     vintage_time,
@@ -211,7 +215,7 @@ def _follow_marker(settings: Settings, present: str | None) -> list[str]:
             f"removed: {safe_text(error, 1000)}"
         ]
     if manifest is not None:
-        set_latest(settings.published_dir, manifest)
+        set_latest(settings.published_dir, manifest)  # its notices are those of `link_latest` below
         said = [
             f"vintage {manifest['vintage_id']} of an interrupted run is complete: latest.json now "
             "names it"
@@ -221,17 +225,22 @@ def _follow_marker(settings: Settings, present: str | None) -> list[str]:
 
 
 def finish_interrupted(settings: Settings) -> list[str]:
-    """Make `latest.json` name the vintage of a run that was killed just before it did; returns
-    notices for the user.
+    """Make `latest.json` name the vintage of a run that was killed just before it did, and the link
+    `latest` lead to what it names; returns notices for the user.
 
     Everything else in `vintages/` that is not older than the latest vintage is named and left as
     it is: a copy, a restored folder, a vintage from which an operator moved `latest.json` back.
+
+    Raises VerificationError if `latest.json` is damaged, and OtherLinkError if `latest` is not the
+    link of a publication.
     """
     latest = latest_vintage(settings)
     notices = []
     if _marker_path(settings).exists():
         notices = _follow_marker(settings, latest.vintage_id if latest else None)
         latest = latest_vintage(settings)
+    if latest is not None:
+        notices += link_latest(settings.published_dir, latest.vintage_id)
     for path in sorted(settings.vintages_dir.glob("*")):
         if path.name.startswith(BUILDING_PREFIX):
             continue
@@ -391,13 +400,14 @@ def publish(
     Raises GateRefusedError if a blocker failed; the candidate then stays where it is, with the
     gate's results in it, and `latest.json` is not changed. Raises VerificationError if the latest
     vintage, with which the gate compares, is damaged, and TokenshareError if a key is configured
-    with which nothing can be signed.
+    with which nothing can be signed, or if `latest` is not the link of a publication.
     """
     now = now or datetime.now(UTC)
     settings.vintages_dir.mkdir(parents=True, exist_ok=True)
     if same := published_already(candidate.inputs_sha256, settings):
         shutil.rmtree(candidate.path)
         return same
+    refuse_other_link(settings.published_dir)
     key = signing_key(settings)
     previous = latest_vintage(settings)  # `published_already` has checked its files
     before = _data_only(_hashes(candidate.path))
@@ -430,6 +440,7 @@ def publish(
         candidate.registry,
         withheld,
     )
+    write_csv_copies(candidate.path, vintage_id, candidate.citations)
     write_results(candidate.path, results, vintage_id, withheld)
     (candidate.path / CANDIDATE_FILE).unlink()
     hashes = _hashes(candidate.path)
@@ -471,7 +482,7 @@ def publish(
     document = json.loads(manifest)
     write_atomically(_marker_path(settings), to_json({k: document[k] for k in _MARKER_KEYS}))
     move_into_place(candidate.path, final)
-    set_latest(settings.published_dir, document)
+    notices = set_latest(settings.published_dir, document)
     _marker_path(settings).unlink()
     _prune_candidates(settings)
-    return Vintage(vintage_id, final, document, is_new=True)
+    return Vintage(vintage_id, final, document, is_new=True, notices=tuple(notices))

@@ -1,22 +1,24 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage, and
-`report/own.html` if it has a company's own request logs.
+`report/own.html` if it has a company's own request logs. What can be taken away of them is beside
+them: the answer of every query in `report/data`, every chart as a picture and its points in
+`report/figures`.
 
 Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
 none is typed by hand. The modules in `sections` turn the results into facts, tables and charts; the
 templates contain the prose.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from markupsafe import Markup
 
+from orchestration.csv_files import csv_bytes, csv_notice
 from orchestration.gate.run import RuleResult
-from orchestration.pages import environment
+from orchestration.pages import environment, safe_json
 from orchestration.report import charts
 from orchestration.report.context import make_context
 from orchestration.report.own.page import PAGE_NAME, make_own_page
@@ -37,12 +39,6 @@ _NOT_DRAWN = ("apps", "tasks")
 def query_text(name: str) -> str:
     """The text of a query of the report."""
     return (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _json(document: Any) -> Markup:
-    """JSON that is safe inside a script element."""
-    text = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped on this line
 
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
@@ -102,16 +98,41 @@ def _credit(citations: Sequence[str], inputs: Sequence[Row], vintage_id: str) ->
     return " ".join([*shown, f"tokenshare, vintage {vintage_id}."])
 
 
+class Answer(NamedTuple):
+    """What a query returned: the names of its columns, and its rows."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
 @dataclass(frozen=True)
 class Page:
     """The report of a vintage: its HTML, that of the page of own request logs (None without any),
-    and the content of the preview picture."""
+    the content of the preview picture, the answers of the queries, and the charts by element id."""
 
     html: str
     own: str | None
     preview: Preview
     said: str
     credit: str
+    answers: Mapping[str, Answer]
+    specs: Mapping[str, charts.Spec]
+
+
+class _Asker:
+    """Asks the queries of the report, each once, and keeps the answers."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.answers: dict[str, Answer] = {}
+
+    def __call__(self, name: str) -> list[Row]:
+        if name not in self.answers:
+            cursor = self._connection.execute(query_text(name))
+            names = [column[0] for column in cursor.description or ()]
+            self.answers[name] = Answer(names, cursor.fetchall())
+        answer = self.answers[name]
+        return [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
 
 
 def render(
@@ -126,8 +147,9 @@ def render(
 ) -> Page:
     """The page of a vintage; the arguments are those of `build_report`."""
     with open_tables(tables_dir) as connection:
+        ask, ask_own = _Asker(connection), _Asker(connection)
         own = make_own_page(
-            lambda name: rows(connection, query_text(name)),
+            ask_own,
             as_known(registry["as_of"])[registry["view"]],
             inputs,
             vintage_id,
@@ -135,14 +157,16 @@ def render(
         )
         source, other_sources = _limit_to_one_source(connection)
         scopes = [r["scope"] for r in rows(connection, "select scope from quarantine")]
-        context = make_context(
-            lambda name: rows(connection, query_text(name)), registry, results, inputs, scopes
-        )
-        made = {c.anchor: c.make(context) for c in SECTIONS if c.make}
+        context = make_context(ask, registry, results, inputs, scopes)
+        credit = _credit(citations, inputs, vintage_id)
+        made = {
+            c.anchor: _finished(c.make(context), credit, vintage_id) for c in SECTIONS if c.make
+        }
         preview = make_preview(context)
     # The variables that the page and every section may use, besides the section's own.
     common = {
         "vintage_id": vintage_id,
+        "address": _report_url(vintage_id, settings),
         "citations": citations,
         "source": source,
         "said": context.said,
@@ -152,14 +176,10 @@ def render(
     chapters = [
         (c.anchor, c.title, _section_html(c.anchor, made.get(c.anchor), common)) for c in SECTIONS
     ]
-    credit = _credit(citations, inputs, vintage_id)
-    specs = {
-        element: charts.with_credit(spec, credit)
-        for section in made.values()
-        for element, spec in section.charts.items()
-    }
+    specs = {e: spec for section in made.values() for e, spec in section.charts.items()}
     drawing = {
-        "config": _json(charts.CONFIG),
+        "credit": credit,
+        "config": safe_json(charts.CONFIG),
         "javascript": Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
     }
     html = (
@@ -173,19 +193,51 @@ def render(
             other_sources=other_sources,
             own_page=PAGE_NAME if own else None,
             withheld=withheld,
-            address=_report_url(vintage_id, settings),
             preview=preview,
             picture=PREVIEW_NAME,
-            credit=credit,
-            specs=_json(specs),
+            brief=_brief(source, inputs),
+            specs=safe_json(specs),
         )
     )
     own_html = own and (
         environment()
         .get_template("own.html.j2")
-        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=_json(own.specs))
+        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=safe_json(own.specs))
     )
-    return Page(html, own_html, preview, context.said, credit)
+    answers = {**ask.answers, **(ask_own.answers if own else {})}
+    all_specs = {**specs, **(own.specs if own else {})}
+    return Page(html, own_html, preview, context.said, credit, answers, all_specs)
+
+
+def _finished(section: Section, credit: str, vintage_id: str) -> Section:
+    return replace(section, charts=charts.on_page(section.charts, credit, vintage_id))
+
+
+def _brief(source: str, inputs: Sequence[Row]) -> str:
+    """Source and license in few words, because a preview cuts the description."""
+    licenses = [i["license"] for i in inputs if i["source"] == source and i.get("license")]
+    if source != PRIMARY_SOURCE or not licenses:
+        return ""
+    return f"Data: OpenRouter, {licenses[-1]}. "
+
+
+def _files(page: Page, vintage_id: str, citations: Sequence[str]) -> dict[str, bytes]:
+    """What goes with the pages, by path: the answers of their queries, and of every chart a
+    picture and the points that it draws."""
+    files = {f"data/{n}.csv": csv_bytes(a.names, a.rows) for n, a in page.answers.items()}
+    for element, spec in page.specs.items():
+        points = spec["data"]["values"]
+        names = list(dict.fromkeys(name for point in points for name in point))
+        cells = [[point.get(name) for name in names] for point in points]
+        stem = f"figures/{charts.file_stem(element)}"
+        files[f"{stem}.csv"] = csv_bytes(names, cells)
+        files[f"{stem}.svg"] = charts.picture_svg(spec)
+    for folder, what in (
+        ("data", "The answer of every query of the report; the page says how it is computed."),
+        ("figures", "Every chart of the report as a picture (SVG) and the points that it draws."),
+    ):
+        files[f"{folder}/README.txt"] = csv_notice(what, vintage_id, citations)
+    return files
 
 
 def _section_html(anchor: str, section: Section | None, common: Mapping[str, Any]) -> Markup:
@@ -213,7 +265,10 @@ def build_report(
     the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for path, content in _files(page, vintage_id, citations).items():
+        beside = target.parent / path
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
     target.write_text(page.html, encoding="utf-8")
     if page.own:
         (target.parent / PAGE_NAME).write_text(page.own, encoding="utf-8")

@@ -5,6 +5,7 @@ has the light colors of CONFIG.
 """
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -12,38 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.files import sha256_bytes, write_atomically
+from orchestration.report.colors import GAIN, LOSS
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
-# These can be told apart with any color vision, in print and on a dark page. Unknown is gray.
-COLORS = {
-    "CN": "#d1495b",
-    "US": "#2e6fb7",
-    "other countries": "#e0a030",
-    "unidentified": "#a7adb3",
-}
-# A country has the same color on every chart. Everything else has other colors, below.
-_FREE = ["#2a9d6f", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8"]
-# Labs have shades of their country's color. Neighbors differ in lightness too, and in dashes.
-_SHADES = {
-    "CN": ["#d1495b", "#a02a55", "#f0968c", "#b8574a", "#e46fa0"],
-    "US": ["#2e6fb7", "#74b3ea", "#4b4fb5", "#1f8fb0", "#93a5dd"],
-    "other countries": ["#e0a030", "#b5801c", "#c9b458"],
-    "unidentified": ["#a7adb3", "#7d858c"],
-}
-_DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]]
-BANDS = {
-    "free": "#cfe8d5", "under_0.5": "#8fcfb0", "0.5_to_2": "#4aa7a1", "2_to_10": "#2c7d96",
-    "10_and_over": "#3c3a83", "unpriced": "#a7adb3",
-}  # fmt: skip
-LICENSES = {"open_weight": "#2a9d6f", "closed": "#7a5ea8", "unknown": "#a7adb3"}
-UNITS = {"models": "#2a9d6f", "labs": "#7a5ea8", "origins": "#18909c"}
 # Ticks at round numbers; those outside the data are not drawn.
 _LOG_TICKS = [m * 10.0**e for e in range(-3, 4) for m in (1, 2, 3, 5)]
 _INK, _SOFT, _LINE, _FONT = "#1c2226", "#58636b", "#d6dbdf", "system-ui, sans-serif"
 # The characters in a line of the credit that fit on the narrowest phone.
 _CREDIT_COLUMNS = 50
+# The characters of a title in the name of a saved file.
+_NAME_LENGTH = 70
 CONFIG: Spec = {
     "font": _FONT,
     "view": {"stroke": None},
@@ -82,37 +63,65 @@ def javascript(cache_dir: Path) -> str:
     return content.decode()
 
 
-def color_of(origin: str, others: Sequence[str] = ()) -> str:
-    """The color of an origin. An origin without a color gets one by its position in `others`."""
-    at = others.index(origin) if origin in others else 0
-    return COLORS.get(origin) or _FREE[at % len(_FREE)]
-
-
-def lab_strokes(labs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, list[int]]]:
-    """The color and dash pattern of each lab's line. `labs` are (name, origin) in order of rank.
-
-    In the result the labs of a country are together, in the order of the first lab of each country.
-    """
-    families: dict[str, list[str]] = {}
-    for name, origin in labs:
-        families.setdefault(origin if origin in _SHADES else "other countries", []).append(name)
+def drawn(specs: Mapping[str, tuple[str, Spec]]) -> dict[str, Spec]:
+    """The charts that have data to draw, with their titles, which the page and every picture of
+    them show. `specs` are title and chart by element id."""
     return {
-        name: (_SHADES[family][i % len(_SHADES[family])], _DASHES[i % len(_DASHES)])
-        for family, names in families.items()
-        for i, name in enumerate(names)
+        element: {**spec, "usermeta": {"title": title}}
+        for element, (title, spec) in specs.items()
+        if spec["data"]["values"]
     }
 
 
-def drawn(specs: Mapping[str, Spec]) -> dict[str, Spec]:
-    """The charts that have data to draw."""
-    return {element: spec for element, spec in specs.items() if spec["data"]["values"]}
+def file_stem(element: str) -> str:
+    """What the files of a chart are called: `share-by-origin` of `chart-share-by-origin`."""
+    return element.replace("chart-", "").lower()
 
 
 def with_credit(spec: Spec, credit: str) -> Spec:
-    """The chart with the credit in it, so that a saved picture names the source of its numbers."""
+    """The chart as the page shows it: with the credit below it, even on a picture of the screen."""
     text = textwrap.wrap(credit, _CREDIT_COLUMNS)
     return {**spec, "title": {"text": text, "orient": "bottom", "anchor": "start",
                               "frame": "bounds"}}  # fmt: skip
+
+
+def on_page(specs: Mapping[str, Spec], credit: str, vintage_id: str) -> dict[str, Spec]:
+    """The charts as a page shows them, by element id, with what else belongs to each: the names of
+    its files, the credit, and how a picture of it differs."""
+    finished = {}
+    for element, spec in specs.items():
+        title = spec["usermeta"]["title"]
+        words = re.sub("[^a-z0-9]+", "-", title.lower())[:_NAME_LENGTH].strip("-")
+        meta = {
+            "title": title, "credit": credit, "stem": file_stem(element),
+            "file": f"tokenshare-{words}-{vintage_id}", "picture": _as_picture(title, credit),
+        }  # fmt: skip
+        finished[element] = {**with_credit(spec, credit), "usermeta": meta}
+    return finished
+
+
+def _as_picture(title: str, credit: str) -> Spec:
+    """How a picture that leaves the page differs from the chart on the page: its title is above it,
+    and below that the credit with source, license and vintage."""
+    heading = {
+        "text": textwrap.wrap(title, 70),
+        "subtitle": textwrap.wrap(credit, 110),
+        "anchor": "start", "frame": "bounds", "offset": 16, "color": _INK, "fontSize": 17,
+        "fontWeight": "bold", "lineHeight": 21, "subtitleColor": _SOFT, "subtitleFontSize": 11,
+        "subtitleLineHeight": 14, "subtitlePadding": 6,
+    }  # fmt: skip
+    return {"title": heading, "width": 820, "background": "#ffffff", "padding": 16}
+
+
+def picture_svg(spec: Spec) -> bytes:
+    """A chart of a page as a picture in SVG; every machine draws the same."""
+    import vl_convert
+
+    # Without what only reacts to a pointer; it would also number its parts on and on.
+    still = [layer for layer in spec["layer"] if "tooltip" not in layer["encoding"]]
+    picture = {**spec, **spec["usermeta"]["picture"], "layer": still}
+    svg: str = vl_convert.vegalite_to_svg(json.dumps(picture, default=str), config=CONFIG)
+    return svg.encode()
 
 
 def _base(rows: list[Row], description: str, **rest: Any) -> Spec:
@@ -132,8 +141,8 @@ def _scale(colors: dict[str, str]) -> Spec:
     return {"domain": list(colors), "range": list(colors.values())}
 
 
-def _legend(title: str | None = None) -> Spec:
-    columns = {"expr": "width < 420 ? 2 : 4"}
+def _legend(title: str | None = None, on_a_phone: int = 2) -> Spec:
+    columns = {"expr": f"width < 420 ? {on_a_phone} : 4"}
     return {"title": title, "orient": "bottom", "symbolOpacity": 1, "columns": columns}
 
 
@@ -155,6 +164,7 @@ def _time_axis(rows: list[Row], grain: str = "week") -> Spec:
         "axis": {
             "format": "%-d %b %Y" if few and grain != "month" else "%b %Y",
             "labelOverlap": True,
+            "labelFlush": 30,  # a label near an edge stays inside the chart
             "grid": False,
             "tickCount": {"expr": "width < 420 ? 4 : 8"},
         },
@@ -182,9 +192,66 @@ def _when(grain: str = "week") -> Spec:
 
 
 def _tip(field: str, title: str, form: str | None = None) -> Spec:
+    """A line of a tooltip. That with the title `title` is its heading."""
     if form is None:
         return {"field": field, "type": "nominal", "title": title}
     return {"field": field, "type": "quantitative", "title": title, "format": form}
+
+
+def _heading(text: str) -> Spec:
+    """The transform that makes the heading of a tooltip, for `_tip("heading", "title")`."""
+    return {"calculate": json.dumps(text), "as": "heading"}
+
+
+def _said(form: str) -> str:
+    """The expression of a value with its bounds, if it has some."""
+    made = [f"format(datum.{name}, '{form}')" for name in ("value", "low", "high")]
+    bounds = f"' (' + {made[1]} + ' to ' + {made[2]} + ')'"
+    known = "isValid(datum.low) && isValid(datum.high) && datum.low !== datum.high"
+    return f"{made[0]} + ({known} ? {bounds} : '')"
+
+
+def _hover(
+    rows: list[Row], series: Sequence[str], key: str, said: str, what: str, grain: str
+) -> Spec:
+    """A band over each period, as high as the chart, whose tooltip names what is drawn there.
+
+    `key` is the expression of a row's series, `said` that of its text. Series are numbered, since a
+    name may have any character.
+    """
+    steps = max(len({str(r["period_start"]) for r in rows}) - 1, 1)
+    numbered = [f"s{i}" for i in range(len(series))]
+    x = _month_bars() if grain == "bars" else _time_axis(rows, grain)
+    is_bar = grain == "bars"
+    mark: Spec = {"type": "bar", "width": {"band": 1.15}} if is_bar else {
+        "type": "rule", "clip": True, "strokeWidth": {"expr": f"max(6, 1.1 * width / {steps})"}
+    }  # fmt: skip
+    height: Spec = {"y": {"value": 0}, "y2": {"value": "height"}} if is_bar else {}
+    return {
+        "transform": [
+            {"calculate": f"'s' + indexof({json.dumps(list(series))}, {key})", "as": "series"},
+            {"calculate": said, "as": "said"},
+            {"pivot": "series", "value": "said", "groupby": ["period_start"], "op": "max"},
+            *({"calculate": f"datum.{n} || '–'", "as": n} for n in numbered),
+            _heading(what),
+        ],
+        "params": [
+            {"name": "at", "select": {"type": "point", "fields": ["period_start"],
+                                      "on": "pointerover", "clear": "pointerout"}}
+        ],
+        "mark": {**mark, "aria": False},
+        "encoding": {
+            "x": x,
+            **height,
+            "color": {"value": _SOFT},
+            "opacity": {"condition": {"param": "at", "empty": False, "value": 0.2}, "value": 0},
+            "tooltip": [
+                _tip("heading", "title"),
+                _when("month" if is_bar else grain),
+                *(_tip(n, name) for n, name in zip(numbered, series, strict=True)),
+            ],
+        },
+    }  # fmt: skip
 
 
 def _y(field: str, title: str | None, form: str, **rest: Any) -> Spec:
@@ -195,40 +262,39 @@ def _y(field: str, title: str | None, form: str, **rest: Any) -> Spec:
 
 def stacked_area(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
     """Stacked weekly share by group; rows: period_start, name, name_order, share."""
-    return _base(
-        rows,
-        description,
-        mark={"type": "area", "aria": False},
-        encoding={
-            "x": _time_axis(rows),
-            "y": _y(
-                "share", "Share of all tokens", ".0%", stack="zero", scale={"domain": [0, 1]}
-            ),
-            "color": _color("name", colors),
-            "order": {"field": "name_order", "type": "quantitative"},
-            "tooltip": [_when(), _tip("name", "Origin"), _tip("share", "Share", ".1%")],
-        },
-    )  # fmt: skip
+    return _stacked(rows, colors, description, "area", "week", _time_axis(rows))
 
 
 def stacked_bars(
     rows: list[Row], colors: dict[str, str], description: str, legend: str | None = None
 ) -> Spec:
     """Stacked monthly share; rows: period_start, name, name_order, share."""
-    return _base(
-        rows,
-        description,
-        mark={"type": "bar", "aria": False},
-        encoding={
-            "x": _month_bars(),
+    return _stacked(rows, colors, description, "bar", "bars", _month_bars(), legend)
+
+
+def _stacked(
+    rows: list[Row],
+    colors: dict[str, str],
+    description: str,
+    mark: str,
+    grain: str,
+    x: Spec,
+    legend: str | None = None,
+) -> Spec:
+    drawn = {
+        "mark": {"type": mark, "aria": False},
+        "encoding": {
+            "x": x,
             "y": _y(
                 "share", "Share of all tokens", ".0%", stack="zero", scale={"domain": [0, 1]}
             ),
             "color": _color("name", colors, legend),
             "order": {"field": "name_order", "type": "quantitative"},
-            "tooltip": [_when("month"), _tip("name", "Class"), _tip("share", "Share", ".1%")],
         },
-    )  # fmt: skip
+    }  # fmt: skip
+    what = "Share of all tokens" + (f" by {legend}" if legend else "")
+    hover = _hover(rows, list(colors), "datum.name", "format(datum.share, '.1%')", what, grain)
+    return _base(rows, description, layer=[drawn, hover])
 
 
 def band_lines(
@@ -264,11 +330,12 @@ def band_lines(
                 },
             }
         }  # fmt: skip
-    tips = [
-        _when(grain), _tip("name", "Of"), *([_tip("measure", "Measured in")] if dash else []),
-        _tip("value", "Value", tip_form), _tip("low", "Low", tip_form),
-        _tip("high", "High", tip_form),
-    ]  # fmt: skip
+    series = list(colors)
+    key = "datum.name"
+    if dash:
+        measures = list(dict.fromkeys(r["measure"] for r in rows))
+        series = [f"{name}, {measure}" for name in colors for measure in measures]
+        key = "datum.name + ', ' + datum.measure"
     few = len({str(r["period_start"]) for r in rows}) < 3
     layers: list[Spec] = [
         {
@@ -284,10 +351,7 @@ def band_lines(
             "mark": {"type": "line", "strokeWidth": 2.2, "aria": False, "point": few},
             "encoding": {"y": _y("value", title, form, **y_scale), **dashes},
         },
-        {
-            "mark": {"type": "point", "size": 60, "opacity": 0, "aria": False},
-            "encoding": {"y": _y("value", title, form, **y_scale), "tooltip": tips},
-        },
+        _hover(rows, series, key, _said(tip_form), title, grain),
     ]
     if all(r["low"] is None for r in rows):
         del layers[0]
@@ -311,36 +375,38 @@ def lines(
     rows: list[Row], strokes: dict[str, tuple[str, list[int]]], description: str, title: str
 ) -> Spec:
     """Plain weekly lines, told apart by color and dashes; rows: period_start, name, value."""
-    legend = {**_legend(), "symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.2}
+    legend = {
+        **_legend(on_a_phone=1),
+        "symbolType": "stroke",
+        "symbolSize": 500,
+        "symbolStrokeWidth": 2.2,
+    }
     color, dash = (
         {"field": "name", "type": "nominal", "legend": legend,
          "scale": {"domain": list(strokes), "range": [stroke[i] for stroke in strokes.values()]}}
         for i in (0, 1)
     )  # fmt: skip
-    return _base(
-        rows,
-        description,
-        mark={"type": "line", "strokeWidth": 2.2, "aria": False},
-        encoding={
-            "x": _time_axis(rows),
-            "y": _y("value", title, ".0%"),
-            "color": color,
+    line = {
+        "mark": {"type": "line", "strokeWidth": 2.2, "aria": False},
+        "encoding": {
+            "x": _time_axis(rows), "y": _y("value", title, ".0%"), "color": color,
             "strokeDash": dash,
-            "tooltip": [_when(), _tip("name", "Lab"), _tip("value", "Share", ".1%")],
         },
-    )
+    }  # fmt: skip
+    hover = _hover(rows, list(strokes), "datum.name", _said(".1%"), title, "week")
+    return _base(rows, description, layer=[line, hover])
 
 
 def waterfall(rows: list[Row], color: str, description: str) -> Spec:
     """From one share to another, step by step; rows: label, position, start, stop, delta, kind."""
-    kinds = {"share": color, "gain": "#2a9d6f", "loss": "#b5651d"}
+    kinds = {"share": color, "gain": GAIN, "loss": LOSS}
     order: Spec = {"field": "position", "op": "min", "order": "ascending"}
     y = {
         "field": "label", "type": "nominal", "sort": order, "title": None,
         "axis": {"labelLimit": 170, "ticks": False, "domain": False},
     }  # fmt: skip
     x = {"field": "start", "type": "quantitative", "title": "Share of all tokens",
-         "scale": {"domain": [0, 1.22 * max(r["edge"] for r in rows)], "nice": False},
+         "scale": {"domain": [0, 1.35 * max(r["edge"] for r in rows)], "nice": False},
          "axis": {"format": ".0%", "tickCount": 5}}  # fmt: skip
     return _base(
         rows,
@@ -356,7 +422,6 @@ def waterfall(rows: list[Row], color: str, description: str) -> Spec:
                     "color": {
                         "field": "kind", "type": "nominal", "scale": _scale(kinds), "legend": None,
                     },
-                    "tooltip": [_tip("label", "Step"), _tip("text", "Share points")],
                 },
             },
             {
@@ -365,6 +430,18 @@ def waterfall(rows: list[Row], color: str, description: str) -> Spec:
                 "encoding": {
                     "x": {"field": "edge", "type": "quantitative"},
                     "text": {"field": "text"},
+                },
+            },
+            {
+                # As wide as the chart: some steps are too thin to be hit.
+                "transform": [
+                    {"calculate": "datum.text + (datum.kind === 'share' ? '' : ' points')",
+                     "as": "said"}
+                ],
+                "mark": {"type": "bar", "opacity": 0, "aria": False},
+                "encoding": {
+                    "x": {"value": 0}, "x2": {"value": "width"},
+                    "tooltip": [_tip("label", "title"), _tip("said", "Share of all tokens")],
                 },
             },
         ],
@@ -376,6 +453,7 @@ def side_by_side(
 ) -> Spec:
     """Bars of two sides below each other, with their bounds; rows: label, position, origin, name
     (one of the two in `whose`), value, low, high."""
+    x_title = "Share of all tokens"
     order: Spec = {"field": "position", "op": "min", "order": "ascending"}
     y = {
         "field": "label", "type": "nominal", "sort": order, "title": None,
@@ -385,12 +463,8 @@ def side_by_side(
     opacity = {**side, "scale": {"domain": list(whose), "range": [1, 0.45]},
                "legend": {"title": None, "orient": "bottom", "symbolFillColor": _SOFT,
                           "symbolStrokeWidth": 0}}  # fmt: skip
-    tips = [
-        _tip("label", "Of"), _tip("name", "Whose"), _tip("value", "Share", ".1%"),
-        _tip("low", "Low", ".1%"), _tip("high", "High", ".1%"),
-    ]  # fmt: skip
-    x = {"type": "quantitative", "title": "Share of all tokens",
-         "axis": {"format": ".0%", "tickCount": 5}}  # fmt: skip
+    tips = [_tip("label", "title"), _tip("name", "Whose tokens"), _tip("said", x_title)]
+    x = {"type": "quantitative", "title": x_title, "axis": {"format": ".0%", "tickCount": 5}}
     return _base(
         rows,
         description,
@@ -403,12 +477,16 @@ def side_by_side(
                     "x": {"field": "value", **x},
                     "color": _color("origin", colors),
                     "opacity": opacity,
-                    "tooltip": tips,
                 },
             },
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5, "color": _SOFT, "aria": False},
                 "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}},
+            },
+            {
+                "transform": [{"calculate": _said(".1%"), "as": "said"}],
+                "mark": {"type": "bar", "opacity": 0, "aria": False},
+                "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "tooltip": tips},
             },
         ],
     )
@@ -418,7 +496,7 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
     """Index against list price; rows: name, model, quality_index, usd, label."""
     x = {
         "field": "usd", "type": "quantitative",
-        "title": "List price, US dollars per million tokens (3:1), logarithmic",
+        "title": ["List price, US dollars per million", "tokens (3:1), logarithmic"],
         "scale": {"type": "log", "nice": False, "padding": 24},
         "axis": {"format": "~g", "grid": True, "labelOverlap": True, "values": _LOG_TICKS},
     }  # fmt: skip
@@ -435,10 +513,6 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
                 "encoding": {
                     "color": _color("name", colors),
                     "shape": {"field": "name", "type": "nominal", "legend": None},
-                    "tooltip": [
-                        _tip("model", "Model"), _tip("name", "Origin"),
-                        _tip("quality_index", "Index", ".1f"), _tip("usd", "US dollars", ".2f"),
-                    ],
                 },
             },
             {
@@ -447,6 +521,18 @@ def scatter(rows: list[Row], colors: dict[str, str], description: str) -> Spec:
                          "align": {"expr": "datum.usd > datum.middle ? 'right' : 'left'"},
                          "aria": False},
                 "encoding": {"text": {"field": "label"}},
+            },
+            {
+                # Larger than what is drawn, so that it is easy to hit.
+                "mark": {"type": "point", "filled": True, "size": 500, "opacity": 0,
+                         "aria": False},
+                "encoding": {
+                    "tooltip": [
+                        _tip("model", "title"), _tip("name", "Origin"),
+                        _tip("quality_index", "Intelligence Index", ".1f"),
+                        _tip("usd", "List price, US dollars per million tokens", ".2f"),
+                    ],
+                },
             },
         ],
     )  # fmt: skip

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from orchestration.gate.run import RuleResult
-from orchestration.report.charts import color_of
+from orchestration.report.colors import color_of
 from orchestration.report.section import Row, grouped, title
 from orchestration.words import as_known
 
@@ -56,7 +56,7 @@ class Context:
     @property
     def pair_colors(self) -> dict[str, str]:
         """The color of each of the pair by its title."""
-        return {title(o): color_of(o, self.pair) for o in self.pair}
+        return {title(o): color_of(o) for o in self.pair}
 
     @property
     def charted_weeks(self) -> dict[date, Mapping[str, Row]]:

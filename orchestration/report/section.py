@@ -20,7 +20,8 @@ _ROWS_SHOWN = 15
 class Column:
     """A column of a table: its heading, the function from a row to a cell, and its CSS class.
 
-    By default cells are aligned right. The class `text` aligns left, `wrap` lets the text wrap, and
+    By default cells are aligned right and do not wrap, except between a figure and its bounds. The
+    class `text` aligns left, `wrap` lets the text wrap, `slug` lets a long name wrap anywhere, and
     `wide` is hidden on a phone.
     """
 
@@ -46,6 +47,11 @@ class Table:
         return [[column.cell(row) for column in self.columns] for row in rows]
 
     @property
+    def is_long(self) -> bool:
+        """Whether a row is too long for a phone, which then shows a list of its cells."""
+        return sum("wide" not in column.css for column in self.columns) > 3
+
+    @property
     def first(self) -> list[list[Any]]:
         return self._cells(self.rows[: self.shown])
 
@@ -59,6 +65,13 @@ class Section:
     """The content of a section. A subclass adds its facts and tables. Charts are by element id."""
 
     charts: Mapping[str, Spec] = field(default_factory=dict)
+
+
+def point_and_ends(point: str, ends: str) -> Markup:
+    """A figure with its bounds, between which a line may break but not within either."""
+    return Markup('<span class="whole">{}</span> <span class="soft whole">({})</span>').format(
+        point, ends
+    )
 
 
 # Functions that make the function from a row to a cell.
@@ -82,9 +95,9 @@ def between(low: str, high: str, words: Callable[[Any, Any], str] = bounded) -> 
 def with_ends(name: str, digits: int) -> Cell:
     """A number with its bounds `<name>_low` and `<name>_high`."""
 
-    def cell(row: Row) -> str:
+    def cell(row: Row) -> Markup:
         found, low, high = (number(row[f"{name}{end}"], digits) for end in ("", "_low", "_high"))
-        return f"{found} ({low} to {high})"
+        return point_and_ends(found, f"{low} to {high}")
 
     return cell
 
@@ -104,9 +117,8 @@ def share_with_bounds(row: Row | None, name: str = "share") -> Any:
         return "–"
     if row.get("origin") == "unidentified":
         return percent(row[name])
-    return Markup('{} <span class="soft">({})</span>').format(
-        percent(row[name]), bounded(row[f"{name}_low"], row[f"{name}_high"])
-    )
+    ends = bounded(row[f"{name}_low"], row[f"{name}_high"])
+    return point_and_ends(percent(row[name]), ends)
 
 
 def measured(claim: Row) -> Any:
@@ -114,7 +126,7 @@ def measured(claim: Row) -> Any:
     figure = show.measured(claim)
     if figure is None:
         return "–"
-    return Markup('{} <span class="soft">({} to {})</span>').format(*figure)
+    return point_and_ends(figure.text, f"{figure.low} to {figure.high}")
 
 
 # The change of a share and its four terms, which two tables show.

@@ -55,7 +55,7 @@ def _set_environment(settings: Settings, database: Path | None = None) -> None:
     os.environ["DO_NOT_TRACK"] = "1"
 
 
-def _paths(settings: Settings) -> list[str]:
+def _paths(settings: Settings, target: Path | None = None) -> list[str]:
     return [
         "--project-dir",
         str(DBT_PROJECT_DIR),
@@ -64,7 +64,7 @@ def _paths(settings: Settings) -> list[str]:
         "--target",
         settings.engine,
         "--target-path",
-        str(settings.dbt_target_dir),
+        str(target or settings.dbt_target_dir),
         "--log-path",
         str(settings.dbt_target_dir / "logs"),
     ]
@@ -182,6 +182,27 @@ def run_dbt(
         )
         for r in outcome.result
     ]
+
+
+def run_docs(settings: Settings, folder: Path) -> None:
+    """Let dbt write its documentation of the project, `static_index.html`, to an empty folder. No
+    table is read: models are compiled in an empty database in that folder.
+
+    Raises TransformError if it could not.
+    """
+    manifest = _parsed(settings, project_fingerprint())
+    folder.mkdir(parents=True)
+    _set_environment(settings, folder / settings.database_path.name)
+    quiet = [flag for flag in _QUIET_FLAGS if flag != "--no-write-json"]
+    try:
+        outcome = _invoke(
+            [*quiet, "docs", "generate", "--static", "--empty-catalog", *_paths(settings, folder)],
+            manifest,
+        )
+    finally:
+        close_connections()
+    if not outcome.success:
+        raise TransformError(f"dbt docs did not run: {outcome.exception}")
 
 
 def close_connections() -> None:

@@ -195,6 +195,82 @@ def test_published_files_have_exactly_the_columns_of_their_contracts(small_base:
         assert pq.read_schema(path).equals(PUBLISHED[name].arrow_schema()), name
 
 
+# What pandas, BI tools and other engines can hold. They have no HUGEINT, and cut longer decimals.
+HELD_BY_TOOLS = {"VARCHAR", "BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP"}
+
+
+def is_held_by_tools(sql_type: str) -> bool:
+    decimal = re.fullmatch(r"DECIMAL\((\d+), ?(\d+)\)", sql_type)
+    if decimal:
+        return int(decimal[1]) <= 28 and int(decimal[2]) <= 9
+    return sql_type in HELD_BY_TOOLS
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "held"),
+    [
+        ("BIGINT", True), ("HUGEINT", False), ("UHUGEINT", False), ("UBIGINT", False),
+        ("DECIMAL(28,9)", True), ("DECIMAL(29,9)", False), ("DECIMAL(28,10)", False),
+        ("DECIMAL(38,0)", False), ("BIGINT[]", False), ("INTERVAL", False),
+    ],
+)  # fmt: skip
+def test_what_tools_can_hold(sql_type: str, held: bool) -> None:
+    assert is_held_by_tools(sql_type) is held
+
+
+def test_no_tool_chokes_on_a_published_type(small_base: Settings) -> None:
+    """In every contract, and in every table and view of a real database."""
+    stated = {(t.name, f.name): f.sql_type.upper() for t in PUBLISHED.values() for f in t.fields}
+    vintage = latest_vintage(small_base)
+    assert vintage is not None
+    with duckdb.connect(str(vintage.path / "tokenshare.duckdb"), read_only=True) as connection:
+        held = {
+            (relation, column): sql_type
+            for relation, column, sql_type in connection.execute(
+                "select table_name, column_name, data_type from duckdb_columns() where not internal"
+            ).fetchall()
+        }
+    assert {relation for relation, _ in held} == {*PUBLISHED, *(view.name for view in views())}
+    assert held.keys() > stated.keys()
+    for types in (stated, held):
+        assert {c: t for c, t in types.items() if not is_held_by_tools(t)} == {}
+
+
+def test_a_reference_leads_to_the_key_of_a_table() -> None:
+    """Each of its columns is required, and means in both tables the same."""
+    references = [(t, r) for t in PUBLISHED.values() for r in t.references]
+    assert len(references) > 10
+    for table, reference in references:
+        parent = PUBLISHED[reference.table]
+        assert reference.to == parent.key
+        own, theirs = (
+            [(f.sql_type, f.required) for name in names for f in of.fields if f.name == name]
+            for of, names in ((table, reference.columns), (parent, reference.to))
+        )
+        assert own == theirs
+        assert all(required for _, required in own)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "from: [t.tokens, t.share], to: [u.tokens]",
+        "from: [u.tokens], to: [t.tokens]",
+        "from: [t.tokens, t.share], to: [u.tokens, v.share]",
+        "from: [t.tokens], to: [tokens]",
+        "to: [u.tokens]",
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named_with_its_file_and_table(
+    tmp_path: Path, ends: str
+) -> None:
+    path = contract(tmp_path, "lens")
+    said = f"    relationships: [{{type: foreignKey, {ends}}}]\n"
+    path.write_text(path.read_text(encoding="utf-8") + said, encoding="utf-8")
+    with pytest.raises(TokenshareError, match=f"{path}: table t: a relationship is from"):
+        read_contract(path)
+
+
 def test_raw_files_have_exactly_the_columns_of_their_contracts(small_base: Settings) -> None:
     for item in ingest_all(list_dumps(small_base), small_base):
         table = SOURCES[item.record.source].table
@@ -239,6 +315,8 @@ def test_everything_that_a_contract_states_of_values_is_asked_by_the_gate(table:
         if field.pattern:
             assert ("VALUE_FORM", field.name) in asked
     assert ("KEY", ", ".join(table.key)) in asked
+    for reference in table.references:
+        assert ("REFERENCE", ", ".join(reference.columns)) in asked
 
 
 def test_the_version_of_the_data_interface_is_that_of_these_tables() -> None:

@@ -8,6 +8,7 @@ server, and `<!-- backup -->` and `<!-- restore -->` above commands that run her
 A block in another language, or with another command, fails until this file knows how to run it.
 """
 
+import json
 import os
 import re
 import shlex
@@ -57,7 +58,8 @@ def test_this_file_knows_how_to_run_every_block() -> None:
         language, text, said = block.values
         assert text.strip(), block.id
         # A diagram is drawn by the reader's browser, and a text is what somebody got; nothing runs.
-        assert language in ("sql", "python", "console", "sh", "mermaid", "text"), block.id
+        kinds = ("sql", "python", "console", "sh", "mermaid", "text", "json")
+        assert language in kinds, block.id
         if language in ("sql", "python"):
             says_how_many = re.fullmatch(r"rows: \d+|\w+: \d+ rows|on PostgreSQL", said)
             assert says_how_many, f"{block.id}: say how many rows it gives"
@@ -73,7 +75,7 @@ def test_sql_runs_on_the_database_and_no_row_comes_twice(
     language: str, text: str, said: str, shipped: Shipped
 ) -> None:
     if said == "on PostgreSQL":
-        return  # see tests/integration/test_pull_litellm.py
+        return  # see test_bi.py and tests/integration/test_pull_litellm.py
     database = str(shipped[1].path / "tokenshare.duckdb")
     with duckdb.connect(database, read_only=True) as connection:
         relation = connection.sql(text)
@@ -97,10 +99,91 @@ def test_python_runs_beside_the_data(
 ) -> None:
     (tmp_path / "data").symlink_to(shipped[0].data_dir)
     monkeypatch.chdir(tmp_path)
+    # What our own code does not need.
+    monkeypatch.syspath_prepend(str(Path(sys.prefix) / "readers" / "polars"))
     names: dict[str, object] = {}
     exec(compile(text, "snippet", "exec"), names)
     name = said.split(":")[0]
     assert f"{name}: {len(names[name])} rows" == said  # type: ignore[arg-type]  # a frame
+
+
+# What a reader does next, in another process: matplotlib is in a folder of its own.
+PLOTTED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import matplotlib
+matplotlib.use("agg")
+names = {}
+exec(sys.argv[2], names)
+frame = names[sys.argv[3]]
+assert frame["period_start"].dt.year.between(2025, 2026).all()
+plain = frame.dropna(axis="columns")
+numbers = [c for c in plain if c.startswith(("tokens", "share", "spend_share", "list_spend_usd"))]
+months = frame.resample("MS", on="period_start")[numbers].sum()
+axes = frame.plot(x="period_start", y=numbers)
+for line, column in zip(axes.get_lines(), numbers, strict=True):
+    assert list(line.get_ydata()) == frame[column].tolist()
+print(len(months), *numbers)
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"), [b for b in blocks("python") if "duckdb" in b.values[1]]
+)
+def test_a_frame_has_dates_and_its_shares_and_money_plot(
+    language: str, text: str, said: str, shipped: Shipped, tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(shipped[0].data_dir)
+    folder = Path(sys.prefix) / "readers" / "matplotlib"
+    assert folder.is_dir(), f"{folder} is missing; `make readers` installs it"
+    run = subprocess.run(
+        [sys.executable, "-c", PLOTTED, folder, text, said.split(":")[0]],
+        capture_output=True, encoding="utf-8", check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    months, *numbers = run.stdout.split()
+    assert int(months) > 12
+    assert {"tokens", "share"} <= set(numbers) or {"spend_share", "list_spend_usd"} <= set(numbers)
+
+
+# What README.md says of the other ways to read a table.
+FRAMES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import matplotlib
+matplotlib.use("agg")
+import pandas as pd
+
+def works(what):
+    try:
+        what()
+    except Exception:
+        return False
+    return True
+
+for options in ({}, {"dtype_backend": "pyarrow"}):
+    frame = pd.read_parquet(sys.argv[2], **options)
+    print(
+        works(lambda: frame["period_start"].dt.year),
+        works(lambda: frame.plot(x="period_start", y="list_spend_usd")),
+        works(lambda: frame.plot(x="period_start", y="spend_share")),
+        works(lambda: frame.resample("MS", on="period_start")["spend_share"].sum()),
+        works(lambda: frame["list_spend_usd"] / 1000),
+    )
+"""
+
+
+def test_the_readme_says_which_frames_can_do_what(shipped: Shipped) -> None:
+    run = subprocess.run(
+        [
+            sys.executable, "-c", FRAMES, Path(sys.prefix) / "readers" / "matplotlib",
+            shipped[1].path / "tables" / "spend_by_origin_weekly.parquet",
+        ],
+        capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    plain, arrow = run.stdout.splitlines()
+    assert plain == "False False True False True"
+    assert arrow == "True True True False False"
 
 
 @pytest.mark.parametrize(("language", "text", "said"), blocks("console"))
@@ -131,6 +214,15 @@ def words(text: str) -> str:
 def lines_of(text: str) -> list[str]:
     """Its lines without empty ones and comments."""
     return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("language", "text", "said"), blocks("json"))
+def test_a_configuration_of_an_agent_names_a_command_that_there_is(
+    language: str, text: str, said: str
+) -> None:
+    for server in json.loads(text)["mcpServers"].values():
+        assert Path(server["command"]).name == "tokenshare"
+        help_of(*server["args"])
 
 
 # Files that the pages land, in the shapes that their comments name.

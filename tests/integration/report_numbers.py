@@ -34,7 +34,9 @@ create macro star(text, is_complete) as text || if(is_complete, '', ' *');
 create macro spaced(x) as replace(x, '_', ' ');
 create macro title(o) as case o when 'CN' then 'China' when 'US' then 'United States'
     when 'FR' then 'France' when 'CA' then 'Canada' when 'KR' then 'South Korea'
-    when 'IL' then 'Israel' when 'unidentified' then 'Unidentified' else o end;
+    when 'IL' then 'Israel' when 'DE' then 'Germany' when 'JP' then 'Japan'
+    when 'GB' then 'United Kingdom' when 'AE' then 'United Arab Emirates'
+    when 'unidentified' then 'Unidentified' else o end;
 create macro short(m) as regexp_replace(split_part(m, '/', 2), '-[0-9]{8}$', '');
 create macro cheaper(r) as case when r is null then '–' when r <= 1 then pct(1 - r)
     else pct(r - 1) || ' more expensive' end;
@@ -56,8 +58,84 @@ create macro measured(u, v, x, l, h, dx, dl, dh) as case
     when u = 'date' or x is null then '–'
     else fig(x, u) || unit(u) || ' (' || fig(l, u) || ' to ' || fig(h, u) || ')' end;
 """
+# Two weeks beside each other. `@WHAT@` is of the table of shares: how a row is named and found.
+COMPARED = """
+    with mondays as (
+        select $week::date as b, coalesce(max(period_start) filter (
+            period_start = $week::date - 364), min(period_start)) as a
+        from share_by_origin_weekly where is_complete and lens = 'author_hq'
+    ),
+    u as (
+        select coalesce(sum(share) filter (period_start = a), 0) as a,
+            coalesce(sum(share) filter (period_start = b), 0) as b
+        from share_by_origin_weekly, mondays where origin = 'unidentified' and lens = 'author_hq'
+    ),
+    one as (from @TABLE@, mondays where lens = 'author_hq' and period_start = a),
+    two as (from @TABLE@, mondays where lens = 'author_hq' and period_start = b),
+    both_weeks as (
+        select @KEY@ as key, coalesce(two.@NAME@, one.@NAME@) as name,
+            coalesce(two.origin, one.origin) as origin,
+            coalesce(one.share, 0) as s, coalesce(one.share_low, 0) as l,
+            coalesce(one.share_high, u.a) as h, coalesce(two.share, 0) as s2,
+            coalesce(two.share_low, 0) as l2, coalesce(two.share_high, u.b) as h2,
+            coalesce(one.tokens, 0) as t, coalesce(two.tokens, 0) as t2
+        from one full join two using (@KEY@) cross join u
+    )
+"""
+BY_ORIGIN, BY_LAB = (
+    COMPARED.replace("@TABLE@", table).replace("@KEY@", key).replace("@NAME@", name)
+    for table, key, name in (
+        ("share_by_origin_weekly", "origin", "origin"),
+        ("share_by_lab_weekly", "lab_id", "lab_name"),
+    )
+)  # fmt: skip
 # By the words that a caption begins with: the rows of the table, its headings as names.
 TABLES = {
+    "By origin. Week of": BY_ORIGIN
+    + """
+        select title(key) as "Of",
+            if(key = 'unidentified', pct(s), share(s, l, h)) as "Earlier",
+            if(key = 'unidentified', pct(s2), share(s2, l2, h2)) as "Later",
+            if(key = 'unidentified', pts(s2 - s), points_between(s2 - s, l2 - h, h2 - l))
+                as "Change",
+            tok(t) as "Tokens earlier", tok(t2) as "Tokens later"
+        from both_weeks order by key = 'unidentified', s2 desc, s desc, key""",
+    "By lab. Week of": BY_LAB
+    + """
+        select name as "Of", origin as "Origin", share(s, l, h) as "Earlier",
+            share(s2, l2, h2) as "Later", points_between(s2 - s, l2 - h, h2 - l) as "Change",
+            tok(t) as "Tokens earlier", tok(t2) as "Tokens later"
+        from both_weeks where key <> 'unidentified' order by s2 desc, s desc, key""",
+    "Models by tokens in the latest complete week,": """
+        with days as (
+            select *, if(usage_date >= $week::date, tokens, 0) as now,
+                if(usage_date < $week::date, tokens, 0) as before
+            from usage_daily where usage_date between $week::date - 7 and $week::date + 6
+        ),
+        models as (
+            select base_slug, sum(now) as t, sum(before) as b,
+                last(lab_name order by usage_date) as lab, last(origin order by usage_date) as o,
+                last(license order by usage_date) as license,
+                last(identification order by usage_date) as how,
+                sum(list_spend_usd) filter (now > 0) as usd,
+                sum(now) filter (list_spend_usd is not null) as priced,
+            from days group by base_slug
+        ),
+        sums as (
+            select sum(t) as all_t, sum(b) as all_b,
+                sum(t) filter (how in ('tail', 'router', 'stealth')) as nameless from models
+        )
+        select (select count(*) + 1 from models as o where o.t > m.t and o.how <> 'tail') || '. '
+                || base_slug as "Model",
+            if(b = 0, 'new', (select count(*) + 1 from models as o where o.b > m.b
+                and o.how <> 'tail')::varchar) as "Week before",
+            coalesce(lab, 'not known (' || spaced(how) || ')') as "Lab", o as "Origin",
+            spaced(license) as "License",
+            share(t / all_t, t / all_t,
+                (if(how in ('router', 'stealth'), 0, t) + nameless) / all_t) as "Share",
+            pts(t / all_t - b / all_b) as "Change", tok(t) as "Tokens",
+            num(usd / priced * 1e6, 2) as "List price", usd(usd) as "List dollars"
+        from models as m, sums where how <> 'tail' and t > 0 order by t desc, base_slug""",
     "Complete ISO weeks; share of all tokens with its bounds.": """
         with moments as (
             select period_start, total_tokens, registry_view,
@@ -88,7 +166,14 @@ TABLES = {
     "First day of the period; – if it never happened": """
         select title(origin) || ' over ' || title(rival_origin) as "Who over whom",
             grain as "Periods", 'as known ' || registry_view as "Read",
-            coalesce(first_lead::varchar, '–') as "First lead",
+            coalesce(first_lead || case when first_lead = case grain
+                    when 'weekly' then (select min(period_start) from share_by_origin_weekly
+                        where is_complete and lens = 'author_hq')
+                    when 'monthly' then (select min(period_start) from share_by_origin_monthly
+                        where is_complete and lens = 'author_hq')
+                    else (select min(period_start) from share_by_origin_daily
+                        where is_complete and lens = 'author_hq') end
+                then ' led from the first period on' else '' end, '–') as "First lead",
             coalesce(last_change::varchar, '–') as "Last change of lead",
             coalesce(leads_since::varchar, '–') as "Leads since",
             coalesce(first_identified_lead::varchar, '–') as "First beyond doubt",
@@ -455,7 +540,7 @@ CHARTS = {
         left join shares using (period_start, origin)
         group by period_start, name_order, named.origin""",
     "chart-lead": """
-        select period_start, 'lead' as name, l.share - r.share as value,
+        select period_start, title($a) || ' over ' || title($b) as name, l.share - r.share as value,
             l.share_low - r.share_high as low, l.share_high - r.share_low as high
         from share_by_origin_weekly as l inner join share_by_origin_weekly as r
             using (period_start, lens, days_present)
@@ -612,11 +697,23 @@ SENTENCES = {
             '. ' order by registry_view desc) || '. '
         from crossover where lens = 'author_hq' and grain = 'weekly' and origin = $a
             and rival_origin = $b""",
-    "change": """
-        select string_agg(o || ': ' || f || ' to ' || t, ' ¶ ' order by o) from (
-            select title(origin) as o, pct(sum(share_from)) as f, pct(sum(share_to)) as t
-            from share_change where change_id = 'year_on_year_weekly' and is_complete
-                and origin in ($a, $b) group by origin)""",
+    **{
+        f"change {origin}": f"""
+        select title(origin) || ': ' || pct(sum(share_from)) || ' to ' || pct(sum(share_to))
+            || ' of all tokens, from the week of ' || min(period_start_from) || ' to that of '
+            || min(period_start_to) || ', lab by lab, as known then ¶'
+        from share_change where change_id = 'year_on_year_weekly' and is_complete
+            and origin = '{origin}' group by origin"""
+        for origin in ("CN", "US")
+    },
+    "models": """
+        with week as (
+            from usage_daily where usage_date between $week::date and $week::date + 6
+        )
+        select 'The ' || count(distinct base_slug) || ' models that the source names in the week '
+            || 'of ' || $week || ', as known then. Together they have '
+            || pct(sum(tokens) / (select sum(tokens) from week)) || ' of all tokens;'
+        from week where identification <> 'tail'""",
     "license": """
         select 'In ' || mon(period_start) || ', as known then, models whose weights can be '
             || 'downloaded held ' || pct(share) || ' of tokens (bounds '

@@ -195,7 +195,9 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     small: Settings,
     instance: dg.DagsterInstance,
     hashed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TOKENSHARE_SERVE_TO", "postgresql://loader:a-password@127.0.0.1:1/marts")
     (landed_before,) = list_dumps(small)
     hashed.clear()
     small.inbox_dir.mkdir()
@@ -208,7 +210,11 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     result = run_job(definitions, small, instance)
     (failure,) = [e for e in result.all_events if e.is_step_failure]
     assert failure.step_key == "everything_published"
-    assert "page.json" in str(failure.step_failure_data.user_failure_data.description)
+    said = str(failure.step_failure_data.user_failure_data.description)
+    assert "page.json" in said
+    # The server of the address is down: said too, and the vintage is published.
+    assert "PostgreSQL was not loaded: postgresql://loader:***@127.0.0.1:1/marts: conn" in said
+    assert "a-password" not in said + str(result.all_events)
     assert hashed.count(str(small.landing_dir / landed_before.path)) == 1
     assert small.latest_path.read_bytes() != before
     checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
@@ -224,6 +230,7 @@ def test_the_job_publishes_what_waits_in_the_inbox_and_shows_what_changed(
     look_at_what_the_lists_changed(result)
     look_at_the_lineage_of_columns(definitions, small, result)
 
+    monkeypatch.delenv("TOKENSHARE_SERVE_TO")
     again = run_job(definitions, small, instance, "candidate", "vintage")
     assert again.success
     (same,) = again.asset_materializations_for_node("vintage")

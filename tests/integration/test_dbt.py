@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ DATA_TESTS = {
 def installation(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One copy for all tests here: its manifest is parsed once."""
     data_dir = tmp_path_factory.mktemp("dbt") / "data"
-    shutil.copytree(small_base.data_dir, data_dir)
+    shutil.copytree(small_base.data_dir, data_dir, symlinks=True)
     return Settings(data_dir=data_dir)
 
 
@@ -373,6 +374,22 @@ def test_a_catalogue_with_bad_fields_closes_no_price(
             r"usage_date=2026-01-01, .*model_permaslug=other\), expected a value$",
             id="no value in a required column",
         ),
+        pytest.param(
+            "alter table marts.usage_daily alter tokens type hugeint;"
+            "alter table marts.price_history alter usd_per_million_tokens type decimal(18, 8)",
+            r"^2 column\(s\) do not follow .*\n"
+            r"  table price_history, column usd_per_million_tokens: found decimal128\(18, 8\), "
+            r"expected decimal128\(18, 9\)\n"
+            r"  table usage_daily, column tokens: found decimal128\(38, 0\), expected int64$",
+            id="integers and decimals of another type",
+        ),
+        pytest.param(
+            "alter table marts.price_history alter usd_per_million_tokens type decimal(38, 18);"
+            "update marts.price_history set usd_per_million_tokens = 1000000000",
+            r"^table price_history: a number has more digits than its contract has room for: "
+            r".*1000000000.*DECIMAL\(18,9\)",
+            id="a decimal that does not fit",
+        ),
     ],
 )
 def test_a_table_that_does_not_keep_its_contract_is_not_exported(
@@ -383,6 +400,25 @@ def test_a_table_that_does_not_keep_its_contract_is_not_exported(
         connection.execute(spoil)
     with pytest.raises(TransformError, match=says):
         build_candidate(ingested, untouched)
+
+
+def test_the_export_rounds_each_decimal_by_itself_and_last(untouched: Settings) -> None:
+    """Halves away from zero; the order of the bounds stays."""
+    ingested = ingest_all(list_dumps(untouched), untouched)
+    with duckdb.connect(str(untouched.database_path)) as connection:
+        connection.execute(
+            "update marts.usage_daily set list_spend_low_usd = 0.00000000049999999999, "
+            "list_spend_usd = 0.0000000005, list_spend_high_usd = 7.12345678950000000001 "
+            "where usage_date = date '2026-01-02' and model_permaslug = 'openai/gpt-4o'"
+        )
+    path = build_candidate(ingested, untouched).tables_dir / "usage_daily.parquet"
+    names = ["list_spend_low_usd", "list_spend_usd", "list_spend_high_usd"]
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select {', '.join(names)} from '{path}' where usage_date = date '2026-01-02' "
+            "and model_permaslug = 'openai/gpt-4o'"
+        ).fetchall()
+    assert found == [(Decimal(0), Decimal("0.000000001"), Decimal("7.123456790"))]
 
 
 def test_shares_do_not_depend_on_the_order_of_rows(untouched: Settings) -> None:

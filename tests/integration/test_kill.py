@@ -197,7 +197,7 @@ def test_a_prune_or_rollback_that_is_killed_before_any_of_its_writes_loses_nothi
         (installation.vintages_dir / name / "manifest.json").write_bytes(seal_manifest(stated))
     for number in range(0, 100, 2):
         settings = Settings(data_dir=tmp_path / str(number))
-        shutil.copytree(installation.data_dir, settings.data_dir)
+        shutil.copytree(installation.data_dir, settings.data_dir, symlinks=True)
         is_killed = killed(settings, command, number)
         there = {p.name for p in settings.vintages_dir.glob("2*")}
         assert {old.vintage_id, new.vintage_id, aged[1]} <= there, number

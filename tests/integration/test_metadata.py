@@ -15,9 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.contracts.odcs import tables
+from orchestration.errors import VerificationError
 from orchestration.publication.metadata import croissant, data_package
+from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from tests.conftest import vintage_of
+from tests.integration.test_publication import reseal
 
 # frictionless finds what the schema says of the rows. They are read by pyarrow, because
 # frictionless reads Parquet through pandas, where NULL in a column of whole numbers becomes NaN.
@@ -32,20 +35,25 @@ try:
     package = frictionless.Package(str(folder / "datapackage.json"))
 except frictionless.FrictionlessException as error:
     sys.exit("\\n".join(e.note for e in error.reasons or [error.error]))
+held = []
 for resource in package.resources:
     content = (folder / resource.path).read_bytes()
     if resource.hash != "sha256:" + hashlib.sha256(content).hexdigest():
         print(resource.name, "hash", resource.hash)
     table = pq.read_table(folder / resource.path)
-    data = [table.column_names, *zip(*(c.to_pylist() for c in table.columns))]
-    if table.num_rows:
-        report = frictionless.Resource(
-            data=[list(row) for row in data], schema=resource.schema
-        ).validate()
-        for error in [*report.errors, *report.tasks[0].errors][:3]:
-            print(resource.name, error.type, error.message)
+    rows = [list(row) for row in zip(*(c.to_pylist() for c in table.columns))]
+    if rows:
+        data = [table.column_names, *rows]
+        held.append(frictionless.Resource(name=resource.name, data=data, schema=resource.schema))
     elif table.column_names != resource.schema.field_names:
         print(resource.name, "columns", table.column_names)
+# Together, since a foreign key is looked up in another resource.
+report = frictionless.Package(resources=held).validate()
+for task in report.tasks:
+    for error in task.errors[:3]:
+        print(task.name, error.type, error.message)
+for error in report.errors[:3]:
+    print(error.type, error.message)
 print(len(package.resources), "resources")
 """
 # mlcroissant reads the rows by itself, and checks the hash of each file that it opens.
@@ -118,7 +126,12 @@ def test_both_files_follow_from_the_manifest_and_are_in_it(small_base: Settings)
     assert [r["name"] for r in package["resources"]] == list(tables("published"))
     sets = json.loads((vintage.path / "croissant.json").read_bytes())["recordSet"]
     for resource, records in zip(package["resources"], sets, strict=True):
-        assert resource["schema"]["primaryKey"] == list(tables("published")[resource["name"]].key)
+        table = tables("published")[resource["name"]]
+        assert resource["schema"]["primaryKey"] == list(table.key)
+        assert [
+            (tuple(key["fields"]), key["reference"]["resource"], tuple(key["reference"]["fields"]))
+            for key in resource["schema"].get("foreignKeys", ())
+        ] == [(r.columns, r.table, r.to) for r in table.references]
         said_types = {
             field["name"]: (field["type"], other["dataType"])
             for field, other in zip(resource["schema"]["fields"], records["field"], strict=True)
@@ -159,9 +172,26 @@ def _typed(package: Any, column: str, kind: str) -> None:
             lambda p: _resource(p)["schema"].update(primaryKey=["lens"]),
             "share_by_origin_weekly primary-key",
         ),
+        (
+            lambda p: _resource(p)["schema"].update(
+                foreignKeys=[
+                    {"fields": ["origin"], "reference": {"resource": "", "fields": ["lens"]}}
+                ]
+            ),
+            "share_by_origin_weekly foreign-key",
+        ),
         (lambda p: p.pop("resources"), "'resources' is a required property"),
     ],
-    ids=["hash", "type", "date", "column left out", "column too many", "key", "no resources"],
+    ids=[
+        "hash",
+        "type",
+        "date",
+        "column left out",
+        "column too many",
+        "key",
+        "foreign key",
+        "no resources",
+    ],
 )
 def test_frictionless_finds_a_lie(vintage: Path, lie: Callable[[Any], object], found: str) -> None:
     def with_one_table(package: Any) -> None:
@@ -213,3 +243,87 @@ def test_mlcroissant_finds_a_lie(vintage: Path, lie: Callable[[Any], object], fo
     said = asked("mlcroissant", MLCROISSANT, vintage, "headline")
     assert said.returncode != 0
     assert found in said.stderr
+
+
+def _croissant_file(dataset: Any) -> Any:
+    return next(f for f in dataset["distribution"] if f["name"] == "share_by_origin_weekly.parquet")
+
+
+def _records(dataset: Any) -> Any:
+    return next(r for r in dataset["recordSet"] if r["name"] == "share_by_origin_weekly")
+
+
+LIES = [
+    ("datapackage.json", lambda p: _resource(p).update(hash="sha256:" + "0" * 64), "sha256 000"),
+    ("datapackage.json", lambda p: _resource(p).update(hash="md5:" + "0" * 32), "sha256 md5"),
+    ("datapackage.json", lambda p: _resource(p).update(path="tables/x.parquet"), "no such table"),
+    ("datapackage.json", lambda p: _resource(p).update(path="../x"), "../x: the manifest lists no"),
+    ("datapackage.json", lambda p: _resource(p).update(bytes=3), "3 bytes, the manifest states"),
+    ("datapackage.json", lambda p: _resource(p)["schema"]["fields"].pop(), "other columns than"),
+    (
+        "datapackage.json",
+        lambda p: _resource(p)["schema"]["fields"][0].update(name="x"),
+        "other columns than in the manifest: ",
+    ),
+    (
+        "datapackage.json",
+        lambda p: p["resources"].append(_resource(p)),
+        "describes the table share_by_origin_weekly 2 times",
+    ),
+    (
+        "datapackage.json",
+        lambda p: p["resources"].remove(_resource(p)),
+        "describes the table share_by_origin_weekly 0 times",
+    ),
+    ("datapackage.json", lambda p: p.update(id="20200101T000000Z-00000000"), "is of vintage 2020"),
+    ("datapackage.json", lambda p: p.pop("resources"), "is not as we write it: resources"),
+    ("croissant.json", lambda d: _croissant_file(d).update(sha256="0" * 64), "sha256 000"),
+    ("croissant.json", lambda d: _croissant_file(d).update(contentSize="3 B"), "3 bytes"),
+    ("croissant.json", lambda d: _croissant_file(d).update(contentSize="3 MB"), "-1 bytes"),
+    (
+        "croissant.json",
+        lambda d: _croissant_file(d).update(contentUrl="https://example.com/x.parquet"),
+        "contentUrl of share_by_origin_weekly.parquet: https://example.com",
+    ),
+    (
+        "croissant.json",
+        lambda d: _records(d)["field"][0]["source"]["extract"].update(column="share"),
+        "is the column share of",
+    ),
+    (
+        "croissant.json",
+        lambda d: _records(d)["field"][0]["source"]["fileObject"].update({"@id": "x.parquet"}),
+        "of x.parquet, expected",
+    ),
+    ("croissant.json", lambda d: _records(d)["field"].pop(), "other columns than"),
+    (
+        "croissant.json",
+        lambda d: d["distribution"].remove(_croissant_file(d)),
+        "of share_by_origin_weekly.parquet",
+    ),
+    ("croissant.json", lambda d: d.update(version="2.0.0+2020"), "is of vintage 2020"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "lie", "said"), LIES, ids=[said for *_, said in LIES])
+def test_verify_finds_what_a_resealed_description_states_falsely(
+    vintage: Path, name: str, lie: Callable[[Any], object], said: str
+) -> None:
+    """Its own hash is right: whoever wrote the lie has sealed it."""
+    change(vintage / name, lambda document: None)  # in other bytes, without a lie
+    reseal(vintage)
+    verify(vintage)
+    change(vintage / name, lie)
+    reseal(vintage)
+    with pytest.raises(VerificationError) as found:
+        verify(vintage)
+    _, *problems = str(found.value).splitlines()
+    assert all(problem.startswith(f"  {name}: ") for problem in problems)
+    assert said in "\n".join(problems)
+
+
+def test_a_description_that_is_no_document_is_named(vintage: Path) -> None:
+    (vintage / "croissant.json").write_bytes(b"[" * 100_000)
+    reseal(vintage)
+    with pytest.raises(VerificationError, match=r"croissant\.json: is nested too deeply"):
+        verify(vintage)

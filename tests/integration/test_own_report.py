@@ -23,13 +23,14 @@ from orchestration.files import sha256_file
 from orchestration.publication.views import views
 from orchestration.publication.vintage import Vintage
 from orchestration.report.build import QUERIES_DIR, query_text
-from orchestration.report.charts import COLORS
+from orchestration.report.colors import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import open_tables
 from tests.conftest import Once, vintage_of
 from tests.integration.report_numbers import MACROS
 from tests.integration.test_report import (
     CHROMIUM,
+    CUT,
     altered,
     browser,  # noqa: F401  # a fixture
     open_page,
@@ -54,7 +55,7 @@ def _observation(name: str, model: str, prompt: int, **more: Any) -> dict[str, A
 
 
 def _land_and_run(folder: Path, small: Settings) -> None:
-    shutil.copytree(small.data_dir, folder, dirs_exist_ok=True)
+    shutil.copytree(small.data_dir, folder, dirs_exist_ok=True, symlinks=True)
     data = ["--data-dir", str(folder)]
     made = folder / "made"
     load = "--rows 400 --days 17 --until 2026-02-11 --seed 7 --as csv --bad 0 --landed"
@@ -496,6 +497,7 @@ def test_it_renders_offline_accessible_and_is_not_cut(
     root = "document.documentElement"
     assert opened.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
     assert violations(opened) == []
+    assert opened.evaluate(CUT) == []
     levels = opened.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
     for href in opened.evaluate("[...document.links].map(a => a.href)"):

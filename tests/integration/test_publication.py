@@ -119,8 +119,14 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "report/preview.png",
         "gate/index.html",
         "gate/results.json",
+        "dbt-docs.html",
+        "csv/README.txt",
+        *(f"csv/{name}.csv.gz" for name in tables("published")),
         *(f"tables/{name}.parquet" for name in tables("published")),
-    }
+    } | {n for n in names if n.startswith(("report/data/", "report/figures/"))}
+    for name in ("data/README.txt", "data/origin_weekly.csv", "figures/README.txt",
+                 "figures/origin.csv", "figures/origin.svg"):  # fmt: skip
+        assert f"report/{name}" in names
     pointer = json.loads(small.latest_path.read_text(encoding="utf-8"))
     assert pointer["vintage_id"] == vintage.vintage_id
     assert (small.published_dir / pointer["path"]).samefile(vintage.path)
@@ -137,7 +143,7 @@ def test_the_manifest_leads_every_number_back_to_its_dump(small: Settings) -> No
     assert {"source", "as_of", "pulled_at", "license", "citation", "bytes"} <= dump.keys()
     used = pq.read_table(vintage.path / "tables/usage_daily.parquet", columns=["dump_sha256"])
     assert set(used["dump_sha256"].to_pylist()) == {dump["sha256"]}
-    assert manifest["contract_versions"]["tokenshare.published.usage"] == "1.3.0"
+    assert manifest["contract_versions"]["tokenshare.published.usage"] == "2.0.0"
     assert {v["verdict"] for v in manifest["gate"]} <= {"pass", "warn"}
     assert all(dump["citation"] in c for c in manifest["citations"])
 
@@ -337,7 +343,7 @@ def odd_dumps(small_base: Settings, tmp_path_factory: pytest.TempPathFactory) ->
     """A run on a dump that is dated anew, one with a bad row, and counts of apps that cannot be
     added up."""
     folder = tmp_path_factory.mktemp("odd")
-    shutil.copytree(small_base.data_dir, folder / "data")
+    shutil.copytree(small_base.data_dir, folder / "data", symlinks=True)
     settings = Settings(data_dir=folder / "data")
 
     def drop(name: str, content: bytes) -> Path:
@@ -449,6 +455,7 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
     """Change tables of a vintage in its database and in Parquet alike, and seal what came out.
 
     Each statement is `<table>: <SQL>`; a table that the SQL drops is removed from the manifest too.
+    What describes the tables follows.
     """
     database = folder / "tokenshare.duckdb"
     database.chmod(0o644)
@@ -460,7 +467,32 @@ def forge(folder: Path, *statements: str, **changes: Any) -> None:
             path.unlink()
             if not sql.startswith("drop"):
                 connection.execute(f"copy {table} to '{path}' (format parquet)")
+    describe_again(folder)
     reseal(folder, **changes)
+
+
+def describe_again(folder: Path) -> None:
+    """Let `datapackage.json` and `croissant.json` tell of the tables that are there now."""
+    hashes = {p.name: sha256_file(p) for p in (folder / "tables").iterdir()}
+    held = {p.stem: set(pq.read_schema(p).names) for p in (folder / "tables").iterdir()}
+    package, dataset = (
+        json.loads((folder / name).read_bytes()) for name in ("datapackage.json", "croissant.json")
+    )
+    package["resources"] = [r for r in package["resources"] if r["name"] in held]
+    for resource in package["resources"]:
+        resource["hash"] = f"sha256:{hashes[resource['name'] + '.parquet']}"
+        fields = resource["schema"]["fields"]
+        resource["schema"]["fields"] = [f for f in fields if f["name"] in held[resource["name"]]]
+    dataset["distribution"] = [f for f in dataset["distribution"] if f["name"] in hashes]
+    for file in dataset["distribution"]:
+        size = (folder / "tables" / file["name"]).stat().st_size
+        file.update(sha256=hashes[file["name"]], contentSize=f"{size} B")
+    dataset["recordSet"] = [r for r in dataset["recordSet"] if r["name"] in held]
+    for records in dataset["recordSet"]:
+        kept = held[records["name"]]
+        records["field"] = [f for f in records["field"] if f["name"] in kept]
+    (folder / "datapackage.json").write_bytes(to_json(package))
+    (folder / "croissant.json").write_bytes(to_json(dataset))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 
 from orchestration.publication.vintage import Vintage, latest_vintage
 from orchestration.report.build import Page, render
-from orchestration.report.charts import COLORS
+from orchestration.report.colors import COLORS
 from orchestration.settings import Settings
 from orchestration.tables import sql_text
 from tests.integration.report_numbers import (
@@ -448,6 +448,28 @@ EDGES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
             ("headline", "As known then and now, China has led since 2026-01-26."),
         ],
     ),
+    "the leader has led from the first week on": (
+        weekly(0.5, 0.3, 0.2, crossover="select * replace (@FIRST@ as first_lead, "
+               "@FIRST@ as leads_since, null as robust_since, date '2026-01-26' as last_change, "
+               "null as trend_change) from t"),
+        [
+            ("headline", "As known then and now, every complete week since 2026-01-05, the first "
+                         "of the data, has gone to the United States; in the latest week it is not "
+                         "beyond doubt: the bounds overlap."),
+            ("crossover", "As known then and now, the United States led from the first week of the "
+                          "data on (2026-01-05), and the weekly lead last changed hands in the "
+                          "week of 2026-01-26."),
+        ],
+    ),
+    "the leader led in the first week and lost the lead": (
+        weekly(0.5, 0.3, 0.2, crossover="select * replace (@FIRST@ as first_lead, "
+               "date '2026-01-19' as leads_since, null as robust_since) from t"),
+        [
+            ("headline", "every complete week since 2026-01-19 has gone to the United States, "
+                         "after it had led from the first week of the data on (2026-01-05) and "
+                         "lost the lead; in the latest week"),
+        ],
+    ),
     "both have the same share": (
         weekly(0.45, 0.45, 0.1),
         [
@@ -487,7 +509,14 @@ def test_a_sentence_at_its_edge(
     edge: str, small_base: Settings, small_tables: Path, tmp_path: Path
 ) -> None:
     changes, expected = EDGES[edge]
-    changes = {n: sql.replace("@TABLES@", str(small_tables)) for n, sql in changes.items()}
+    first = (
+        "(select min(period_start) from read_parquet("
+        f"'{small_tables}/share_by_origin_weekly.parquet') where is_complete)"
+    )
+    changes = {
+        n: sql.replace("@TABLES@", str(small_tables)).replace("@FIRST@", first)
+        for n, sql in changes.items()
+    }
     page = page_of(alter(small_tables, tmp_path / "tables", changes), small_base)
     found = shown(page.html)
     for section, sentence in expected:
@@ -496,6 +525,9 @@ def test_a_sentence_at_its_edge(
     if edge == "no week is complete":
         assert lines == "Who gets used? No complete week yet"
         assert not [c for c in found.tables if c.startswith("Complete ISO weeks")]
+    if edge.startswith("the leader"):
+        rows = table_of(found, "First day of the period; – if it never happened")
+        assert any(row[3] == "2026-01-05 led from the first period on" for row in rows)
     if edge == "there is one origin only":
         assert "chart-lead" not in found.charts
         assert "United States" not in lines

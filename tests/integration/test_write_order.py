@@ -166,7 +166,7 @@ def before(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def installation(before: Settings, tmp_path: Path) -> Settings:
-    shutil.copytree(before.data_dir, tmp_path / "data")
+    shutil.copytree(before.data_dir, tmp_path / "data", symlinks=True)
     return Settings(data_dir=tmp_path / "data")
 
 
@@ -185,9 +185,11 @@ def test_a_vintage_is_on_the_disk_before_it_has_a_name_and_named_before_it_is_po
         return position
 
     marker = installation.data_dir / ".publishing.json"
-    marked, named, pointed = map(renamed_to, (marker, made.path, pointer))
+    marked, named, pointed, linked = map(
+        renamed_to, (marker, made.path, pointer, installation.published_dir / "latest")
+    )
     assert events[named] == ("rename", str(candidate.path), str(made.path))
-    assert marked < named < pointed
+    assert marked < named < pointed < linked
     for path in made.path.rglob("*"):
         flushed = ("fsync", str(candidate.path / path.relative_to(made.path)))
         assert flushed in events[:named], path
@@ -195,7 +197,8 @@ def test_a_vintage_is_on_the_disk_before_it_has_a_name_and_named_before_it_is_po
     assert ("fsync", str(installation.data_dir)) in events[marked:named]
     assert ("fsync", str(vintages)) in events[named:pointed]
     removed = events.index(("remove", str(marker)))
-    assert ("fsync", str(installation.published_dir)) in events[pointed:removed]
+    for moved in (pointed, linked):
+        assert ("fsync", str(installation.published_dir)) in events[moved:removed]
     # Nothing that has its name is written to.
     written = [Path(e[1]) for e in events if e[0] == "write"]
     assert not [p for p in written if p.is_relative_to(vintages) or p in (pointer, marker)]
@@ -210,7 +213,7 @@ def test_a_power_failure_at_any_moment_leaves_a_whole_vintage_and_the_next_run_h
     seen = set()
     for fails_at in range(1000):
         settings = Settings(data_dir=tmp_path / str(fails_at))
-        shutil.copytree(before.data_dir, settings.data_dir)
+        shutil.copytree(before.data_dir, settings.data_dir, symlinks=True)
         candidate = candidate_of(parts, settings, NEW)
         with recorded(settings.data_dir, fails_at) as recorder:
             try:
@@ -247,7 +250,7 @@ def test_a_newer_vintage_that_is_damaged_is_skipped(
     """Its run was killed before latest.json. The marker and the manifest are right, a table is not:
     neither does the next run point to it, nor does it take it for what is published already."""
     rehearsal = Settings(data_dir=tmp_path / "rehearsal")
-    shutil.copytree(installation.data_dir, rehearsal.data_dir)
+    shutil.copytree(installation.data_dir, rehearsal.data_dir, symlinks=True)
     with recorded(rehearsal.data_dir) as recorder:
         published(candidate_of(parts, rehearsal, NEW), rehearsal)
     (pointed,) = (

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -74,7 +74,8 @@ def last_seen_on(row: inputs.Row) -> str:
 
 @functools.cache
 def stated() -> dict[str, list[Price]]:
-    """What all price lists say of each model, corrected; a correction to null takes it away."""
+    """What all price lists say of each model, corrected and rounded to nine decimals; a correction
+    to null takes it away."""
     precedence = {
         row["price_source"]: int(row["precedence"]) for row in inputs.seed("price_sources")
     }
@@ -86,7 +87,7 @@ def stated() -> dict[str, list[Price]]:
             continue
         price = Price(
             row["price_kind"],
-            Decimal(value),
+            Decimal(value).quantize(Decimal("1e-9"), ROUND_HALF_UP),
             row["valid_from"],
             row["valid_to"] or FOREVER,
             row["price_source"],
@@ -96,8 +97,22 @@ def stated() -> dict[str, list[Price]]:
             wrong and wrong["id"],
             dt.date.fromisoformat(last_seen_on(row)),
         )
-        prices[row["model_permaslug"]].append(price)
+        lists = prices[row["model_permaslug"]]
+        if lists and (one := _continued(lists[-1], price)):
+            lists[-1] = one
+        else:
+            lists.append(price)
     return prices
+
+
+def _continued(last: Price, price: Price) -> Price | None:
+    """Both as one, if the catalogue goes on with the price that it stated before, else None."""
+    named = ("price_kind", "price_source", "usd_per_million_tokens", "correction_id")
+    if price.precedence > CATALOGUE or last.valid_to != price.valid_from:
+        return None
+    if any(getattr(last, name) != getattr(price, name) for name in named):
+        return None
+    return last._replace(valid_to=price.valid_to, last_seen_on=price.last_seen_on)
 
 
 @functools.cache
@@ -180,6 +195,11 @@ def rounded(value: Fraction, decimals: int) -> Fraction:
     return Fraction(math.floor(value * 10**decimals + Fraction(1, 2)), 10**decimals)
 
 
+def published(usd: Fraction) -> Fraction:
+    """An amount or a blend in US dollars as it is published: rounded last, to nine decimals."""
+    return rounded(usd, 9)
+
+
 def whole(price: Decimal) -> int:
     """A price in 10⁻¹² US dollars per million tokens, rounded to a whole number."""
     return int(rounded(Fraction(price), 12) * SCALE)
@@ -232,7 +252,7 @@ def of_row(
         return {}
     spend = (Fraction(3 * prompt + completion, 4), min(prompt, completion), max(prompt, completion))
     row: dict[str, Any] = {
-        f"list_spend{end}_usd": Fraction(tokens * usd, 10**6 * SCALE)
+        f"list_spend{end}_usd": published(Fraction(tokens * usd, 10**6 * SCALE))
         for end, usd in zip(("", "_low", "_high"), spend, strict=True)
     }
     is_free = registry.parts(model)[1] == "free"
@@ -249,5 +269,5 @@ def of_row(
         "price_is_fresh": max(stale, default=0) <= fresh_days,
         "prompt_usd_per_million_tokens": usd[0],
         "completion_usd_per_million_tokens": usd[1],
-        "blend_usd_per_million_tokens": rounded(Fraction(3 * usd[0] + usd[1]) / 4, 18),
+        "blend_usd_per_million_tokens": published(Fraction(3 * usd[0] + usd[1]) / 4),
     }

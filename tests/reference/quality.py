@@ -121,7 +121,7 @@ def _said(prefix: str, model: Model | None) -> Row:
     return {
         f"{prefix}_model": model and model.name,
         f"{prefix}_quality_index": model and Fraction(model.index),
-        f"{prefix}_usd_per_million_tokens": model and prices.rounded(model.blend, 18),
+        f"{prefix}_usd_per_million_tokens": model and prices.published(model.blend),
         f"{prefix}_tokens": model and model.tokens,
     }
 

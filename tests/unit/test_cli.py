@@ -55,9 +55,9 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
-        "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "reduce",
-        "registry", "replay", "run", "serve", "show", "simulate", "status", "verify", "version",
-        "vintages",
+        "archive", "claims", "demo-server", "diff", "land", "mcp", "publish", "pull", "reduce",
+        "registry", "replay", "run", "serve", "serve-to", "show", "simulate", "status", "verify",
+        "version", "vintages",
     ]  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_help_has_an_example_per_line_and_one_page_has_the_exit_codes(
         assert "│" not in examples[1]
     codes = CliRunner().invoke(app, ["--help"]).output.split("Exit codes:")[1]
     listed = [line.split()[0] for line in codes.splitlines() if line.strip()]
-    assert listed == [*map(str, range(14)), "130", "143"]
+    assert listed == [*map(str, range(15)), "130", "143"]
 
 
 def test_the_version_is_an_option_too(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

@@ -56,6 +56,8 @@ def test_pages_are_served_and_the_rest_of_the_data_folder_is_not(
 def test_the_root_leads_to_the_newest_report(small_base: Settings) -> None:
     with served(small_base) as address:
         answer = httpx.get(f"{address}/", follow_redirects=True)
+        same = httpx.get(f"{address}/latest/report/index.html")
+    assert same.content == answer.content
     assert answer.status_code == 200
     assert "<title>" in answer.text
     assert answer.url.path.endswith("/report/index.html")

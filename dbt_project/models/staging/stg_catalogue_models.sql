@@ -37,7 +37,9 @@ select
     -- NULL if there is no price: -1 marks a router, 1 US dollar per token does not fit
     case
         when models.usd_per_token_{{ kind }} >= 0
-            then try_cast(models.usd_per_token_{{ kind }} * 1000000 as decimal(24, 18))
+            then {{ list_price(
+                'try_cast(models.usd_per_token_' ~ kind ~ ' * 1000000 as decimal(24, 18))'
+            ) }}
     end as usd_per_million_{{ kind }},
     {% endfor -%}
     models.agentic_index

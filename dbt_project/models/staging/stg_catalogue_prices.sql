@@ -121,8 +121,8 @@ select
     prices.matched_id,
     prices.usd_per_million_tokens as stated_usd_per_million_tokens,
     case
-        when corrections.id is null then prices.usd_per_million_tokens
-        else try_cast(corrections.value as decimal(24, 18))
+        when corrections.id is null then {{ list_price('prices.usd_per_million_tokens') }}
+        else try_cast(corrections.value as decimal(18, 9))
     end as usd_per_million_tokens,
     corrections.id as correction_id
 from prices

@@ -43,8 +43,8 @@ select
     seeds.price_kind,
     seeds.usd_per_million_tokens as stated_usd_per_million_tokens,
     case
-        when corrections.id is null then seeds.usd_per_million_tokens
-        else try_cast(corrections.value as decimal(24, 18))
+        when corrections.id is null then {{ list_price('seeds.usd_per_million_tokens') }}
+        else try_cast(corrections.value as decimal(18, 9))
     end as usd_per_million_tokens,
     seeds.valid_from,
     seeds.valid_to,

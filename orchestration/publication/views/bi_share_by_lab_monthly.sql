@@ -9,8 +9,8 @@
 --   origin: "ISO 3166-1 alpha-2 code of the lab's headquarters on its last day in the period, or
 --     `unidentified`."
 --   origin_name: The usual English name of the country, or `Unidentified`.
---   list_spend_usd: "US dollars that priced_tokens cost at the list prices of their days, rounded
---     to six decimals; spend_by_lab_monthly is exact and has bounds. Not what was paid."
+--   list_spend_usd: "US dollars that priced_tokens cost at the list prices of their days, as a
+--     floating-point number; spend_by_lab_monthly has decimals and bounds. Not what was paid."
 with shares as (
     select * from share_by_lab_monthly
     where lens = 'author_hq'
@@ -38,7 +38,7 @@ select
     shares.share_high,
     spend.spend_rank,
     spend.priced_tokens,
-    cast(spend.list_spend_usd as decimal(18, 6)) as list_spend_usd,
+    cast(spend.list_spend_usd as double precision) as list_spend_usd,
     spend.spend_share,
     spend.average_usd_per_million_tokens
 from shares

@@ -13,9 +13,9 @@
 --   origin_name: The usual English name of the country, or `Unidentified`.
 --   rank: 1 is the largest by tokens; NULL in the row `other`.
 --   tokens: Tokens of the model in the period, prompt plus completion, exact.
---   list_spend_usd: "US dollars that priced_tokens cost at the list prices of their days, rounded
---     to six decimals; usage_daily is exact and has bounds. NULL if nothing has a price. Not what
---     was paid."
+--   list_spend_usd: "US dollars that priced_tokens cost at the list prices of their days, as a
+--     floating-point number; usage_daily has decimals and bounds. NULL if nothing has a price. Not
+--     what was paid."
 with usage as (
     select
         *,
@@ -82,7 +82,7 @@ select
     periods.total_tokens,
     cast(ranked.tokens as double precision) / periods.total_tokens as share,
     ranked.priced_tokens,
-    cast(ranked.list_spend_usd as decimal(18, 6)) as list_spend_usd,
+    cast(ranked.list_spend_usd as double precision) as list_spend_usd,
     cast(ranked.list_spend_usd as double precision) / nullif(ranked.priced_tokens, 0) * 1000000
         as average_usd_per_million_tokens
 from ranked

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import MIN_DAYS_CHARTED
 from orchestration.report.own.part import MARKET, YOURS, Part, share_of
 from orchestration.report.section import (
@@ -42,7 +42,9 @@ def section(part: Part) -> Headline:
         remarks=_remarks(part),
         chart=chart,
         table=_table(part),
-        charts=charts.drawn({chart: _trend(part)}) if len(_charted(part)) > 1 else {},
+        charts=charts.drawn({chart: (_title(part), _trend(part))})
+        if len(_charted(part)) > 1
+        else {},
     )
 
 
@@ -85,6 +87,11 @@ def _charted(part: Part) -> list[Row]:
     return [p for p in part.periods if p["has_days"]]
 
 
+def _title(part: Part) -> str:
+    grain = "Weekly" if part.is_weekly else "Daily"
+    return f"{grain} share of all tokens with its bounds, yours and {MARKET}, {part.said}"
+
+
 def _trend(part: Part) -> charts.Spec:
     drawn = {p["period_start"] for p in _charted(part)}
     rows = [
@@ -105,7 +112,7 @@ def _trend(part: Part) -> charts.Spec:
             for measure, share in ((YOURS, "share"), (MARKET, "market_share"))
             for r in rows
         ],
-        {title(o): charts.color_of(o, part.pair) for o in part.pair},
+        {title(o): colors.color_of(o) for o in part.pair},
         f"Line chart: share of tokens by origin, yours beside {MARKET}, with bounds",
         title="Share of all tokens",
         grain="week" if part.is_weekly else "day",

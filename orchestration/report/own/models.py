@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.own.part import Part
-from orchestration.report.section import Column, Row, Section, Table, value
+from orchestration.report.section import Column, Row, Section, Table, title, value
 from orchestration.report.waterfall import bars
 from orchestration.words import country, percent, points
 
@@ -42,15 +42,15 @@ def section(part: Part) -> Models:
         earlier, later = (sum(r[f] for r in models) for f in ("share_from", "share_to"))
         move = Move(part.element(f"chart-models-{origin.lower()}"), origin, earlier, later)
         moves.append(move)
-        drawn[move.id] = charts.waterfall(
+        drawn[move.id] = (_title(move, part, models[0]), charts.waterfall(
             bars(
                 list(zip(_labels(models), (r["delta_share"] for r in models), strict=True)),
                 earlier, later, "models",
             ),
-            charts.color_of(origin, part.pair),
+            colors.color_of(origin),
             f"Waterfall chart: how the share of {country(origin)} in your tokens went from "
             f"{percent(earlier)} to {percent(later)}, model by model",
-        )  # fmt: skip
+        ))  # fmt: skip
     return Models(
         earlier=_window(part, rows[0], "from") if rows else "",
         later=_window(part, rows[0], "to") if rows else "",
@@ -69,6 +69,14 @@ def section(part: Part) -> Models:
             rows,
         ),
         charts=charts.drawn(drawn),
+    )
+
+
+def _title(move: Move, part: Part, row: Row) -> str:
+    return (
+        f"{title(move.origin)}: {percent(move.earlier)} to {percent(move.later)} of your tokens, "
+        f"from {_window(part, row, 'from')} to {_window(part, row, 'to')}, model by model, "
+        f"{part.said}"
     )
 
 

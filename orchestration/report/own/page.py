@@ -1,12 +1,13 @@
 """Make the page from its parts, one for each source of request logs in a vintage."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from orchestration.pages import environment
-from orchestration.report.charts import Spec, with_credit
+from orchestration.report.charts import Spec, on_page
 from orchestration.report.own import cost, headline, models, names, serving, shares
 from orchestration.report.own.part import MARKET, Part, make_part
 from orchestration.report.section import Row, Section
@@ -59,10 +60,12 @@ def make_own_page(
         chapters = []
         for chapter in CHAPTERS:
             section = chapter.make(part)
-            specs |= {
-                element: with_credit(spec, _credit(spec, part, inputs, vintage_id))
-                for element, spec in section.charts.items()
-            }
+            finished: dict[str, Spec] = {}
+            for element, spec in section.charts.items():
+                credit = _credit(spec, part, inputs, vintage_id)
+                finished |= on_page({element: spec}, credit, vintage_id)
+            section = replace(section, charts=finished)
+            specs |= finished
             html = (
                 environment()
                 .get_template(f"own/{chapter.name}.html.j2")

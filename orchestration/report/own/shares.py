@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.own.part import MARKET, YOURS, Part
 from orchestration.report.section import Column, Row, Section, Table, rounded, title, value
 from orchestration.words import spaced
@@ -23,7 +23,7 @@ def section(part: Part) -> Shares:
         [{**r, "title": spaced(r["name"])} for r in part.shares(of)]
         for of in ("license", "price_band")
     )
-    order = list(charts.BANDS)
+    order = list(colors.BANDS)
     chart = part.element("chart-labs")
     return Shares(
         chart=chart,
@@ -37,7 +37,16 @@ def section(part: Part) -> Shares:
                 "By list price, three prompt tokens to one completion token.",
             ),
         ),
-        charts=charts.drawn({chart: _labs(part, labs)}) if part.has_market else {},
+        charts=charts.drawn(
+            {
+                chart: (
+                    f"Share of tokens by lab, yours and {MARKET}, {part.window}, {part.said}",
+                    _labs(part, labs),
+                )
+            }
+        )
+        if part.has_market
+        else {},
     )
 
 
@@ -61,7 +70,7 @@ def _labs(part: Part, labs: list[Row]) -> charts.Spec:
             for position, r in enumerate(shown)
             for whose, share in ((YOURS, "share"), (MARKET, "market_share"))
         ],
-        {title(o): charts.color_of(o, origins) for o in origins},
+        {title(o): colors.color_of(o) for o in origins},
         [YOURS, MARKET],
         f"Bar chart: share of tokens by lab, yours beside {MARKET}, with bounds",
     )

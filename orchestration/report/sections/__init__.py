@@ -12,6 +12,7 @@ from orchestration.report.section import Section
 from orchestration.report.sections import (
     change,
     claims,
+    compare,
     concentration,
     coverage,
     crossover,
@@ -19,6 +20,7 @@ from orchestration.report.sections import (
     headline,
     labs,
     license,  # noqa: A004  # the section is called so
+    models,
     origin,
     price,
     quality,
@@ -42,7 +44,9 @@ SECTIONS = (
     Chapter("origin", "Share by origin", origin.section),
     Chapter("crossover", "When the lead changed", crossover.section),
     Chapter("change", "What changed the shares", change.section),
+    Chapter("compare", "Compare two weeks", compare.section),
     Chapter("labs", "Labs", labs.section),
+    Chapter("models", "Models", models.section),
     Chapter("license", "Open weights", license.section),
     Chapter("concentration", "Concentration", concentration.section),
     Chapter("price", "Price", price.section),

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import Context
-from orchestration.report.section import CHANGE_TERMS, Column, Row, Section, Table, value
+from orchestration.report.section import CHANGE_TERMS, Column, Row, Section, Table, title, value
 from orchestration.report.waterfall import bars
 from orchestration.words import country, month, percent
 
@@ -38,12 +38,12 @@ def section(context: Context) -> Change:
         earlier, later = (sum(r[f] for r in labs) for f in ("share_from", "share_to"))
         waterfall = Waterfall(f"chart-change-{origin.lower()}", origin, earlier, later)
         waterfalls.append(waterfall)
-        drawn[waterfall.id] = charts.waterfall(
+        drawn[waterfall.id] = (_title(waterfall, labs[0], context.said), charts.waterfall(
             bars([(r["lab_name"], r["delta_share"]) for r in labs], earlier, later, "labs"),
-            charts.color_of(origin, context.pair),
+            colors.color_of(origin),
             f"Waterfall chart: how the share of {country(origin)} went from {percent(earlier)} "
             f"to {percent(later)}, lab by lab",
-        )  # fmt: skip
+        ))  # fmt: skip
     return Change(
         change=rows[0] if rows else None,
         waterfalls=waterfalls,
@@ -69,4 +69,13 @@ def section(context: Context) -> Change:
             [r for r in context.ask("change_monthly") if r["origin"] in context.pair],
         ),
         charts=charts.drawn(drawn),
+    )
+
+
+def _title(waterfall: Waterfall, row: Row, said: str) -> str:
+    grain = "week" if row["grain"] == "weekly" else "month"
+    return (
+        f"{title(waterfall.origin)}: {percent(waterfall.earlier)} to {percent(waterfall.later)} of "
+        f"all tokens, from the {grain} of {row['period_start_from']} to that of "
+        f"{row['period_start_to']}, lab by lab, {said}"
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import MIN_DAYS_CHARTED, Context
 from orchestration.report.section import (
     Column,
@@ -13,6 +14,7 @@ from orchestration.report.section import (
     band,
     latest_complete,
     latest_first,
+    point_and_ends,
     starred,
     value,
     with_ends,
@@ -47,22 +49,24 @@ def section(context: Context) -> Concentration:
         ),
         charts=charts.drawn(
             {
-                "chart-concentration": charts.band_lines(
+                "chart-concentration": (
+                    f"Effective number by week, {context.said}: low is concentrated",
+                    charts.band_lines(
                     [
                         {"period_start": r["period_start"], "name": _UNITS[r["unit"]],
                          **band(r, "effective_number", 2)}
                         for r in rows
                         if r["days_present"] >= MIN_DAYS_CHARTED and r["unit"] in _UNITS
                     ],
-                    charts.UNITS,
+                    colors.UNITS,
                     "Line chart: effective number of models, labs and origins by week, with bounds",
                     title="Effective number (logarithmic)", form="~g", tip_form=".1f", scale="log",
-                )
+                ))
             }
         ),
     )  # fmt: skip
 
 
-def _top_5(row: Row) -> str:
+def _top_5(row: Row) -> Any:
     low, high = row["top_5_share_low"], row["top_5_share_high"]
-    return f"{percent(row['top_5_share'])} ({bounded(low, high)})"
+    return point_and_ends(percent(row["top_5_share"]), bounded(low, high))

@@ -4,9 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.report import charts
+from markupsafe import Markup
+
+from orchestration.report import charts, colors
 from orchestration.report.context import LEAD_DATES, Context
-from orchestration.report.section import Cell, Column, Row, Section, Table, rounded, title, value
+from orchestration.report.section import (
+    Cell,
+    Column,
+    Row,
+    Section,
+    Table,
+    point_and_ends,
+    rounded,
+    title,
+    value,
+)
 from orchestration.words import country
 
 
@@ -29,7 +41,12 @@ def section(context: Context) -> Crossover:
                 Column("Who over whom", _who),
                 Column("Periods", value("grain"), "text"),
                 Column("Read", lambda r: context.said_of[r["registry_view"]], "text"),
-                *(Column(heading, _or_never(name)) for name, heading in LEAD_DATES.items()),
+                *(
+                    Column(heading, _first_lead, "flow")
+                    if name == "first_lead"
+                    else Column(heading, _or_never(name))
+                    for name, heading in LEAD_DATES.items()
+                ),
                 Column("Trend crossed (interval)", _trend),
                 Column("Led", lambda r: f"{r['periods_led']} of {r['periods_compared']}"),
             ],
@@ -40,15 +57,15 @@ def section(context: Context) -> Crossover:
     )
 
 
-def _lead_chart(context: Context) -> dict[str, charts.Spec]:
+def _lead_chart(context: Context) -> dict[str, tuple[str, charts.Spec]]:
     if len(context.pair) < 2:
         return {}
     leader, rival = context.pair
-    name = country(leader)
+    name = f"{title(leader)} over {title(rival)}"
     leads = [
         {
             "period_start": start,
-            "name": "lead",
+            "name": name,
             "value": rounded(by[leader]["share"] - by[rival]["share"]),
             "low": rounded(by[leader]["share_low"] - by[rival]["share_high"]),
             "high": rounded(by[leader]["share_high"] - by[rival]["share_low"]),
@@ -57,12 +74,13 @@ def _lead_chart(context: Context) -> dict[str, charts.Spec]:
         if leader in by and rival in by
     ]
     return {
-        "chart-lead": charts.band_lines(
-            leads, {"lead": "#7a5ea8"},
-            f"Line chart: weekly share of {name} minus that of {country(rival)}, with bounds; "
-            f"above zero {name} leads",
-            title=f"Lead of {name}, share points", rule=0.0,
-        )
+        "chart-lead": (f"Lead of {country(leader)} over {country(rival)} by week, {context.said}, "
+                       f"with bounds; above zero {country(leader)} is ahead", charts.band_lines(
+            leads, {name: colors.color_of(leader)},
+            f"Line chart: weekly share of {country(leader)} minus that of {country(rival)}, with "
+            f"bounds; above zero {country(leader)} leads",
+            title=f"Lead of {country(leader)}, share points", rule=0.0,
+        ))
     }  # fmt: skip
 
 
@@ -74,7 +92,17 @@ def _or_never(name: str) -> Cell:
     return lambda row: row[name] or "–"
 
 
+def _first_lead(row: Row) -> Any:
+    """Who led in the first period of all did not take the lead in it."""
+    if not row["led_from_first"]:
+        return row["first_lead"] or "–"
+    return Markup('<span class="whole">{}</span> <span class="soft">{}</span>').format(
+        row["first_lead"], "led from the first period on"
+    )
+
+
 def _trend(row: Row) -> Any:
     if not row["trend_change"]:
         return "–"
-    return f"{row['trend_change']} ({row['interval_low'] or '…'} to {row['interval_high'] or '…'})"
+    ends = f"{row['interval_low'] or '…'} to {row['interval_high'] or '…'}"
+    return point_and_ends(str(row["trend_change"]), ends)

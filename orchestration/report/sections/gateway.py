@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from orchestration.report import charts
 from orchestration.report.context import MIN_DAYS_CHARTED, Context
 from orchestration.report.section import (
@@ -16,6 +14,7 @@ from orchestration.report.section import (
     Table,
     latest_complete,
     latest_first,
+    point_and_ends,
     rounded,
     share_with_bounds,
     starred,
@@ -116,7 +115,14 @@ def section(context: Context) -> Gateway:
             ],
             errors,
         ),
-        charts=charts.drawn({"chart-gateway": _chart(context, ours, theirs)}),
+        charts=charts.drawn(
+            {
+                "chart-gateway": (
+                    f"Weekly share of tokens on {ours} and on {theirs}, {context.said}",
+                    _chart(context, ours, theirs),
+                )
+            }
+        ),
     )
 
 
@@ -137,9 +143,8 @@ def _notices(inputs: Sequence[Row], sources: Sequence[str]) -> list[str]:
 
 
 def _spread(row: Row) -> Any:
-    return Markup('{} <span class="soft">({} to {})</span>').format(
-        *(points(row[f"spread{end}"]) for end in ("", "_low", "_high"))
-    )
+    point, low, high = (points(row[f"spread{end}"]) for end in ("", "_low", "_high"))
+    return point_and_ends(point, f"{low} to {high}")
 
 
 def _size(name: str) -> Cell:

@@ -134,12 +134,14 @@ def section(context: Context) -> Headline:
         table=_table(context, moments),
         charts=charts.drawn(
             {
-                "chart-bounds": charts.band_lines(
+                "chart-bounds": (
+                    f"Weekly share of all tokens with its bounds, {context.said}",
+                    charts.band_lines(
                     _bands(context), context.pair_colors,
                     f"Line chart: weekly shares of {' and '.join(context.pair_colors)} with the "
                     "band of what is unidentified",
                     title="Share of all tokens",
-                )
+                ))
             }
         ),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import MIN_DAYS_CHARTED, Context
 from orchestration.report.section import (
     Cell,
@@ -60,17 +60,19 @@ def section(context: Context) -> Labs:
         ),
         charts=charts.drawn(
             {
-                "chart-labs": charts.lines(
+                "chart-labs": (
+                    f"Weekly share of the leading labs, {context.said}",
+                    charts.lines(
                     [
                         {"period_start": r["period_start"], "name": named[r["lab_name"]],
                          "value": rounded(r["share"])}
                         for r in weekly
                         if r["days_present"] >= MIN_DAYS_CHARTED
                     ],
-                    charts.lab_strokes([(named[r["lab_name"]], r["origin"]) for r in leading]),
+                    colors.lab_strokes([(named[r["lab_name"]], r["origin"]) for r in leading]),
                     "Line chart: weekly shares of the labs that lead the latest complete week",
                     "Share of all tokens",
-                )
+                ))
             }
         ),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import Context
 from orchestration.report.section import (
     Cell,
@@ -31,7 +31,7 @@ class License(Section):
 
 def section(context: Context) -> License:
     rows = context.ask("license_monthly")
-    order = list(charts.LICENSES)
+    order = list(colors.LICENSES)
     return License(
         open_weight=latest_complete(rows, "license").get("open_weight"),
         table=Table(
@@ -67,16 +67,18 @@ def section(context: Context) -> License:
         ),
         charts=charts.drawn(
             {
-                "chart-license": charts.stacked_bars(
+                "chart-license": (
+                    f"Monthly share of all tokens by license class, {context.said}",
+                    charts.stacked_bars(
                     [
                         {"period_start": r["period_start"], "name": spaced(r["license"]),
                          "name_order": order.index(r["license"]), "share": rounded(r["share"])}
                         for r in rows
                     ],
-                    {spaced(k): v for k, v in charts.LICENSES.items()},
+                    {spaced(k): v for k, v in colors.LICENSES.items()},
                     "Stacked bar chart: monthly share of tokens of models with open and closed "
                     "weights",
-                )
+                ))
             }
         ),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import Context
 from orchestration.report.section import (
     Cell,
@@ -45,17 +45,19 @@ def section(context: Context) -> Origin:
         ),
         charts=charts.drawn(
             {
-                "chart-origin": charts.stacked_area(
+                "chart-origin": (
+                    f"Weekly share of all tokens by origin, {context.said}",
+                    charts.stacked_area(
                     [
                         {"period_start": start, "name": title(group), "name_order": order,
                          "share": rounded(_share(weeks[start], group))}
                         for start in context.charted_weeks
                         for order, group in enumerate(named)
                     ],
-                    {title(o): charts.color_of(o, context.pair) for o in named},
+                    {title(o): colors.color_of(o) for o in named},
                     "Stacked area chart: weekly share of tokens by origin, with unidentified on "
                     "top",
-                )
+                ))
             }
         ),
     )  # fmt: skip

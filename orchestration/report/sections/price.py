@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import Context
 from orchestration.report.section import (
     Cell,
@@ -56,9 +56,18 @@ def section(context: Context) -> Price:
         bands=_bands(bands),
         charts=charts.drawn(
             {
-                "chart-price-origin": _price_chart(prices, context),
-                "chart-index": _index_chart(index, context),
-                "chart-price": _bands_chart(bands),
+                "chart-price-origin": (
+                    f"Token-weighted list price by month, {context.said}",
+                    _price_chart(prices, context),
+                ),
+                "chart-index": (
+                    "Price of the same models, and average price of what was used, by month",
+                    _index_chart(index, context),
+                ),
+                "chart-price": (
+                    "Monthly share of all tokens by list price band",
+                    _bands_chart(bands),
+                ),
             }
         ),
     )
@@ -169,7 +178,7 @@ def _bands_chart(rows: Sequence[Row]) -> charts.Spec:
              "name_order": b["band_order"], "share": rounded(b["share"])}
             for b in rows
         ],
-        {spaced(k): v for k, v in charts.BANDS.items()},
+        {spaced(k): v for k, v in colors.BANDS.items()},
         "Stacked bar chart: monthly share of tokens by list price band",
         "US dollars per million tokens",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from orchestration.report import charts
+from orchestration.report import charts, colors
 from orchestration.report.context import Context
 from orchestration.report.section import (
     Cell,
@@ -15,6 +15,7 @@ from orchestration.report.section import (
     Row,
     Section,
     Table,
+    point_and_ends,
     rounded,
     starred,
     title,
@@ -53,12 +54,12 @@ def section(context: Context) -> Quality:
             [
                 Column("Month", starred("period_start", month)),
                 Column("Origin", value("origin"), "text"),
-                Column("Rival’s best: index, dollars", _model("rival_best"), "text"),
-                Column("Cheapest at 90 %: index, dollars", _model("cheapest"), "text"),
+                Column("Rival’s best: index, dollars", _model("rival_best"), "text flow"),
+                Column("Cheapest at 90 %: index, dollars", _model("cheapest"), "text flow"),
                 Column("Cheaper by (all prompt to all completion)", _cheaper_by),
                 Column("80 % cheaper?", lambda r: "yes" if r["claim_90_80"] else "no", "text"),
-                Column("Rival’s own at 90 %, cheaper by", _home, "text"),
-                Column("Prices, index of", _dates, "text"),
+                Column("Rival’s own at 90 %, cheaper by", _home, "text flow"),
+                Column("Prices, index of", _dates, "text flow"),
             ],
             rows,
         ),
@@ -73,7 +74,14 @@ def section(context: Context) -> Quality:
             ],
             models,
         ),
-        charts=charts.drawn({"chart-quality": _chart(models, rows)}),
+        charts=charts.drawn(
+            {
+                "chart-quality": (
+                    "Quality index against list price, ten best models of each origin",
+                    _chart(models, rows),
+                )
+            }
+        ),
     )
 
 
@@ -95,7 +103,7 @@ def _chart(models: Sequence[Row], rows: Sequence[Row]) -> charts.Spec:
              "middle": prices[len(prices) // 2]}
             for r in models
         ],
-        {title(o): charts.color_of(o, origins) for o in origins},
+        {title(o): colors.color_of(o) for o in origins},
         "Scatter chart: quality index against list price of the ten best models of each origin",
     )  # fmt: skip
 
@@ -116,13 +124,13 @@ def _model(which: str) -> Cell:
     return cell
 
 
-def _cheaper_by(row: Row) -> str:
+def _cheaper_by(row: Row) -> Any:
     if row["price_ratio"] is None:
         return "–"
     point, low, high = (
         cheaper(row[f"price_ratio{end}"]) for end in ("", "_all_prompt", "_all_completion")
     )
-    return f"{point} ({low} to {high})"
+    return point_and_ends(point, f"{low} to {high}")
 
 
 def _home(row: Row) -> str:

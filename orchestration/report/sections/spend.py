@@ -71,7 +71,14 @@ def section(context: Context) -> Spend:
             ],
             labs,
         ),
-        charts=charts.drawn({"chart-spend": _chart(rows, context)}),
+        charts=charts.drawn(
+            {
+                "chart-spend": (
+                    f"Share of tokens and share of list dollars by month, {context.said}",
+                    _chart(rows, context),
+                )
+            }
+        ),
     )
 
 

@@ -109,8 +109,8 @@ changes as (
         *,
         case when is_new then 'new' when is_removed then 'removed' else 'renamed' end as change,
         case when is_new or is_removed then 'model' else 'canonical_slug' end as field,
-        cast(null as decimal(24, 18)) as old_usd_per_million_tokens,
-        cast(null as decimal(24, 18)) as new_usd_per_million_tokens
+        cast(null as decimal(18, 9)) as old_usd_per_million_tokens,
+        cast(null as decimal(18, 9)) as new_usd_per_million_tokens
     from listed
     where
         is_new

@@ -5,8 +5,8 @@
 -- verified: true
 -- message: "{table_name} {period_start}: {shown}"
 --
--- One row per table, or each of its bad rows. Decimals decide the claim; the ratios are doubles, so
--- their bounds have no edge.
+-- One row per table, or each of its bad rows. Exact decimals decide the claim; the ratios are
+-- doubles, so their bounds have no edge, and each price may miss by half of its ninth decimal.
 with prices as (
     select 'price_quality_pairs' as table_name, period_start, origin, cheapest_model,
         cheapest_usd_per_million_tokens, cheapest_quality_index, rival_model as rival,
@@ -24,7 +24,8 @@ judged as (
     select *,
         coalesce(case
             when cheapest_model is null then price_ratio is null and not claim_90_80
-            else abs(price_ratio * rival_usd - cheapest_usd_per_million_tokens) <= 1e-9 * rival_usd
+            else abs(price_ratio * rival_usd - cheapest_usd_per_million_tokens)
+                <= 1e-9 * rival_usd + 0.5e-9 * (1 + price_ratio)
                 and abs(quality_ratio * rival_index - cheapest_quality_index) <= 1e-9
                 and quality_ratio > 0.9 - 1e-9
                 and case

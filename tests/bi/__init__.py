@@ -1,0 +1,1 @@
+"""Real BI software over a published vintage: `make test-bi`."""
