@@ -1,9 +1,9 @@
 """The second engine: the same dbt models on Apache Spark.
 
 The raw tables of the working database become Parquet files, Spark builds every model from them, and
-what it built comes back into the working database. So landing before it, and the candidate, the gate
-and the vintage after it, do not know which engine it was. pyspark is imported inside the functions
-that use it: it is in the extra `tokenshare[spark]` only.
+what it built comes back into the working database. So landing before it, and the candidate, the
+gate and the vintage after it, do not know which engine it was. pyspark is imported inside the
+functions that use it: it is in the extra `tokenshare[spark]` only.
 """
 
 import os
@@ -87,6 +87,7 @@ def spark_session(settings: Settings) -> Iterator[None]:
         yield
     finally:
         session.stop()
+        os.environ.pop("SPARK_REMOTE", None)
 
 
 @contextmanager

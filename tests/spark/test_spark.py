@@ -5,16 +5,16 @@
 
 import math
 import os
+import signal
+import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -100,3 +100,94 @@ def test_a_difference_is_found() -> None:
     ours = pa.table({"share": [0.5, None], "tokens": [1, 2]})
     theirs = pa.table({"share": [0.5 + 1e-8, None], "tokens": [1, 3]})
     assert differing(ours, theirs) == ["share, row 0: 0.5 and 0.50000001", "tokens, row 1: 2 and 3"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text("utf-8")
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"nothing listens on {port}:\n{log.read_text('utf-8')}")
+
+
+@contextmanager
+def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """A master, two workers of one core each, and a Spark Connect server: four processes of Java on
+    loopback. Gives the address of the server, and the logs of the workers."""
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    master_port, connect_port = free_port(), free_port()
+    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    master = f"spark://127.0.0.1:{master_port}"
+    spark_class = [str(home / "bin" / "spark-class")]
+    with ExitStack() as processes:
+
+        def start(name: str, command: list[str]) -> tuple[subprocess.Popen[bytes], Path]:
+            log = folder / f"{name}.log"
+            process = subprocess.Popen(
+                command,
+                env={**environment, "SPARK_WORKER_DIR": str(folder / name)},
+                stdout=processes.enter_context(log.open("wb")),
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            processes.callback(process.wait)
+            processes.callback(os.killpg, process.pid, signal.SIGTERM)
+            return process, log
+
+        wait_for_port(
+            master_port,
+            *start(
+                "master",
+                [*spark_class, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
+                 "--port", str(master_port), "--webui-port", str(free_port())],
+            ),
+        )  # fmt: skip
+        workers = [
+            start(
+                f"worker-{n}",
+                [*spark_class, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1",
+                 "--cores", "1", "--memory", "1g", "--webui-port", str(free_port()), master],
+            )[1]
+            for n in (1, 2)
+        ]  # fmt: skip
+        options = {
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.port": str(connect_port),
+            "spark.driver.host": "127.0.0.1",
+            "spark.executor.memory": "1g",
+            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.catalogImplementation": "in-memory",
+            "spark.ui.enabled": "false",
+        }
+        wait_for_port(
+            connect_port,
+            *start(
+                "connect",
+                [str(home / "bin" / "spark-submit"), "--master", master, "--class",
+                 "org.apache.spark.sql.connect.service.SparkConnectServer",
+                 *(f"--conf={name}={value}" for name, value in options.items())],
+            ),
+        )  # fmt: skip
+        yield f"sc://127.0.0.1:{connect_port}", workers
+
+
+def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
+    on_duckdb: Vintage, tmp_path: Path
+) -> None:
+    settings = landed(tmp_path)
+    with spark_cluster(tmp_path) as (address, workers):
+        vintage = run_on(settings, engine="spark", spark_remote=address)
+        for log in workers:
+            assert "Launched executor" in log.read_text(
+                "utf-8"
+            ) or "Asked to launch executor" in log.read_text("utf-8")
+    assert all_differing(on_duckdb, vintage) == {}
