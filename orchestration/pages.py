@@ -1,10 +1,19 @@
 """The HTML pages of a vintage: their templates, and the filters that the templates may use."""
 
+import json
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from orchestration import words
+
+
+def json_in_script(document: Any) -> Markup:
+    """JSON that is safe inside a script element."""
+    text = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped on this line
 
 
 @cache

@@ -1,12 +1,11 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage, and
-`report/own.html` if it has a company's own request logs.
+`report/own.html` if it has a company's own request logs. `explorer` makes `report/explorer.html`.
 
 Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
 none is typed by hand. The modules in `sections` turn the results into facts, tables and charts; the
 templates contain the prose.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ import duckdb
 from markupsafe import Markup
 
 from orchestration.gate.run import RuleResult
-from orchestration.pages import environment
+from orchestration.pages import environment, json_in_script
 from orchestration.report import charts
 from orchestration.report.context import make_context
+from orchestration.report.explorer import page as explorer
 from orchestration.report.own.page import PAGE_NAME, make_own_page
 from orchestration.report.section import Row, Section
 from orchestration.report.sections import SECTIONS
@@ -37,12 +37,6 @@ _NOT_DRAWN = ("apps", "tasks")
 def query_text(name: str) -> str:
     """The text of a query of the report."""
     return (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _json(document: Any) -> Markup:
-    """JSON that is safe inside a script element."""
-    text = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped on this line
 
 
 def headline(connection: duckdb.DuckDBPyConnection) -> list[Row]:
@@ -159,7 +153,7 @@ def render(
         for element, spec in section.charts.items()
     }
     drawing = {
-        "config": _json(charts.CONFIG),
+        "config": json_in_script(charts.CONFIG),
         "javascript": Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
     }
     html = (
@@ -177,13 +171,15 @@ def render(
             preview=preview,
             picture=PREVIEW_NAME,
             credit=credit,
-            specs=_json(specs),
+            specs=json_in_script(specs),
         )
     )
     own_html = own and (
         environment()
         .get_template("own.html.j2")
-        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=_json(own.specs))
+        .render(
+            common, **drawing, parts=own.parts, withheld=withheld, specs=json_in_script(own.specs)
+        )
     )
     return Page(html, own_html, preview, context.said, credit)
 
@@ -208,15 +204,19 @@ def build_report(
     """Write the report of a vintage. `target` is the path of the HTML file.
 
     `registry` has `view` and `as_of` of the registry that was used, as in the manifest. `withheld`
-    has a sentence for each source that is withheld, with the reason. The preview picture and the
-    page of own request logs are written beside the HTML file. The script of the charts is cached in
-    the warehouse.
+    has a sentence for each source that is withheld, with the reason. The preview picture, the
+    explorer and the page of own request logs are written beside the HTML file. The script of the
+    charts is cached in the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page.html, encoding="utf-8")
     if page.own:
         (target.parent / PAGE_NAME).write_text(page.own, encoding="utf-8")
+    explored = explorer.render(
+        tables_dir, vintage_id, inputs, citations, settings, registry, withheld
+    )
+    (target.parent / explorer.PAGE_NAME).write_text(explored, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(
