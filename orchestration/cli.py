@@ -22,6 +22,8 @@ from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
 from orchestration.cli_serve import serve
+from orchestration.cli_site import EPILOG as SITE_EPILOG
+from orchestration.cli_site import site
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -531,6 +533,7 @@ app.command("reduce", epilog=REDUCE_EPILOG)(reduce_command)
 app.command(epilog=REPLAY_EPILOG)(replay)
 cli_status.add_to(app)
 app.command(epilog=epilog("tokenshare serve --port 8080"))(serve)
+app.command(epilog=SITE_EPILOG)(site)
 app.command("demo-server", epilog=cli_demo.SERVE_EPILOG)(cli_demo.serve)
 app.add_typer(vintages_app, name="vintages")
 app.add_typer(registry_app, name="registry")

@@ -37,9 +37,9 @@ ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "sources",
     "request_logs", "configuration", "landing", "ingestion", "claims", "gate", "report",
     "publication", "transformation", "metrics", "registry", "diff", "run_log", "pulling",
-    "pipeline", "replay", "demo", "alerts", "serving", "terminal", "cli_registry", "cli_pull",
-    "cli_reduce", "cli_serve", "cli_vintages", "cli_status", "cli_replay", "cli_demo", "cli",
-    "resources", "assets", "automation", "definitions",
+    "pipeline", "replay", "demo", "alerts", "serving", "site", "terminal", "cli_registry",
+    "cli_pull", "cli_reduce", "cli_serve", "cli_site", "cli_vintages", "cli_status", "cli_replay",
+    "cli_demo", "cli", "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
 
