@@ -152,7 +152,9 @@ def test_the_feed_says_what_changed(laid_out: Path, restated_base: Settings) -> 
     assert "The oldest vintage on this site." in oldest
     index = json.loads((laid_out / "index.json").read_bytes())
     assert index["vintages"][0]["changes"][1] in newest
-    assert index["vintages"][0]["changes"][1] in (laid_out / "index.html").read_text("utf-8")
+    assert index["vintages"][0]["changes"][1] in (laid_out / "index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_links_are_relative_without_an_address_and_ids_stay(
@@ -188,11 +190,11 @@ def test_llms_txt_has_the_form_that_its_page_asks_for(laid_out: Path) -> None:
 
 
 def test_the_sitemap_has_pages_that_are_there(laid_out: Path) -> None:
-    pages = re.findall("<loc>(.*?)</loc>", (laid_out / "sitemap.xml").read_text("utf-8"))
+    pages = re.findall("<loc>(.*?)</loc>", (laid_out / "sitemap.xml").read_text(encoding="utf-8"))
     assert len(pages) == 5
     for page in pages[1:]:
         assert (laid_out / page.removeprefix(BASE)).is_file()
-    robots = (laid_out / "robots.txt").read_text("utf-8")
+    robots = (laid_out / "robots.txt").read_text(encoding="utf-8")
     assert robots.endswith(f"Sitemap: {BASE}sitemap.xml\n")
 
 
@@ -392,7 +394,7 @@ def test_text_from_a_manifest_is_escaped(restated: Settings, tmp_path: Path) -> 
     pointer["manifest_sha256"] = found["manifest_sha256"]
     restated.latest_path.write_bytes(to_json(pointer))
     lay_out(tmp_path / "public", restated)
-    page = (tmp_path / "public/index.html").read_text("utf-8")
+    page = (tmp_path / "public/index.html").read_text(encoding="utf-8")
     assert "<script>" not in page
     assert "<b>X" not in page
     feed = feed_of(tmp_path / "public")
