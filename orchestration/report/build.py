@@ -1,5 +1,6 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage, and
-`report/own.html` if it has a company's own request logs. `explorer` makes `report/explorer.html`.
+`report/own.html` if it has a company's own request logs. `explorer` makes `report/explorer.html`,
+and `report/own-explorer.html` with those logs.
 
 Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
 none is typed by hand. The modules in `sections` turn the results into facts, tables and charts; the
@@ -205,7 +206,7 @@ def build_report(
 
     `registry` has `view` and `as_of` of the registry that was used, as in the manifest. `withheld`
     has a sentence for each source that is withheld, with the reason. The preview picture, the
-    explorer and the page of own request logs are written beside the HTML file. The script of the
+    explorers and the page of own request logs are written beside the HTML file. The script of the
     charts is cached in the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
@@ -213,10 +214,11 @@ def build_report(
     target.write_text(page.html, encoding="utf-8")
     if page.own:
         (target.parent / PAGE_NAME).write_text(page.own, encoding="utf-8")
-    explored = explorer.render(
+    explorers = explorer.render(
         tables_dir, vintage_id, inputs, citations, settings, registry, withheld
     )
-    (target.parent / explorer.PAGE_NAME).write_text(explored, encoding="utf-8")
+    for name, html in explorers.items():
+        (target.parent / name).write_text(html, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(

@@ -368,6 +368,12 @@ at("link").addEventListener("click", async () => {
   try { await navigator.clipboard.writeText(location.href); at("said").textContent = "The link is copied."; }
   catch { at("said").textContent = "The address of this page is the link."; }
 });
-addEventListener("hashchange", fromAddress);
-fromAddress();
+if (data.sets.length) {
+  addEventListener("hashchange", fromAddress);
+  fromAddress();
+} else {
+  at("notice").textContent = "This vintage has no shares.";
+  form.hidden = at("csv").hidden = at("link").hidden = true;
+  document.body.dataset.ready = "yes";
+}
 })();

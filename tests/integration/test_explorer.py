@@ -443,13 +443,13 @@ def test_it_is_a_file_of_the_vintage_and_linked_from_the_report(shipped: Shipped
 
 def made(tables: Path, folder: Path, inputs: list[dict[str, Any]] | None = None) -> Path:
     """The explorer of other tables."""
-    page = render(
+    pages = render(
         tables, "20260101T000000Z-00000000", inputs or [], ["Source: a test."],
         Settings(data_dir=folder), {"view": "then", "as_of": "9999-12-31"},
         ["A <b>source</b> is out"],
     )  # fmt: skip
     folder.mkdir(exist_ok=True)
-    (folder / PAGE_NAME).write_text(page, encoding="utf-8")
+    (folder / PAGE_NAME).write_text(pages[PAGE_NAME], encoding="utf-8")
     return folder / PAGE_NAME
 
 
@@ -584,3 +584,16 @@ def test_a_vintage_without_restatements_has_one_reading(
     file = made(latest_tables(small_base), tmp_path / "page")
     views = {one["view"] for one in data_of(file)["sets"] if one["what"] == "origin"}
     assert views == {"both"}
+
+
+def test_a_vintage_without_shares_says_so(
+    browser: Browser, small_base: Settings, tmp_path: Path
+) -> None:
+    empty = altered(
+        latest_tables(small_base), tmp_path / "tables", lambda *_: "select * from t where false"
+    )
+    page = open_at(browser, made(empty, tmp_path / "page").as_uri())
+    assert page.inner_text("#notice") == "This vintage has no shares."
+    assert page.locator("form:visible, button:visible").count() == 0
+    assert page.said == []
+    page.close()

@@ -251,8 +251,16 @@ def test_request_logs_are_never_there_by_accident(with_logs: Settings, tmp_path:
     assert asked.exit_code == 0, asked.output
     assert "PRIVATE: 1 of them hold request logs" in " ".join(asked.output.split())
     assert (folder / "latest/report/own.html").exists()
-    # Its explorer has both sources, each with its own citation.
-    data = data_of(folder / "latest/report/explorer.html")
+    # The explorer beside the report has the public source only, the other one has both sources,
+    # each with its own citation.
+    (public,) = data_of(folder / "latest/report/explorer.html")["choices"]["source"]
+    assert public[0] == "openrouter_rankings"
+    assert "usage_events" not in (folder / "latest/report/explorer.html").read_text(
+        encoding="utf-8"
+    )
+    page = folder / "latest/report/own-explorer.html"
+    assert "your own request logs (usage_events)" in page.read_text(encoding="utf-8")
+    data = data_of(page)
     assert [name for name, _ in data["choices"]["source"]] == [
         "openrouter_rankings", "usage_events",
     ]  # fmt: skip

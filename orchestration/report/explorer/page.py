@@ -20,6 +20,8 @@ from orchestration.tables import open_tables, rows
 from orchestration.words import as_known, country
 
 PAGE_NAME = "explorer.html"
+# The same with a company's own request logs; only in a vintage that has some.
+OWN_PAGE_NAME = "own-explorer.html"
 QUERIES_DIR = Path(__file__).parent / "queries"
 # The largest whole number that JavaScript reads exactly from JSON; a larger one is text.
 _MOST_EXACT = 2**53 - 1
@@ -174,6 +176,20 @@ def _source_label(source: str) -> str:
     return f"{REQUEST_LOGS[source].title} ({source})" if source in REQUEST_LOGS else source
 
 
+def _of_sources(data: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
+    """The data of these sources alone, without a name that only others have."""
+    kept = [one for one in data["sets"] if one["source"] in sources]
+    members, sets = {}, []
+    for what, named in data["members"].items():
+        used = sorted({m for one in kept if one["what"] == what for m in one["m"]})
+        at = {old: new for new, old in enumerate(used)}
+        members[what] = {k: [named[k][m] for m in used] for k in ("id", "name")}
+        sets += [{**one, "m": [at[m] for m in one["m"]]} for one in kept if one["what"] == what]
+    sets.sort(key=lambda one: [one[k] for k in ("source", "grain", "lens", "view", "what")])
+    periods = {k: v for k, v in data["periods"].items() if k.rpartition("|")[0] in sources}
+    return {"periods": periods, "members": members, "sets": sets}
+
+
 def render(
     tables_dir: Path,
     vintage_id: str,
@@ -182,12 +198,40 @@ def render(
     settings: Settings,
     registry: Mapping[str, str],
     withheld: Sequence[str],
-) -> str:
-    """The explorer of a vintage as one HTML file; the arguments are those of `build_report`."""
+) -> dict[str, str]:
+    """The explorers of a vintage, each as one HTML file, by file name. The arguments are those of
+    `build_report`.
+
+    The page beside the report has public sources only, so that it can be passed on with it. If the
+    vintage has a source that is not public, a second page has all sources.
+    """
     with open_tables(tables_dir) as connection:
         data = make_data(connection)
     sources = sorted({one["source"] for one in data["sets"]})
     sources.sort(key=lambda source: source != PRIMARY_SOURCE)
+    public = [source for source in sources if source in SOURCES]
+    chosen = {PAGE_NAME: public or sources}
+    if public != sources:
+        chosen[OWN_PAGE_NAME] = sources
+    return {
+        name: _page(
+            _of_sources(data, names), names, vintage_id, inputs, citations, settings, registry,
+            withheld,
+        )
+        for name, names in chosen.items()
+    }  # fmt: skip
+
+
+def _page(
+    data: dict[str, Any],
+    sources: Sequence[str],
+    vintage_id: str,
+    inputs: Sequence[Row],
+    citations: Sequence[str],
+    settings: Settings,
+    registry: Mapping[str, str],
+    withheld: Sequence[str],
+) -> str:
     known = as_known(registry["as_of"])
     data |= {
         "vintage": vintage_id,
@@ -211,6 +255,7 @@ def render(
             vintage_id=vintage_id,
             citations=citations,
             withheld=withheld,
+            private=[source for source in sources if source not in SOURCES],
             grains=("daily", "weekly", "monthly"),
             data=json_in_script(data),
             config=json_in_script(charts.CONFIG),
