@@ -213,9 +213,17 @@ def render(
     chosen = {PAGE_NAME: public or sources}
     if public != sources:
         chosen[OWN_PAGE_NAME] = sources
+
+    def cited(names: Sequence[str]) -> list[str]:
+        """The citations without those of own logs that are not on the page."""
+        hidden = {
+            i["citation"] for i in inputs if i["source"] not in SOURCES and i["source"] not in names
+        }
+        return [line for line in citations if line not in hidden]
+
     return {
         name: _page(
-            _of_sources(data, names), names, vintage_id, inputs, citations, settings, registry,
+            _of_sources(data, names), names, vintage_id, inputs, cited(names), settings, registry,
             withheld,
         )
         for name, names in chosen.items()
