@@ -10,7 +10,7 @@ from markupsafe import Markup
 from orchestration import words
 
 
-def json_in_script(document: Any) -> Markup:
+def safe_json(document: Any) -> Markup:
     """JSON that is safe inside a script element."""
     text = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped on this line

@@ -16,7 +16,7 @@ import duckdb
 from markupsafe import Markup
 
 from orchestration.gate.run import RuleResult
-from orchestration.pages import environment, json_in_script
+from orchestration.pages import environment, safe_json
 from orchestration.report import charts
 from orchestration.report.context import make_context
 from orchestration.report.explorer import page as explorer
@@ -154,7 +154,7 @@ def render(
         for element, spec in section.charts.items()
     }
     drawing = {
-        "config": json_in_script(charts.CONFIG),
+        "config": safe_json(charts.CONFIG),
         "javascript": Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
     }
     html = (
@@ -172,15 +172,13 @@ def render(
             preview=preview,
             picture=PREVIEW_NAME,
             credit=credit,
-            specs=json_in_script(specs),
+            specs=safe_json(specs),
         )
     )
     own_html = own and (
         environment()
         .get_template("own.html.j2")
-        .render(
-            common, **drawing, parts=own.parts, withheld=withheld, specs=json_in_script(own.specs)
-        )
+        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=safe_json(own.specs))
     )
     return Page(html, own_html, preview, context.said, credit)
 

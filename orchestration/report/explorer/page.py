@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 from markupsafe import Markup
 
-from orchestration.pages import environment, json_in_script
+from orchestration.pages import environment, safe_json
 from orchestration.report import charts
 from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import PRIMARY_SOURCE, Settings
@@ -265,8 +265,8 @@ def _page(
             withheld=withheld,
             private=[source for source in sources if source not in SOURCES],
             grains=("daily", "weekly", "monthly"),
-            data=json_in_script(data),
-            config=json_in_script(charts.CONFIG),
+            data=safe_json(data),
+            config=safe_json(charts.CONFIG),
             javascript=Markup(charts.javascript(settings.warehouse_dir)),  # noqa: S704  # our pinned library
         )
     )
