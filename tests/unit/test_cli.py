@@ -56,8 +56,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
         "archive", "claims", "demo-server", "diff", "land", "publish", "pull", "reduce",
-        "registry", "replay", "run", "serve", "show", "simulate", "site", "status", "verify", "version",
-        "vintages",
+        "registry", "replay", "run", "serve", "show", "simulate", "site", "status", "verify",
+        "version", "vintages",
     ]  # fmt: skip
 
 
