@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from orchestration.pages import environment, safe_json
 from orchestration.report import charts
+from orchestration.report.colors import BANDS, COLORS, LICENSES, color_of
 from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.sources import SOURCES
 from orchestration.tables import open_tables, rows
-from orchestration.words import as_known, country
+from orchestration.words import as_known, countries, country
 
 PAGE_NAME = "explorer.html"
 # The same with a company's own request logs; only in a vintage that has some.
@@ -62,7 +63,7 @@ _NAMES = {
 }  # fmt: skip
 _REST = {"unidentified": "Unidentified", "other_models": "Other models"}
 # A country has the color that it has in the report; what is not a country never has one of those.
-_COLORS = {**charts.COLORS, **charts.BANDS, **charts.LICENSES}
+_COLORS = {**{code: color_of(code) for code in countries()}, **COLORS, **BANDS, **LICENSES}
 
 
 def query_text(name: str) -> str:
