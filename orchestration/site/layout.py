@@ -26,8 +26,8 @@ from orchestration.publication.manifest import (
     LATEST_NAME,
     nothing_published,
     read_manifest,
-    set_latest,
     with_repair_advice,
+    write_pointer,
 )
 from orchestration.publication.retention import folder_bytes, made_for, own_vintages
 from orchestration.publication.signature import SIGNATURE_NAME
@@ -244,7 +244,7 @@ def _fill(
         older = shown[0] if shown else None
         shown.insert(0, _shown(folder, copy, manifest, older, settings))
     shutil.copytree(building / "vintages" / newest, building / "latest")
-    set_latest(building, shown[0].manifest)
+    write_pointer(building, shown[0].manifest)
     written = {
         "index.html": front_page(shown),
         FEED_NAME: feed(shown, base_url, settings.signed_by),

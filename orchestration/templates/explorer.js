@@ -13,6 +13,8 @@ const FREE = ["#2a9d6f", "#7a5ea8", "#18909c", "#b5651d", "#d66fa8", "#708a1f", 
 const DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]];
 const MOST_LINES = 12, MOST_ROWS = 400, USUAL = 6;
 const at = (id) => document.getElementById(id);
+// "ISO weeks" keeps its capitals within a sentence, "Calendar months" does not.
+const inSentence = (label) => /^[A-Z]{2}/.test(label) ? label : label.toLowerCase();
 const labelOf = (name, value) => (data.choices[name].find(([id]) => id === value) || [value, value])[1];
 const grouped = (number) => BigInt(number).toLocaleString("en-US");
 const percent = (millionths) => `${(millionths / 1e4).toFixed(2)} %`;
@@ -200,7 +202,7 @@ function specification(state, rows, shown, title) {
     }
   const monthly = state.grain === "monthly", few = last - first < 3;
   const x = { field: "day", type: "temporal", timeUnit: monthly ? "utcyearmonth" : "utcyearmonthdate", title: null, scale: { type: "utc" },
-    axis: { format: state.grain === "daily" || (last - first < 18 && !monthly) ? "%-d %b %Y" : "%b %Y", labelOverlap: true, grid: false, tickCount: { expr: "width < 420 ? 4 : 8" } } };
+    axis: { format: state.grain === "daily" || (last - first < 18 && !monthly) ? "%-d %b %Y" : "%b %Y", labelOverlap: true, labelFlush: 30, grid: false, tickCount: { expr: "width < 420 ? 4 : 8" } } };
   const y = (field) => ({ field, type: "quantitative", title: "Share of all tokens", axis: { format: ".0%" } });
   const long = Math.max(...names.map((name) => name.length)) > 18;
   const legend = { title: null, orient: "bottom", columns: { expr: `width < 420 ? ${long ? 1 : 2} : ${long ? 2 : 4}` }, labelLimit: long ? 280 : 150, symbolType: "stroke",
@@ -268,7 +270,7 @@ function facts(state) {
     ? "What the source does not name (its row “other”), and routers, which pass requests on. A model that was never among the first 50 of a day, week or month is in “Other models”."
     : state.what === "price_band" ? "“Unpriced” has no known price per token." : "What nobody can place is the row “Unidentified” (“Unknown license”).";
   return [["Universe", universe(state)], ["Denominator", "All tokens of the source in the period"],
-    ["Window", `${shortPeriod(state, state.from)} to ${shortPeriod(state, state.to)}, ${labelOf("grain", state.grain).toLowerCase()}, UTC`],
+    ["Window", `${shortPeriod(state, state.from)} to ${shortPeriod(state, state.to)}, ${inSentence(labelOf("grain", state.grain))}, UTC`],
     ["Lens", `${labelOf("lens", state.lens)} (${state.lens})`], ["Registry", labelOf("view", state.view)], ["Not identified", named],
     ["Vintage", data.vintage], ["Citation", credit(state)]];
 }
@@ -297,9 +299,9 @@ function render(asked, unknown = []) {
   fillForm(state);
   const { start } = periodsOf(state), chosen = new Set(state.members);
   const rows = [...rowsOf(state, start.indexOf(state.from), start.indexOf(state.to))].filter((row) => chosen.has(row.id));
-  const title = `${GRAIN[state.grain][0]} share of all tokens by ${labelOf("what", state.what).toLowerCase()}, ${labelOf("source", state.source)}, `
+  const title = `${GRAIN[state.grain][0]} share of all tokens by ${inSentence(labelOf("what", state.what))}, ${labelOf("source", state.source)}, `
     + `${shortPeriod(state, state.from)} to ${shortPeriod(state, state.to)}, lens ${state.lens}, ${labelOf("view", state.view)}`;
-  at("chart-title").textContent = `By ${labelOf("what", state.what).toLowerCase()}, ${labelOf("view", state.view)}`;
+  at("chart-title").textContent = `By ${inSentence(labelOf("what", state.what))}, ${labelOf("view", state.view)}`;
   at("caption").textContent = title;
   fillTable(state, rows);
   at("facts").replaceChildren(...facts(state).flatMap(([k, v]) => [element("dt", k), element("dd", v)]));
@@ -308,7 +310,7 @@ function render(asked, unknown = []) {
   at("tables").replaceChildren(...[table, ...more].flatMap((name, i) =>
     [...(i ? [", "] : []), element("a", name, { href: `../tables/${name}.parquet` })]));
   at("said").textContent = state.members.length
-    ? `${labelOf("what", state.what)}, ${labelOf("grain", state.grain).toLowerCase()} from ${shortPeriod(state, state.from)} to ${shortPeriod(state, state.to)}: `
+    ? `${labelOf("what", state.what)}, ${inSentence(labelOf("grain", state.grain))} from ${shortPeriod(state, state.from)} to ${shortPeriod(state, state.to)}: `
       + `${grouped(rows.length)} rows, ${state.members.length} of ${state.everyone.length} names.` : "Nobody is chosen: choose a name.";
   current = { state, rows };
   draw(state, rows, title);
