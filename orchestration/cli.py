@@ -22,6 +22,8 @@ from orchestration.cli_registry import registry_app
 from orchestration.cli_replay import EPILOG as REPLAY_EPILOG
 from orchestration.cli_replay import replay
 from orchestration.cli_serve import SERVE_TO_EPILOG, mcp, serve, serve_to
+from orchestration.cli_site import EPILOG as SITE_EPILOG
+from orchestration.cli_site import site
 from orchestration.cli_vintages import print_difference, vintages_app
 from orchestration.errors import (
     RefusedDumpError,
@@ -555,6 +557,7 @@ cli_status.add_to(app)
 app.command(epilog=epilog("tokenshare serve --port 8080"))(serve)
 app.command("serve-to", epilog=SERVE_TO_EPILOG)(serve_to)
 app.command(epilog=epilog("tokenshare mcp", "tokenshare mcp --data-dir /srv/tokenshare/data"))(mcp)
+app.command(epilog=SITE_EPILOG)(site)
 app.command("demo-server", epilog=cli_demo.SERVE_EPILOG)(cli_demo.serve)
 app.add_typer(vintages_app, name="vintages")
 app.add_typer(registry_app, name="registry")

@@ -329,14 +329,18 @@ def set_latest(published_dir: Path, manifest: dict[str, Any]) -> list[str]:
     Raises OtherLinkError, and changes nothing, if `latest` is not such a link.
     """
     refuse_other_link(published_dir)
-    vintage_id = manifest["vintage_id"]
+    write_pointer(published_dir, manifest)
+    return link_latest(published_dir, manifest["vintage_id"])
+
+
+def write_pointer(folder: Path, manifest: dict[str, Any]) -> None:
+    """Make `latest.json` of a folder with `vintages/` name the vintage of this manifest."""
     pointer = {
-        "vintage_id": vintage_id,
-        "path": f"vintages/{vintage_id}",
+        "vintage_id": manifest["vintage_id"],
+        "path": f"vintages/{manifest['vintage_id']}",
         _SEAL: manifest[_SEAL],
     }
-    write_atomically(published_dir / LATEST_NAME, to_json(pointer))
-    return link_latest(published_dir, vintage_id)
+    write_atomically(folder / LATEST_NAME, to_json(pointer))
 
 
 def refuse_other_link(published_dir: Path) -> None:

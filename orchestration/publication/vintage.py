@@ -300,6 +300,16 @@ def _data_only(hashes: dict[str, str]) -> dict[str, str]:
     return {p: h for p, h in hashes.items() if p.startswith("tables/") or p == DATABASE_NAME}
 
 
+def _refuse_changed(candidate: Candidate, before: dict[str, str]) -> dict[str, str]:
+    """The hashes of all files of the candidate. Raises GateRefusedError if what the export wrote is
+    not what it was before the gate."""
+    hashes = _hashes(candidate.path)
+    after = _data_only(hashes)
+    if changed := sorted(p for p in before.keys() | after if before.get(p) != after.get(p)):
+        raise GateRefusedError(f"{candidate.path}: changed while the gate ran: {changed}")
+    return hashes
+
+
 def _output_entries(folder: Path, hashes: dict[str, str]) -> list[dict[str, Any]]:
     entries = []
     for name, sha256 in hashes.items():
@@ -440,13 +450,11 @@ def publish(
         candidate.registry,
         withheld,
     )
+    _refuse_changed(candidate, before)
     write_csv_copies(candidate.path, vintage_id, candidate.citations)
     write_results(candidate.path, results, vintage_id, withheld)
     (candidate.path / CANDIDATE_FILE).unlink()
-    hashes = _hashes(candidate.path)
-    after = _data_only(hashes)
-    if changed := sorted(p for p in before.keys() | after if before.get(p) != after.get(p)):
-        raise GateRefusedError(f"{candidate.path}: changed while the gate ran: {changed}")
+    hashes = _refuse_changed(candidate, before)
     created_at = format_time(now)
     outputs = _output_entries(candidate.path, hashes)
     manifest = seal_manifest(

@@ -1,6 +1,7 @@
 """Build `report/index.html` and `report/preview.png` from the tables of a vintage, and
-`report/own.html` if it has a company's own request logs. What can be taken away of them is beside
-them: the answer of every query in `report/data`, every chart as a picture and its points in
+`report/own.html` if it has a company's own request logs. `explorer` makes `report/explorer.html`,
+and `report/own-explorer.html` with those logs. What can be taken away of the report is beside it:
+the answer of every query in `report/data`, every chart as a picture and its points in
 `report/figures`.
 
 Every number on the page is the result of a query (`queries/*.sql`) on the published Parquet files;
@@ -21,6 +22,7 @@ from orchestration.gate.run import RuleResult
 from orchestration.pages import environment, safe_json
 from orchestration.report import charts
 from orchestration.report.context import make_context
+from orchestration.report.explorer import page as explorer
 from orchestration.report.own.page import PAGE_NAME, make_own_page
 from orchestration.report.section import Row, Section
 from orchestration.report.sections import SECTIONS
@@ -260,9 +262,9 @@ def build_report(
     """Write the report of a vintage. `target` is the path of the HTML file.
 
     `registry` has `view` and `as_of` of the registry that was used, as in the manifest. `withheld`
-    has a sentence for each source that is withheld, with the reason. The preview picture and the
-    page of own request logs are written beside the HTML file. The script of the charts is cached in
-    the warehouse.
+    has a sentence for each source that is withheld, with the reason. The preview picture, the
+    explorers and the page of own request logs are written beside the HTML file. The script of the
+    charts is cached in the warehouse.
     """
     page = render(tables_dir, vintage_id, results, inputs, citations, settings, registry, withheld)
     for path, content in _files(page, vintage_id, citations).items():
@@ -272,6 +274,11 @@ def build_report(
     target.write_text(page.html, encoding="utf-8")
     if page.own:
         (target.parent / PAGE_NAME).write_text(page.own, encoding="utf-8")
+    explorers = explorer.render(
+        tables_dir, vintage_id, inputs, citations, settings, registry, withheld
+    )
+    for name, html in explorers.items():
+        (target.parent / name).write_text(html, encoding="utf-8")
     lines = [*page.preview.lines, f"The chart reads {page.said}."]
     (target.parent / PREVIEW_NAME).write_bytes(
         charts.preview_png(

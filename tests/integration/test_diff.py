@@ -123,7 +123,7 @@ def test_diff_in_words_is_heaviest_first(
     restated: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A console of its own: the width must not depend on the tests before this one.
-    monkeypatch.setattr("orchestration.cli_vintages.output", Console(width=200, markup=False))
+    monkeypatch.setattr("orchestration.terminal.output", Console(width=200, markup=False))
     first, second = vintages(restated)
     result = CliRunner().invoke(app, ["diff", first, second, "--data-dir", str(restated.data_dir)])
     assert "1 rows differ, 10,000,000 tokens moved" in result.output

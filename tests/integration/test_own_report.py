@@ -543,3 +543,53 @@ def test_it_is_made_whatever_is_missing(own: Vintage, tmp_path: Path, case: str)
     for wrong in ("None", "nan", "NaN", "Infinity", "undefined"):
         assert not re.search(rf"\b{wrong}\b", said + str(found.tables)), wrong
     assert ("OpenRouter" in str(found.charts)) == (case not in ("no_rankings", "nobody"))
+
+
+def test_the_explorer_of_own_logs_is_a_page_of_its_own(browser: Browser, own: Vintage) -> None:  # noqa: F811
+    """The one beside the report can be passed on with it: it has no name that only logs have."""
+    public = own.path / "report" / "explorer.html"
+    logs = {i["source"] for i in own.manifest["inputs"] if i["source"] != "openrouter_rankings"}
+    assert len(logs) == 2
+    text = public.read_text(encoding="utf-8")
+    (data,) = re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)
+    assert {one["source"] for one in json.loads(data)["sets"]} == {"openrouter_rankings"}
+    for word in (*logs, "house"):
+        assert word not in data
+    assert '<a href="own-explorer.html">' in (own.path / "report/own.html").read_text(
+        encoding="utf-8"
+    )
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    said: list[str] = []
+    page.on("pageerror", lambda e: said.append(str(e)))
+    page.goto((own.path / "report" / "own-explorer.html").as_uri())
+    page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
+    assert "so it is not for others" in page.inner_text("header")
+    with open_tables(own.path / "tables") as connection:
+        for source in sorted(logs):
+            page.select_option("select[name=source]", source)
+            page.select_option("select[name=what]", "model")
+            page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
+            page.get_by_role("button", name="All", exact=True).click()
+            page.wait_for_selector("body[data-ready=yes]", timeout=20_000)
+            wanted = {
+                (str(start), f"{tokens:,}")
+                for start, tokens in connection.execute(
+                    "select cast(date_trunc('week', usage_date) as date), cast(sum(tokens) as "
+                    "bigint) from usage_daily where source = $1 and identification <> 'tail' "
+                    "group by 1, base_slug",
+                    [source],
+                ).fetchall()
+            }
+            shown_rows = page.evaluate(
+                "[...document.querySelectorAll('#rows tr')].map(r => [...r.cells].map("
+                "c => c.textContent))"
+            )
+            found = {
+                (cells[0].removesuffix(" *"), cells[5])
+                for cells in shown_rows
+                if cells[1] != "Unidentified"
+            }
+            assert found == wanted
+            assert source in page.inner_text("#facts")
+    assert said == []
+    page.close()

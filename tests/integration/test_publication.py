@@ -115,6 +115,7 @@ def test_a_vintage_has_the_documented_layout(small: Settings) -> None:
         "datapackage.json",
         "croissant.json",
         "tokenshare.duckdb",
+        "report/explorer.html",
         "report/index.html",
         "report/preview.png",
         "gate/index.html",

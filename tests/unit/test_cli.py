@@ -56,7 +56,8 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_commands_are_the_documented_ones() -> None:
     assert COMMANDS == [
         "archive", "claims", "demo-server", "diff", "land", "mcp", "publish", "pull", "reduce",
-        "registry", "replay", "run", "serve", "serve-to", "show", "simulate", "status", "verify",
+        "registry", "replay", "run", "serve", "serve-to", "show", "simulate", "site", "status",
+        "verify",
         "version", "vintages",
     ]  # fmt: skip
 

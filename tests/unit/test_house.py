@@ -37,10 +37,9 @@ ROOMS = [
     "errors", "settings", "files", "words", "contracts", "tables", "pages", "csv_files", "sources",
     "request_logs", "configuration", "landing", "ingestion", "claims", "gate", "report",
     "publication", "postgres", "transformation", "metrics", "registry", "diff", "run_log",
-    "pulling", "pipeline", "replay", "demo", "alerts", "serving", "agents", "terminal",
-    "cli_registry",
-    "cli_pull", "cli_reduce", "cli_serve", "cli_vintages", "cli_status", "cli_replay", "cli_demo",
-    "cli", "resources", "assets", "automation", "definitions",
+    "pulling", "pipeline", "replay", "demo", "alerts", "serving", "agents", "site", "terminal",
+    "cli_registry", "cli_pull", "cli_reduce", "cli_serve", "cli_site", "cli_vintages", "cli_status",
+    "cli_replay", "cli_demo", "cli", "resources", "assets", "automation", "definitions",
 ]  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The explorer of a vintage: a page on which the reader chooses what is shown."""

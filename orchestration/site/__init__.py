@@ -1,0 +1,1 @@
+"""A folder of published vintages that any static host can serve."""
