@@ -17,7 +17,7 @@ SUPERSET := $(VENV)/superset
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi test-spark java clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi spark test-spark java clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -128,7 +128,9 @@ $(SUPERSET)/.installed: tests/bi/build.txt tests/bi/superset.txt $(STAMP)
 		--only-binary :all: --no-binary odfpy --no-binary wtforms-json -r tests/bi/superset.txt
 	@touch $@
 
-test-spark: $(VENV)/.spark java  ## Build all models on Apache Spark and compare every cell with DuckDB
+spark: $(VENV)/.spark java  ## Install the second engine, Apache Spark
+
+test-spark: spark  ## Build all models on Apache Spark and compare every cell with DuckDB
 	$(BIN)/pytest -m spark tests/spark
 
 # pyspark is only there as source; it is built with the setuptools of the lock.

@@ -158,9 +158,9 @@ def run_dbt(
     Raises TransformError if dbt could not run at all.
     """
     database = database or settings.database_path
-    _set_environment(settings, database)
     with spark.engine(settings, database) if settings.engine == "spark" else nullcontext():
         manifest = _parsed(settings, project_fingerprint())
+        _set_environment(settings, database)
         try:
             outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
         finally:

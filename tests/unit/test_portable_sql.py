@@ -80,8 +80,8 @@ def test_the_sql_of_the_dbt_project_is_for_both_engines() -> None:
     [
         "select string_agg(a, ',' order by a) from t", "select cast(a as varchar)",
         'select 1 as "window"', "select a // 2", "select listagg(a) within group (order by a)",
-        "select * exclude (a) from t", "select * except (a) from t", "select date_diff('day', a, b)",
-        "select arg_min(a, b) from t", "select `window` from t",
+        "select * exclude (a) from t", "select * except (a) from t",
+        "select date_diff('day', a, b)", "select arg_min(a, b) from t", "select `window` from t",
     ],
 )  # fmt: skip
 def test_a_construct_of_one_engine_is_found(sql: str) -> None:
