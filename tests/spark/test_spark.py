@@ -114,11 +114,12 @@ def free_port() -> int:
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text("utf-8")
+        assert process.poll() is None, log.read_text(encoding="utf-8")
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.5)
-    raise AssertionError(f"nothing listens on {port}:\n{log.read_text('utf-8')}")
+    said = log.read_text(encoding="utf-8")
+    raise AssertionError(f"nothing listens on {port}:\n{said}")
 
 
 @contextmanager
@@ -168,7 +169,7 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
             "spark.connect.grpc.binding.port": str(connect_port),
             "spark.driver.host": "127.0.0.1",
             "spark.executor.memory": "1g",
-            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.shuffle.partitions": "2",
             "spark.sql.catalogImplementation": "in-memory",
             "spark.ui.enabled": "false",
         }
@@ -194,7 +195,7 @@ def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
         ingested = ingest_all(read_records(settings), settings)
         pipeline.load(ingested, settings)
         raise_on_failure(run_dbt(settings, [*BUILD, "--exclude-resource-type", "test"]))
-        assert all("launch executor" in log.read_text("utf-8") for log in workers)
+        assert all("launch executor" in log.read_text(encoding="utf-8") for log in workers)
     write_crossover(settings)
     candidate = build_candidate(ingested, settings)
     assert all_differing(on_duckdb, candidate.tables_dir) == {}

@@ -1,4 +1,4 @@
-"""SQL of the dbt project that only one engine knows stands in `macros/portable.sql` alone.
+"""SQL of the dbt project that only one engine knows is in `macros/portable.sql` alone.
 
 The list is what DuckDB and Spark were seen to differ in. `make test-spark` builds every model on
 Spark, so it finds what is not in the list; this test says so in a second, and without Spark.
@@ -71,7 +71,10 @@ def constructs(text: str) -> list[str]:
 def test_the_sql_of_the_dbt_project_is_for_both_engines() -> None:
     files = sql_files()
     assert len(files) > 80
-    wrong = {str(p.relative_to(DBT_PROJECT_DIR)): constructs(p.read_text("utf-8")) for p in files}
+    wrong = {
+        str(p.relative_to(DBT_PROJECT_DIR)): constructs(p.read_text(encoding="utf-8"))
+        for p in files
+    }
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
