@@ -17,7 +17,7 @@ SUPERSET := $(VENV)/superset
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi spark test-spark java clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -128,6 +128,22 @@ $(SUPERSET)/.installed: tests/bi/build.txt tests/bi/superset.txt $(STAMP)
 		--only-binary :all: --no-binary odfpy --no-binary wtforms-json -r tests/bi/superset.txt
 	@touch $@
 
+spark: $(VENV)/.spark java  ## Install the second engine, Apache Spark
+
+test-spark: spark  ## Build all models on Apache Spark and compare every cell with DuckDB
+	$(BIN)/pytest -m spark tests/spark
+
+# pyspark is only there as source; it is built with the setuptools of the lock.
+$(VENV)/.spark: requirements-spark.lock $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
+	@touch $@
+
+java:  # Java for Spark: installed if this user may, otherwise a message says how
+	@command -v java >/dev/null || \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openjdk-17-jre-headless >/dev/null; \
+	else echo "Spark needs Java 17 or newer: 'sudo apt-get install openjdk-17-jre-headless' (Debian), or your system's package."; exit 1; fi
+
 mutants: $(STAMP) $(MUTANTS)/.installed  ## Check that tests fail for small mistakes in the code; ONLY=orchestration/landing for one room, SAMPLE=40 for so many
 	$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(ONLY)
 
@@ -136,9 +152,11 @@ $(MUTANTS)/.installed: tests/mutants/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
 	@touch $@
 
-lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock, and what Superset needs
+lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock, and what Spark and Superset need
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra spark --constraint requirements.lock --python-version 3.11 --universal \
+		--no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements-spark.lock
 	$(BIN)/uv pip compile tests/bi/superset.in --python-version 3.11 --universal --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/superset.txt
 	grep -o '^setuptools==[^ ]*' $(LOCK) | $(BIN)/uv pip compile - --python-version 3.11 --universal --generate-hashes \

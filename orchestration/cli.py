@@ -96,6 +96,7 @@ def _options(
         "tokenshare run --pull",
         "tokenshare run --registry-view now",
         "tokenshare run --registry-as-of 2026-03-01 --data-dir /tmp/march",
+        "tokenshare run --engine spark",
     )
 )
 def run(
@@ -118,6 +119,13 @@ def run(
         bool, typer.Option("--pull", help="Land first what is new on the network.")
     ] = False,
     source_url: SourceUrl = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What builds the models, duckdb or spark; the tables are the same.",
+            show_default="TOKENSHARE_ENGINE or duckdb",
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Land, ingest, build, gate and publish: the whole graph.
@@ -135,6 +143,7 @@ def run(
         registry_view=registry_view,
         registry_as_of=registry_as_of,
         source_url=source_url,
+        engine=engine,
     )
     with sent_on_failure("tokenshare run", settings):
         _run(settings, pull or source_url is not None)

@@ -129,6 +129,15 @@ class Settings(BaseSettings):
         "goes to the disk.",
     )
 
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb", description="What builds the models; both give the same tables."
+    )
+    spark_remote: str = Field(
+        default="",
+        description="Address of a Spark Connect server, such as sc://host:15002; without one, the "
+        "engine spark starts a session of its own.",
+    )
+
     small_cells: int = Field(
         default=0,
         ge=0,
@@ -373,6 +382,11 @@ class Settings(BaseSettings):
         return self.warehouse_dir / "spill"
 
     @cached_property
+    def spark_dir(self) -> Path:
+        """What the engine spark reads and writes."""
+        return self.warehouse_dir / "spark"
+
+    @cached_property
     def requests_dir(self) -> Path:
         """The days to which request logs are reduced."""
         return self.warehouse_dir / "requests"
@@ -383,7 +397,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def dbt_target_dir(self) -> Path:
-        return self.warehouse_dir / "dbt"
+        """Where dbt keeps what it parsed, which depends on the engine."""
+        return self.warehouse_dir / ("dbt" if self.engine == "duckdb" else f"dbt-{self.engine}")
 
     @cached_property
     def candidates_dir(self) -> Path:

@@ -3,8 +3,15 @@
 -#}
 
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {#- `marts`, not `main_marts`: one database holds one environment. -#}
-    {{ custom_schema_name | trim if custom_schema_name else target.schema }}
+    {#-
+        `marts`, not `main_marts`: one database holds one environment. A metastore of Spark has
+        others beside it, so there it is `tokenshare_marts`.
+    -#}
+    {%- if custom_schema_name and target.type == 'spark' -%}
+        {{ target.schema }}_{{ custom_schema_name | trim }}
+    {%- else -%}
+        {{ custom_schema_name | trim if custom_schema_name else target.schema }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro period_start(day, grain) -%}
@@ -24,13 +31,17 @@
 {%- endmacro %}
 
 {% macro joined_text(column, separator, order_by=none) -%}
-    {#- The texts of a group as one, sorted. Spark: listagg(…) within group (order by …). -#}
-    string_agg({{ column }}, '{{ separator }}' order by {{ order_by or column }})
+    {#- The texts of a group as one, sorted. -#}
+    {%- if target is defined and target.type == 'spark' -%}
+        listagg({{ column }}, '{{ separator }}') within group (order by {{ order_by or column }})
+    {%- else -%}
+        string_agg({{ column }}, '{{ separator }}' order by {{ order_by or column }})
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro quoted(name) -%}
-    {#- A name that is a word of SQL. Spark: `name`. -#}
-    "{{ name }}"
+    {#- A name that is a word of SQL. -#}
+    {%- if target is defined and target.type == 'spark' -%} `{{ name }}` {%- else -%} "{{ name }}" {%- endif -%}
 {%- endmacro %}
 
 {% macro days_between(first_day, last_day) -%}
@@ -78,8 +89,8 @@
 {%- endmacro %}
 
 {% macro days_of(first_day, last_day) -%}
-    {#- Days from first to last, including both. Spark: datediff(last_day, first_day) + 1. -#}
-    cast({{ last_day }} - {{ first_day }} + 1 as integer)
+    {#- Days from first to last, including both. -#}
+    {{ days_between(first_day, last_day) }} + 1
 {%- endmacro %}
 
 {% macro json_rows(column, fields) -%}

@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from orchestration.errors import TransformError, resource_problem
 from orchestration.files import fingerprint, write_atomically
 from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.transformation import spark
 
 _MARKER = "project.sha256"
 # dbt returns results as objects, so its logs, which cost 15 % of a run, are not needed.
@@ -60,6 +61,8 @@ def _paths(settings: Settings, target: Path | None = None) -> list[str]:
         str(DBT_PROJECT_DIR),
         "--profiles-dir",
         str(DBT_PROJECT_DIR),
+        "--target",
+        settings.engine,
         "--target-path",
         str(target or settings.dbt_target_dir),
         "--log-path",
@@ -72,9 +75,9 @@ def project_fingerprint() -> str:
     return fingerprint((DBT_PROJECT_DIR,))
 
 
-# The parsed manifests by project fingerprint. A manifest does not depend on the settings, so all
-# installations in one process share it. Parsing takes 4 to 6 s.
-_manifests: dict[str, Any] = {}
+# The parsed manifests by project fingerprint and engine. A manifest depends on no other setting, so
+# all installations in one process share it. Parsing takes 4 to 6 s.
+_manifests: dict[tuple[str, str], Any] = {}
 
 
 @contextmanager
@@ -117,7 +120,8 @@ def _invoke(arguments: list[str], manifest: Any = None) -> Any:
 
 def _parsed(settings: Settings, project: str) -> Any:
     """The manifest of the project with the fingerprint `project`, parsed once per process."""
-    if project not in _manifests:
+    key = (project, settings.engine)
+    if key not in _manifests:
         _set_environment(settings)
         result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
@@ -126,8 +130,8 @@ def _parsed(settings: Settings, project: str) -> Any:
             result = _invoke(["--quiet", "parse", *_paths(settings)])
         if not result.success:
             raise TransformError(f"dbt cannot parse {DBT_PROJECT_DIR}: {result.exception}")
-        _manifests[project] = result.result
-    return _manifests[project]
+        _manifests[key] = result.result
+    return _manifests[key]
 
 
 def ensure_manifest(settings: Settings) -> Path:
@@ -149,16 +153,18 @@ def run_dbt(
     settings: Settings, arguments: Sequence[str] = BUILD, database: Path | None = None
 ) -> list[NodeResult]:
     """Run dbt on the working database, or on another one; returns one result per node, also for
-    failed ones.
+    failed ones. The engine of the settings does the work; what it built is in the database then.
 
     Raises TransformError if dbt could not run at all.
     """
-    manifest = _parsed(settings, project_fingerprint())
-    _set_environment(settings, database)
-    try:
-        outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
-    finally:
-        close_connections()
+    database = database or settings.database_path
+    with spark.engine(settings, database) if settings.engine == "spark" else nullcontext():
+        manifest = _parsed(settings, project_fingerprint())
+        _set_environment(settings, database)
+        try:
+            outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
+        finally:
+            close_connections()
     if outcome.result is None:
         if (known := resource_problem(str(outcome.exception))) is not None:
             raise known

@@ -232,8 +232,8 @@ events as (
         cast(null as decimal(18, 9)) as usd_per_million_tokens,
         'openrouter_models' as price_source,
         'removed' as match_kind,
-        cast(null as varchar) as matched_id,
-        cast(null as varchar) as correction_id,
+        cast(null as string) as matched_id,
+        cast(null as string) as correction_id,
         4 as precedence
     from removed
 

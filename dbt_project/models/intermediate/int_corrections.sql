@@ -78,7 +78,7 @@ select
         else cast({{ fail_with(
             "'correction ' || id || ' in configuration/corrections.yml: ' || source || ' '"
             " || key || ' ' || field || ': expected ' || expect || ' over whole validities, found '"
-            " || coalesce(cast(found as varchar), 'nothing')"
+            " || coalesce(cast(found as string), 'nothing')"
             " || '. Upstream has changed: end or remove the correction.'"
         ) }} as boolean)
     end as is_needed

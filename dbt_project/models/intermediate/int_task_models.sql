@@ -45,7 +45,7 @@ slugs as (
         models.*,
         coalesce(
             matched.base_slug,
-            split_part(lower(regexp_replace(models.model_id, '^~', '')), ':', 1)
+            split_part(lower({{ regexp_replaced('models.model_id', '^~', '') }}), ':', 1)
         ) as base_slug,
         case when matched.base_slug is null then 'id' else 'canonical_slug' end as match_kind
     from models

@@ -490,7 +490,7 @@ select
             then
                 'The data cover ' || cast(judged.days_present as string) || ' of the '
                 || cast(judged.days_in_window as string) || ' days of the window, with '
-                || cast(round(judged.part_value, 2) as string) || ' trillion tokens; '
+                || cast(round(judged.part_value, 2) + 0 as string) || ' trillion tokens; '
                 || cast(judged.published_value as string) || ' trillion leaves '
                 || cast(round(judged.published_value - judged.part_value, 2) as string)
                 || ' for the other '

@@ -70,7 +70,7 @@ wanted as (
     union all
     select
         source,
-        'month_on_month_' || substr(cast(period_start as varchar), 1, 7) as change_id,
+        'month_on_month_' || substr(cast(period_start as string), 1, 7) as change_id,
         'month_on_month' as pair_kind,
         grain,
         cast(period_start - interval 1 month as date) as period_start_from,

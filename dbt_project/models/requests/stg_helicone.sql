@@ -10,7 +10,7 @@ select
     request_id,
     model as model_name,
     provider as provider_name,
-    cast(null as varchar) as region,
+    cast(null as string) as region,
     case
         when is_cached then 'cached'
         when response_status = -3 then 'cancelled'

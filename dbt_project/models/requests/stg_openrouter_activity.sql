@@ -7,7 +7,7 @@ select
     generation_id as request_id,
     {{ with_variant('model_permaslug', 'variant') }} as model_name,
     split_part(provider_name, '/', 1) as provider_name,
-    cast(null as varchar) as region,
+    cast(null as string) as region,
     case
         when cancelled = 'true' then 'cancelled'
         when finish_reason = 'error' then 'failed'

@@ -5,7 +5,7 @@ with models as (
     select
         *,
         -- The usage source names models by their canonical slug, so that slug's author counts.
-        lower(regexp_replace(coalesce(canonical_slug, model_id), '^~', '')) as slug
+        lower({{ regexp_replaced('coalesce(canonical_slug, model_id)', '^~', '') }}) as slug
     from {{ source('raw', 'openrouter_models') }}
 
 ),

@@ -18,8 +18,8 @@ listed as (
         rankings.usage_date,
         rankings.model_permaslug,
         -- OpenRouter's rankings do not say who served the tokens.
-        cast(null as varchar) as provider_name,
-        cast(null as varchar) as region,
+        cast(null as string) as provider_name,
+        cast(null as string) as region,
         rankings.tokens,
         cast(null as bigint) as requests,
         cast(null as bigint) as prompt_tokens,

@@ -1,0 +1,54 @@
+{#-
+    What Spark needs that DuckDB does not: the raw tables, and seeds that are read by the engine.
+-#}
+
+{% macro create_raw_tables() %}
+    {#-
+        On Spark, each of TOKENSHARE_RAW_TABLES is the folder of Parquet files with its name below
+        TOKENSHARE_RAW, which is read where it is. On DuckDB the working database has them already.
+    -#}
+    {%- if execute and target.type == 'spark' %}
+        {%- set schema = target.schema ~ '_raw' %}
+        {%- do run_query('create schema if not exists ' ~ schema) %}
+        {%- for name in env_var('TOKENSHARE_RAW_TABLES', '').split() %}
+            {%- do run_query('drop table if exists ' ~ schema ~ '.' ~ name) %}
+            {%- do run_query(
+                'create table ' ~ schema ~ '.' ~ name ~ " using parquet location '"
+                ~ env_var('TOKENSHARE_RAW') ~ '/' ~ name ~ "'"
+            ) %}
+        {%- endfor %}
+    {%- endif %}
+{% endmacro %}
+
+{% macro spark__create_schema(relation) -%}
+    {#- With its tables where everybody looks for them, whatever the warehouse of the server is. -#}
+    {%- call statement('create_schema') -%}
+        create schema if not exists {{ relation.schema }}
+        location '{{ env_var("TOKENSHARE_SPARK_TABLES") }}/{{ relation.schema }}.db'
+    {%- endcall %}
+{%- endmacro %}
+
+{#-
+    A seed is read by Spark, by the types of seeds.yml. dbt's own materialization sends every row as
+    a text within a statement, and numbers as doubles.
+-#}
+{% materialization seed, adapter='spark' %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set path = (model.root_path ~ '/' ~ model.original_file_path) | replace("'", "\\'") -%}
+    {% call statement('read', auto_begin=False) -%}
+        create or replace temporary view {{ model.name }}_file using csv options (
+            path '{{ path }}', header 'true', quote '"', escape '"', multiLine 'true'
+        )
+    {%- endcall %}
+    {%- do adapter.drop_relation(target_relation) %}
+    {% call statement('main', auto_begin=False) -%}
+        create table {{ target_relation }} using parquet as
+        select
+            {% for column, type in config.get('column_types', {}).items() -%}
+            cast({{ column }} as {{ type }}) as {{ column }}{{ ',' if not loop.last }}
+            {% endfor %}
+        from {{ model.name }}_file
+    {%- endcall %}
+    {%- do store_result('agate_table', response='OK') -%}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

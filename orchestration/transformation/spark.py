@@ -1,0 +1,133 @@
+"""The second engine: the same dbt models on Apache Spark.
+
+The raw tables of the working database become Parquet files, Spark builds every model from them, and
+what it built comes back into the working database. So landing before it, and the candidate, the
+gate and the vintage after it, do not know which engine it was. pyspark is imported inside the
+functions that use it: it is in the extra `tokenshare[spark]` only.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.errors import TransformError
+from orchestration.settings import Settings
+from orchestration.tables import sql_name, sql_text
+
+SCHEMA = "tokenshare"
+
+
+def _raw_dir(settings: Settings) -> Path:
+    return settings.spark_dir / "raw"
+
+
+def _tables_dir(settings: Settings) -> Path:
+    return settings.spark_dir / "tables"
+
+
+def _set_environment(settings: Settings) -> None:
+    os.environ["TOKENSHARE_RAW"] = str(_raw_dir(settings))
+    os.environ["TOKENSHARE_SPARK_TABLES"] = str(_tables_dir(settings))
+    os.environ["TOKENSHARE_SPARK_SCHEMA"] = SCHEMA
+
+
+@contextmanager
+def spark_session(settings: Settings) -> Iterator[None]:
+    """A session of Spark that dbt finds: one in a Java process of its own, which ends with this, or
+    one at the Spark Connect server of `spark_remote`.
+
+    Raises TransformError if pyspark or Java is missing.
+    """
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise TransformError(
+            "the engine spark needs pyspark and dbt-spark: pip install 'tokenshare[spark]'"
+        ) from error
+    _set_environment(settings)
+    shutil.rmtree(_tables_dir(settings), ignore_errors=True)
+    builder: Any = SparkSession.builder
+    if settings.spark_remote:
+        os.environ["SPARK_REMOTE"] = settings.spark_remote
+        builder = builder.remote(settings.spark_remote)
+    else:
+        if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+            raise TransformError(
+                "the engine spark needs Java 17 or newer; on Debian: apt-get install "
+                "openjdk-17-jre-headless"
+            )
+        options = {
+            "spark.master": f"local[{settings.dbt_threads}]",
+            "spark.driver.memory": f"{settings.memory_limit // 10**6}m",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.local.dir": str(settings.spill_dir),
+            "spark.sql.warehouse.dir": str(_tables_dir(settings)),
+            "spark.sql.catalogImplementation": "in-memory",
+            # Two cores and small tables: 200 tasks a shuffle would be most of the time.
+            "spark.sql.shuffle.partitions": str(2 * settings.dbt_threads),
+            "spark.sql.parquet.compression.codec": "zstd",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "ERROR",
+        }
+        for name, value in options.items():
+            builder = builder.config(name, value)
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, OSError, RuntimeError) as error:
+        raise TransformError(f"Spark did not start: {error}") from error
+    try:
+        yield
+    finally:
+        session.stop()
+        os.environ.pop("SPARK_REMOTE", None)
+
+
+@contextmanager
+def engine(settings: Settings, database: Path) -> Iterator[None]:
+    """Spark, for dbt: it has the raw tables of the database, and what was built on it is in the
+    database afterward."""
+    _write_raw(settings, database)
+    with spark_session(settings):
+        yield
+    _read_back(settings, database)
+
+
+def _write_raw(settings: Settings, database: Path) -> None:
+    """Write each raw table of the database as a folder of Parquet files for Spark."""
+    shutil.rmtree(_raw_dir(settings), ignore_errors=True)
+    names: list[str] = []
+    with duckdb.connect(str(database), read_only=True) as connection:
+        for (name,) in connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'raw'"
+        ).fetchall():
+            names.append(name)
+            folder = _raw_dir(settings) / name
+            folder.mkdir(parents=True)
+            connection.execute(
+                f"copy raw.{sql_name(name)} to {sql_text(folder / 'rows.parquet')} "
+                "(format parquet, compression zstd)"
+            )
+    os.environ["TOKENSHARE_RAW_TABLES"] = " ".join(names)
+
+
+def _read_back(settings: Settings, database: Path) -> None:
+    """Create every table that Spark built in the database, under the schema and name that dbt gives
+    it on DuckDB."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for folder in sorted(_tables_dir(settings).glob(f"{SCHEMA}_*.db/*")):
+            schema = folder.parent.name.removeprefix(f"{SCHEMA}_").removesuffix(".db")
+            files = sql_text(folder / "*.parquet")
+            connection.execute(f"create schema if not exists {schema}")
+            connection.execute(
+                f"create or replace table {schema}.{sql_name(folder.name)} as "
+                f"select * from read_parquet({files})"
+            )

@@ -1,0 +1,201 @@
+"""The models on a real Apache Spark, beside DuckDB: the same dumps must give the same vintage.
+
+`make test-spark` runs this. What is not exact in both (doubles) is compared to 1e-9.
+"""
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration import pipeline
+from orchestration.contracts.odcs import tables
+from orchestration.demo.history import read_history
+from orchestration.demo.requests import Load, write_requests
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import land, read_records
+from orchestration.metrics.crossover import write_crossover
+from orchestration.publication.candidate import build_candidate
+from orchestration.publication.verify import verify
+from orchestration.settings import Settings
+from orchestration.transformation.dbt import BUILD, raise_on_failure, run_dbt
+from tests import builders
+from tests.conftest import later_dumps
+
+pytestmark = pytest.mark.spark
+
+DAYS = (date(2026, 8, 3), date(2026, 8, 4))
+PATIENCE_SECONDS = 120
+
+
+def landed(folder: Path) -> Settings:
+    """A small history with prices, apps and tasks, and the request logs of two days."""
+    settings = Settings(data_dir=folder / "data")
+    feed = builders.csv3(builders.feed(builders.days("2026-01-01", 42)))
+    land(builders.write(folder, "feed.csv", feed), settings, as_of=builders.AS_OF)
+    for name, content in later_dumps().items():
+        land(builders.write(folder, name, content), settings)
+    logs = write_requests(
+        folder / "logs", read_history(), Load(5_000), DAYS, "usage_events", ".parquet"
+    )
+    for log in logs:
+        land(log, settings)
+    return settings
+
+
+def differing(ours: pa.Table, theirs: pa.Table) -> list[str]:
+    """The cells that are not the same, of two tables in the order of their key."""
+    assert ours.schema.equals(theirs.schema)
+    if len(ours) != len(theirs):
+        return [f"{len(ours)} rows and {len(theirs)}"]
+    found = []
+    for name in ours.column_names:
+        for row, (a, b) in enumerate(
+            zip(ours.column(name).to_pylist(), theirs.column(name).to_pylist(), strict=True)
+        ):
+            same = (
+                math.isclose(a, b, rel_tol=1e-9)
+                if isinstance(a, float) and isinstance(b, float)
+                else a == b
+            )
+            if not same:
+                found.append(f"{name}, row {row}: {a!r} and {b!r}")
+    return found
+
+
+def all_differing(ours: Path, theirs: Path) -> dict[str, list[str]]:
+    """The first cells that differ, by table, of two folders of published tables."""
+    read = {
+        name: [pq.read_table(folder / f"{name}.parquet") for folder in (ours, theirs)]
+        for name in tables("published")
+    }
+    assert sum(len(pair[0]) for pair in read.values()) > 0
+    found = {name: differing(*pair) for name, pair in read.items()}
+    return {name: cells[:3] for name, cells in found.items() if cells}
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published tables that DuckDB makes of these dumps."""
+    vintage = pipeline.run(landed(tmp_path_factory.mktemp("duckdb"))).vintage
+    assert not vintage.withheld
+    return vintage.path / "tables"
+
+
+def test_spark_gives_the_same_vintage_as_duckdb(on_duckdb: Path, tmp_path: Path) -> None:
+    """With all data tests, the gate and the publication."""
+    vintage = pipeline.run(landed(tmp_path).model_copy(update={"engine": "spark"})).vintage
+    assert not vintage.withheld
+    assert verify(vintage.path)
+    assert all_differing(on_duckdb, vintage.path / "tables") == {}
+
+
+def test_a_difference_is_found() -> None:
+    ours = pa.table({"share": [0.5, None], "tokens": [1, 2]})
+    theirs = pa.table({"share": [0.5 + 1e-8, None], "tokens": [1, 3]})
+    assert differing(ours, theirs) == ["share, row 0: 0.5 and 0.50000001", "tokens, row 1: 2 and 3"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.5)
+    said = log.read_text(encoding="utf-8")
+    raise AssertionError(f"nothing listens on {port}:\n{said}")
+
+
+@contextmanager
+def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """A master, two workers of one core each, and a Spark Connect server: four processes of Java on
+    loopback. Gives the address of the server, and the logs of the workers."""
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    master_port, connect_port = free_port(), free_port()
+    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    master = f"spark://127.0.0.1:{master_port}"
+    spark_class = [str(home / "bin" / "spark-class")]
+    with ExitStack() as processes:
+
+        def start(name: str, command: list[str]) -> tuple[subprocess.Popen[bytes], Path]:
+            log = folder / f"{name}.log"
+            process = subprocess.Popen(
+                command,
+                env={**environment, "SPARK_WORKER_DIR": str(folder / name)},
+                stdout=processes.enter_context(log.open("wb")),
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            processes.callback(process.wait)
+            processes.callback(os.killpg, process.pid, signal.SIGTERM)
+            return process, log
+
+        wait_for_port(
+            master_port,
+            *start(
+                "master",
+                [*spark_class, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
+                 "--port", str(master_port), "--webui-port", str(free_port())],
+            ),
+        )  # fmt: skip
+        workers = [
+            start(
+                f"worker-{n}",
+                [*spark_class, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1",
+                 "--cores", "1", "--memory", "1g", "--webui-port", str(free_port()), master],
+            )[1]
+            for n in (1, 2)
+        ]  # fmt: skip
+        options = {
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.port": str(connect_port),
+            "spark.driver.host": "127.0.0.1",
+            "spark.executor.memory": "1g",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.catalogImplementation": "in-memory",
+            "spark.ui.enabled": "false",
+        }
+        wait_for_port(
+            connect_port,
+            *start(
+                "connect",
+                [str(home / "bin" / "spark-submit"), "--master", master, "--class",
+                 "org.apache.spark.sql.connect.service.SparkConnectServer",
+                 *(f"--conf={name}={value}" for name, value in options.items())],
+            ),
+        )  # fmt: skip
+        yield f"sc://127.0.0.1:{connect_port}", workers
+
+
+def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
+    on_duckdb: Path, tmp_path: Path
+) -> None:
+    """All models, without the data tests, for which five Java processes take minutes."""
+    settings = landed(tmp_path).model_copy(update={"engine": "spark"})
+    with spark_cluster(tmp_path) as (address, workers):
+        settings = settings.model_copy(update={"spark_remote": address})
+        ingested = ingest_all(read_records(settings), settings)
+        pipeline.load(ingested, settings)
+        raise_on_failure(run_dbt(settings, [*BUILD, "--exclude-resource-type", "test"]))
+        assert all("launch executor" in log.read_text(encoding="utf-8") for log in workers)
+    write_crossover(settings)
+    candidate = build_candidate(ingested, settings)
+    assert all_differing(on_duckdb, candidate.tables_dir) == {}
