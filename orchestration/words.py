@@ -35,8 +35,6 @@ def bounded(low: Number | None, high: Number | None, digits: int = 1) -> str:
 
 def tokens(value: int) -> str:
     """A token count, in trillions or billions."""
-    if value == 0:
-        return "0"
     return f"{value / 1e12:,.2f} trillion" if value >= 1e12 else f"{value / 1e9:,.1f} billion"
 
 

@@ -5,9 +5,10 @@
 {% macro create_raw_tables() %}
     {#-
         On Spark, each of TOKENSHARE_RAW_TABLES is the folder of Parquet files with its name below
-        TOKENSHARE_RAW, which is read where it is. On DuckDB the working database has them already.
+        TOKENSHARE_RAW, which is read where it is. On DuckDB the working database has them already,
+        so this is an operation (`dbt run-operation create_raw_tables`) and no hook.
     -#}
-    {%- if execute and target.type == 'spark' %}
+    {%- if execute %}
         {%- set schema = target.schema ~ '_raw' %}
         {%- do run_query('create schema if not exists ' ~ schema) %}
         {%- for name in env_var('TOKENSHARE_RAW_TABLES', '').split() %}

@@ -129,7 +129,7 @@ if (chooser) {
     return Number(text) ? (x > 0 ? "+" : "") + text.replace("-", "−") : "0.0";
   };
   const grouped = (x, digits) => x.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const amount = (x) => x === 0 ? "0" : x >= 1e12 ? `${grouped(x / 1e12, 2)} trillion` : `${grouped(x / 1e9, 1)} billion`;
+  const amount = (x) => x >= 1e12 ? `${grouped(x / 1e12, 2)} trillion` : `${grouped(x / 1e9, 1)} billion`;
   const monday = (text) => {
     const date = new Date(`${text}T00:00:00Z`);
     if (Number.isNaN(date.getTime())) return "";

@@ -162,6 +162,8 @@ def run_dbt(
         manifest = _parsed(settings, project_fingerprint())
         _set_environment(settings, database)
         try:
+            if settings.engine == "spark":
+                _create_raw_tables(settings, manifest)
             outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
         finally:
             close_connections()
@@ -203,6 +205,14 @@ def run_docs(settings: Settings, folder: Path) -> None:
         close_connections()
     if not outcome.success:
         raise TransformError(f"dbt docs did not run: {outcome.exception}")
+
+
+def _create_raw_tables(settings: Settings, manifest: Any) -> None:
+    operation = ["run-operation", "create_raw_tables"]
+    outcome = _invoke([*_QUIET_FLAGS, *operation, *_paths(settings)], manifest)
+    if not outcome.success:
+        said = outcome.exception or "; ".join(r.message for r in outcome.result.results)
+        raise TransformError(f"Spark cannot read the raw tables: {said}")
 
 
 def close_connections() -> None:
