@@ -418,7 +418,7 @@ def build_server(settings: Settings) -> MCPServer[Any]:
         claim_id: Annotated[str, Field(max_length=200, description="One claim by its id.")] = "",
         verdict: Annotated[
             list[Verdict], Field(max_length=10, description="Only these verdicts. Empty: all.")
-        ] = [],  # noqa: B006
+        ] = [],  # noqa: B006  # as above
         asked_by: Annotated[
             AskedBy | None, Field(description="Published claims, or our own questions.")
         ] = None,
