@@ -2,8 +2,8 @@
 
 A file is named by the day and by everything that it was made from. So a day is reduced again if a
 dump with rows of it arrives or goes, or if the code changes, and no other day is: late rows open
-only their day, and a night costs the same however long the history is. The working database reads
-these files only.
+only their day, and the requests of other days are not read again. To find the open days, a night
+reads what is known of every landed dump, 5 ms each. The working database reads these files only.
 """
 
 import shutil
