@@ -188,10 +188,12 @@ def run_dbt(
 
 def run_docs(settings: Settings, folder: Path) -> None:
     """Let dbt write its documentation of the project, `static_index.html`, to an empty folder. No
-    table is read: models are compiled in an empty database in that folder.
+    table is read: models are compiled in an empty database in that folder. It is the SQL of DuckDB,
+    whatever the engine of the settings is, so that a vintage has the same page from both.
 
     Raises TransformError if it could not.
     """
+    settings = settings.model_copy(update={"engine": "duckdb"})
     manifest = _parsed(settings, project_fingerprint())
     folder.mkdir(parents=True)
     _set_environment(settings, folder / settings.database_path.name)

@@ -480,7 +480,7 @@ def test_the_same_tables_give_the_same_bytes(own: Vintage, tmp_path: Path) -> No
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as the tests of the report do")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_it_renders_offline_accessible_and_is_not_cut(
-    browser: Browser,  # noqa: F811
+    browser: Browser,  # noqa: F811  # a fixture
     own: Vintage,
     width: int,
     scheme: str,
@@ -545,7 +545,7 @@ def test_it_is_made_whatever_is_missing(own: Vintage, tmp_path: Path, case: str)
     assert ("OpenRouter" in str(found.charts)) == (case not in ("no_rankings", "nobody"))
 
 
-def test_the_explorer_of_own_logs_is_a_page_of_its_own(browser: Browser, own: Vintage) -> None:  # noqa: F811
+def test_the_explorer_of_own_logs_is_a_page_of_its_own(browser: Browser, own: Vintage) -> None:  # noqa: F811  # a fixture
     """The one beside the report can be passed on with it: it has no name that only logs have."""
     public = own.path / "report" / "explorer.html"
     logs = {i["source"] for i in own.manifest["inputs"] if i["source"] != "openrouter_rankings"}

@@ -29,6 +29,7 @@ from orchestration.publication.candidate import build_candidate
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import BUILD, raise_on_failure, run_dbt
+from orchestration.transformation.docs import DOCS_NAME
 from tests import builders
 from tests.conftest import later_dumps
 
@@ -92,12 +93,20 @@ def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return vintage.path / "tables"
 
 
-def test_spark_gives_the_same_vintage_as_duckdb(on_duckdb: Path, tmp_path: Path) -> None:
-    """With all data tests, the gate and the publication."""
+def test_spark_gives_the_same_vintage_as_duckdb(
+    on_duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all data tests, the gate and the publication, and nothing where the run was started."""
+    started = tmp_path / "started"
+    started.mkdir()
+    monkeypatch.chdir(started)
     vintage = pipeline.run(landed(tmp_path).model_copy(update={"engine": "spark"})).vintage
     assert not vintage.withheld
     assert verify(vintage.path)
     assert all_differing(on_duckdb, vintage.path / "tables") == {}
+    page = (vintage.path / DOCS_NAME).read_bytes()
+    assert list(started.iterdir()) == []
+    assert page == (on_duckdb.parent / DOCS_NAME).read_bytes()
 
 
 def test_a_difference_is_found() -> None:
