@@ -204,7 +204,14 @@ def render(
     own_html = own and (
         environment()
         .get_template("own.html.j2")
-        .render(common, **drawing, parts=own.parts, withheld=withheld, specs=safe_json(own.specs))
+        .render(
+            common,
+            **drawing,
+            parts=own.parts,
+            newest_day=own.newest_day,
+            withheld=withheld,
+            specs=safe_json(own.specs),
+        )
     )
     answers = {**ask.answers, **(ask_own.answers if own else {})}
     all_specs = {**specs, **(own.specs if own else {})}

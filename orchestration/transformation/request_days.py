@@ -235,17 +235,19 @@ def _raw_view(name: str, table: Table, own: Sequence[Day], settings: Settings) -
             )
         )
         return f"create view raw.{name} as select {columns} limit 0"
-    dates = ", ".join(f"date {sql_text(day.usage_date)}" for day in own)
+    dates = {day.usage_date for day in own}
+    wanted = ", ".join(f"date {sql_text(date)}" for date in sorted(dates))
     records = {r.sha256: r for day in own for r in day.records}
     log = REQUEST_LOGS[name]
     parts = []
     for r in records.values():
         own_rows = kept(name, r.sha256, r.as_of, settings)
-        rows = typed_rows(log, (settings.landing_dir / r.path).parent, own_rows)
+        rows = f"({typed_rows(log, (settings.landing_dir / r.path).parent, own_rows)})"
+        if not days_of(own_rows).keys() <= dates:
+            # Not a condition: that would read every time once more for each of the days.
+            rows += f" semi join (select unnest([{wanted}]) as usage_date) using (usage_date)"
         parts.append(
             f"select {sql_text(r.sha256)} as dump_sha256, "
-            f"timestamp {sql_text(r.as_of.replace(tzinfo=None))} as as_of, * from ({rows}) "
-            # Not a condition: that would read every time once more for each of the days.
-            f"semi join (select unnest([{dates}]) as usage_date) using (usage_date)"
+            f"timestamp {sql_text(r.as_of.replace(tzinfo=None))} as as_of, * from {rows}"
         )
     return f"create view raw.{name} as {' union all '.join(parts)}"

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -475,6 +476,25 @@ def test_the_report_leads_to_it_and_stays_about_the_rankings(
 def test_the_same_tables_give_the_same_bytes(own: Vintage, tmp_path: Path) -> None:
     made = [own_page(own.path / "tables", tmp_path) for _ in "ab"]
     assert made[0] == made[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as the tests of the report do")
+def test_it_says_how_old_it_is_by_the_newest_day_of_all_logs(
+    browser: Browser,  # noqa: F811  # a fixture
+    own: Vintage,
+) -> None:
+    """The newest day is that of the second log; the first one ended nine days before."""
+    for moment, said in (
+        (datetime(2026, 2, 23, 12, tzinfo=UTC), ""),
+        (datetime(2026, 2, 24, 12, tzinfo=UTC), "Data to 20 February, read on 24 February: 4 days"),
+    ):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.clock.set_fixed_time(moment)
+            page.goto((own.report.parent / "own.html").as_uri())
+            notice = page.locator("#stale")
+            assert notice.is_visible() == bool(said)
+            assert (notice.text_content() or "").startswith(said)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as the tests of the report do")

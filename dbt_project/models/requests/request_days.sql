@@ -1,46 +1,45 @@
 -- A request that is there more than once counts once, as its newest dump has it. Few are, so only
--- those are compared: to rank all rows would take twice as long.
-with requests as (
+-- those are compared: to rank all rows would take twice as long. Each step reads the few columns
+-- that it needs from the logs, so that no copy of all rows has to fit in the memory.
+with repeated as (
 
-    select
-        *,
-        {{ hash_of('request_id') }} as request_hash
+    select {{ hash_of('request_id') }} as request_hash
     from {{ ref('requests') }}
-
-),
-
-repeated as (
-
-    select request_hash from requests
-    group by request_hash
+    group by {{ hash_of('request_id') }}
     having count(*) > 1
 
 ),
 
-once as (
+ranked as (
 
-    select * from requests
-    where request_hash not in (select repeated.request_hash from repeated)
-
-),
-
-newest as (
-
-    select * from requests
-    where request_hash in (select repeated.request_hash from repeated)
-    qualify
+    select
+        dump_sha256,
+        row_number,
         row_number() over (
             partition by source, usage_date, request_id
             order by as_of desc, dump_sha256 desc, row_number desc
-        ) = 1
+        ) as newest_first
+    from {{ ref('requests') }}
+    where {{ hash_of('request_id') }} in (select repeated.request_hash from repeated)
+
+),
+
+replaced as (
+
+    select
+        dump_sha256,
+        row_number
+    from ranked
+    where newest_first > 1
 
 ),
 
 counted as (
 
-    select * from once
-    union all
-    select * from newest
+    select requests.*
+    from {{ ref('requests') }} as requests
+    left join replaced using (dump_sha256, row_number)
+    where replaced.row_number is null
 
 )
 

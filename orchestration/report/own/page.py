@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -39,6 +40,12 @@ class OwnPage(NamedTuple):
 
     parts: Sequence[tuple[Part, Sequence[tuple[Chapter, Markup]]]]
     specs: Mapping[str, Spec]
+
+    @property
+    def newest_day(self) -> date:
+        """The newest UTC day of all its sources."""
+        last_days: list[date] = [part.latest["last_day"] for part, _ in self.parts]
+        return max(last_days)
 
 
 def make_own_page(
