@@ -195,7 +195,8 @@ def _decide_as_of(
 
 
 def limits(settings: Settings) -> Limits:
-    """The limits that this installation sets for the size of a dump."""
+    """The limits that this installation sets for the size of a dump. They are for what is read into
+    memory, so a request log, which DuckDB reads, may have any size."""
     return Limits(
         settings.max_dump_bytes,
         settings.max_decompressed_bytes,
