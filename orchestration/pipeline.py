@@ -78,7 +78,7 @@ from orchestration.settings import PRIMARY_SOURCE, Settings
 from orchestration.transformation.dbt import build
 from orchestration.transformation.docs import DOCS_NAME, docs_page
 from orchestration.transformation.raw_tables import create_working_database
-from orchestration.transformation.request_days import Day, days, reduce_days
+from orchestration.transformation.request_days import Day, ingested_days, reduce_days
 
 Progress = Callable[[str], None]
 Built = TypeVar("Built")
@@ -461,7 +461,7 @@ def reduce_chosen(
     with writer_lock(settings):
         notices = tidy_up(settings)
         ingested = ingest_all(read_records(settings), settings)
-        chosen = [d for d in days((i.record for i in ingested), settings) if is_chosen(d)]
+        chosen = [d for d in ingested_days(ingested, settings) if is_chosen(d)]
         wanted = [d for d in chosen if again or d.is_open]
         reduce_days(wanted, settings, progress)
         return Reduction(tuple(chosen), len(wanted), tuple(notices))

@@ -5,15 +5,15 @@ version of the reader has read) are read here, once.
 """
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from orchestration.files import BUILDING_PREFIX, remove_leftovers
 from orchestration.landing.store import DumpRecord, check_content, read_dump
 from orchestration.request_logs import REQUEST_LOGS
-from orchestration.request_logs.kept import counts as log_counts
-from orchestration.request_logs.kept import keep
+from orchestration.request_logs.kept import checked, keep
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES, parse
 from orchestration.sources.checks import count_scopes, split_rows
@@ -23,7 +23,8 @@ from orchestration.sources.kept import kept, kept_dir
 @dataclass(frozen=True)
 class Ingested:
     """The two files of one dump, and how many good rows, quarantined rows and quarantined fields
-    of good rows they contain. Of a request log the first has the number of good rows by day."""
+    of good rows they contain. Of a request log the first has the number of good rows by day, which
+    is `days`."""
 
     record: DumpRecord
     rows_path: Path
@@ -31,6 +32,7 @@ class Ingested:
     good_rows: int
     quarantined_rows: int
     quarantined_fields: int
+    days: Mapping[date, int] = field(default_factory=dict)
 
 
 def ingest(record: DumpRecord, settings: Settings) -> Ingested:
@@ -40,13 +42,13 @@ def ingest(record: DumpRecord, settings: Settings) -> Ingested:
     """
     found = kept(record.source, record.sha256, record.as_of, settings)
     if log := REQUEST_LOGS.get(record.source):
-        counts = log_counts(found)
-        if counts is None:
+        known = checked(found)
+        if known is None:
             check_content(settings, record)
             folder = (settings.landing_dir / record.path).parent
-            counts = log_counts(keep(log, record.sha256, folder, record.as_of, settings))
-            assert counts, found.rows_path
-        return Ingested(record, found.rows_path, found.quarantine_path, *counts)
+            known = checked(keep(log, record.sha256, folder, record.as_of, settings))
+            assert known, found.rows_path
+        return Ingested(record, found.rows_path, found.quarantine_path, *known.counts, known.days)
     counts = found.counts()
     if counts is None:
         source = SOURCES[record.source]

@@ -195,7 +195,8 @@ def _decide_as_of(
 
 
 def limits(settings: Settings) -> Limits:
-    """The limits that this installation sets for the size of a dump."""
+    """The limits that this installation sets for the size of a dump. They are for what is read into
+    memory, so a request log, which DuckDB reads, may have any size."""
     return Limits(
         settings.max_dump_bytes,
         settings.max_decompressed_bytes,
@@ -464,9 +465,9 @@ def _land_log(
         record, is_redated, notices = _redate(
             final, read_record(final), head.name, as_of, origin, citation, now, correction or ""
         )
-        counts = log_rows.counts(log_rows.keep(log, sha256, final, record.as_of, settings))
-        assert counts, final
-        return Landed(record, False, *counts, tuple(notices), None, is_redated)
+        found = log_rows.checked(log_rows.keep(log, sha256, final, record.as_of, settings))
+        assert found, final
+        return Landed(record, False, *found.counts, tuple(notices), None, is_redated)
     if correction is not None:
         raise RefusedDumpError(
             f"{head.name}: is not landed, so there is nothing to correct; land it without --correct"
@@ -475,15 +476,14 @@ def _land_log(
     try:
         landed = log_rows.copy_allowed(log, head, building, settings)
         kept_rows = log_rows.keep(log, sha256, building, as_of, settings)
-        counts = log_rows.counts(kept_rows)
+        found = log_rows.checked(kept_rows)
         after = path.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise RefusedDumpError(
                 f"{head.name}: changed while it was read; land it when it is complete"
             )
-        if counts is None or counts[0] == 0:
+        if found is None or not found.days:
             raise RefusedDumpError(_no_good_row(head.name, log, kept_rows.quarantine_path))
-        days = log_rows.days_of(kept_rows)
         record = DumpRecord(
             source=log.name,
             layout=layout,
@@ -496,8 +496,8 @@ def _land_log(
             pulled_at=now if _is_only_a_day(path.name) else time_in_name(path.name) or now,
             as_of=as_of,
             as_of_origin=origin,
-            window_start=min(days),
-            window_end=max(days),
+            window_start=min(found.days),
+            window_end=max(found.days),
             license="the owner's own data",
             citation=citation,
             kept_sha256=sha256_file(building / log_rows.ROWS_FILE),
@@ -506,7 +506,7 @@ def _land_log(
         _move_into_place(building, final)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return Landed(record, True, *counts, tuple(_undated(head.name, origin, now)))
+    return Landed(record, True, *found.counts, tuple(_undated(head.name, origin, now)))
 
 
 def _no_good_row(name: str, log: RequestLog, quarantine: Path) -> str:

@@ -7,14 +7,13 @@ rows themselves are typed again each time a day is reduced, which is cheaper tha
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.errors import RefusedDumpError, resource_problem, safe_text
@@ -22,7 +21,7 @@ from orchestration.files import BUILDING_PREFIX
 from orchestration.request_logs.base import Head, RequestLog
 from orchestration.request_logs.checks import good_days, good_rows, quarantine, tally
 from orchestration.settings import Settings
-from orchestration.sources.kept import KeptRows, kept
+from orchestration.sources.kept import UNREADABLE, KeptRows, kept
 from orchestration.tables import parquet, sql_text
 
 ROWS_FILE = "rows.parquet"
@@ -144,19 +143,31 @@ def keep(
     return found
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is known of a landed dump: its good rows by UTC day, its quarantined rows, and the
+    quarantined fields of its good rows."""
+
+    days: Mapping[date, int]
+    quarantined_rows: int
+    quarantined_fields: int
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """The numbers of good rows, quarantined rows, and quarantined fields of good rows."""
+        return sum(self.days.values()), self.quarantined_rows, self.quarantined_fields
+
+
 def days_of(kept_rows: KeptRows) -> dict[date, int]:
     """The number of good rows by UTC day of a landed dump."""
-    table = pq.read_table(kept_rows.rows_path, columns=["usage_date", "rows"])
-    return dict(zip(*(c.to_pylist() for c in table.columns), strict=True))
+    with pq.ParquetFile(kept_rows.rows_path) as file:
+        table = file.read(["usage_date", "rows"], use_threads=False)
+    return dict(zip(table["usage_date"].to_pylist(), table["rows"].to_pylist(), strict=True))
 
 
-def counts(kept_rows: KeptRows) -> tuple[int, int, int] | None:
-    """The numbers of good rows, quarantined rows, and quarantined fields of good rows; None if a
-    file is missing or not complete."""
+def checked(kept_rows: KeptRows) -> Checked | None:
+    """What the two files say; None if one is missing or not complete."""
     try:
-        good = sum(days_of(kept_rows).values())
-        scopes = pq.read_table(kept_rows.quarantine_path, columns=["scope"])["scope"]
-    except (OSError, pa.ArrowInvalid):
+        return Checked(days_of(kept_rows), *kept_rows.quarantined())
+    except UNREADABLE:
         return None
-    fields = scopes.to_pylist().count("field")
-    return good, len(scopes) - fields, fields

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestration.contracts.odcs import Field, Table
 from orchestration.sources.base import ParsedDump
@@ -167,7 +168,7 @@ def field_checks(field: Field, as_of: datetime, value: str = "") -> Iterator[Che
 
 def count_scopes(quarantine: pa.Table) -> tuple[int, int]:
     """The number of rows and the number of fields in a table of QUARANTINE_SCHEMA."""
-    fields = quarantine["scope"].to_pylist().count("field")
+    fields = pc.sum(pc.equal(quarantine["scope"], "field")).as_py() or 0
     return quarantine.num_rows - fields, fields
 
 

@@ -3,11 +3,12 @@
 A file is named by the day and by everything that it was made from. So a day is reduced again if a
 dump with rows of it arrives or goes, or if the code changes, and no other day is: late rows open
 only their day, and the requests of other days are not read again. To find the open days, a night
-reads what is known of every landed dump, 5 ms each. The working database reads these files only.
+opens the sidecar and two small files of every landed dump, 0.5 ms of CPU each. The working database
+reads the files of the days only.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -87,11 +88,25 @@ def _folder(settings: Settings) -> Path:
 
 
 def days(records: Iterable[DumpRecord], settings: Settings) -> list[Day]:
-    """Every day of every request log among these ingested dumps, by source, oldest first."""
+    """Every day of every request log among these dumps, by source, oldest first.
+
+    Raises OSError if one of them is not ingested.
+    """
+    logs = (r for r in records if r.source in REQUEST_LOGS)
+    return _days(
+        ((r, days_of(kept(r.source, r.sha256, r.as_of, settings))) for r in logs), settings
+    )
+
+
+def ingested_days(ingested: Iterable[Ingested], settings: Settings) -> list[Day]:
+    """Like `days`, without opening the files that `ingest_all` has read."""
+    return _days(((i.record, i.days) for i in ingested), settings)
+
+
+def _days(dumps: Iterable[tuple[DumpRecord, Mapping[date, int]]], settings: Settings) -> list[Day]:
     found: dict[tuple[str, date], list[tuple[DumpRecord, int]]] = {}
-    for record in (r for r in records if r.source in REQUEST_LOGS):
-        own = kept(record.source, record.sha256, record.as_of, settings)
-        for day, rows in days_of(own).items():
+    for record, own in dumps:
+        for day, rows in own.items():
             found.setdefault((record.source, day), []).append((record, rows))
     folder = _folder(settings)
     listed = []
@@ -124,7 +139,7 @@ def reduce_requests(
 
     Raises what `reduce_days` raises.
     """
-    wanted = days((i.record for i in ingested), settings)
+    wanted = ingested_days(ingested, settings)
     reduce_days([day for day in wanted if day.is_open], settings, progress)
     _remove_others({day.path for day in wanted}, settings)
     return wanted

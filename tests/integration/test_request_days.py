@@ -88,6 +88,31 @@ def test_late_rows_reopen_only_their_day_and_a_day_again_has_the_same_bytes(
     assert all(again[day][0] != after[day][0] for day in after), "they were not written again"
 
 
+def test_a_night_opens_what_is_known_of_each_landed_dump_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_rows(settings, FIRST, on("2026-11-01", "a"), on("2026-11-01", "b", prompt_tokens="many"))
+    land_rows(settings, SECOND, *THREE)
+    reduce(settings)
+    opened = []
+
+    class Opened(pq.ParquetFile):
+        def __init__(self, source: Path, **options: Any) -> None:
+            opened.append(source)
+            super().__init__(source, **options)
+
+    def read_table(source: Path, **_: Any) -> None:
+        raise AssertionError(f"{source}: this is slow for a small file")
+
+    monkeypatch.setattr(pq, "ParquetFile", Opened)
+    monkeypatch.setattr(pq, "read_table", read_table)
+    before = files(settings)
+    reduce(settings)
+    assert sorted(opened) == sorted(settings.warehouse_dir.glob("raw/*/*/*.parquet"))
+    assert len(opened) == 4
+    assert files(settings) == before
+
+
 def published_days(vintage: Vintage) -> dict[str, int]:
     """The tokens of the log by day, from the published tables."""
     with open_tables(vintage.path / "tables") as connection:

@@ -171,7 +171,7 @@ def test_which_rows_are_calls_and_how_their_tokens_add_up(
         "failed before the model",
         "failed after the model",
     }
-    assert {r["model_name"]: r["cost_usd"] for r in rows if r["requests_with_cost"]} == {
+    assert {r["model_name"]: r["cost_usd"] for r in rows if r["cost_usd"]} == {
         "all kinds beside": Decimal("0.00175"),
         "only a cost": Decimal("0.04"),
         "of the UI, inside": Decimal("0.0051"),

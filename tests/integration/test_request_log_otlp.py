@@ -1,5 +1,6 @@
 """Traces of OpenTelemetry: every dialect, what is a request, what is refused, what never leaves."""
 
+import csv
 import gzip
 import json
 from decimal import Decimal
@@ -13,7 +14,7 @@ from orchestration.contracts.odcs import tables
 from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import land
 from orchestration.request_logs import base, find_log
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from tests.request_logs import files_with, quarantined, reduced, totals
 
 FIXTURES = PROJECT_ROOT / "tests" / "fixtures" / "request_logs" / "otlp"
@@ -128,6 +129,34 @@ def test_every_dialect_counts_each_request_once(settings: Settings) -> None:
         ("row", "input_tokens", "missing_value")
     ]
     assert files_with(SECRET, settings) == []
+
+
+def test_the_region_of_a_slug_is_kept_and_a_quantization_is_not(
+    tmp_path: Path, settings: Settings
+) -> None:
+    with (DBT_PROJECT_DIR / "seeds" / "cloud_regions.csv").open(encoding="utf-8") as file:
+        regions = {(row["cloud"], row["region"]) for row in csv.DictReader(file) if row["country"]}
+    assert {"eastus2", "swedencentral", "us-gov-west-1", "europe-west4"} < {r for _, r in regions}
+    others = ["fp8", "bf16", "int4", "unknown", "turbo", "plus", "low-latency", "fp8-fast"]
+    slugs = [*regions, *(("novita", other) for other in others)]
+    spans = [
+        span(
+            spanId=f"{number:016x}",
+            attributes=[
+                {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "10"}},
+                {"key": "openrouter.provider_name", "value": {"stringValue": cloud}},
+                {"key": "openrouter.provider_slug", "value": {"stringValue": f"{cloud}/{name}"}},
+                # What its own spans have
+                {"key": "gen_ai.response.id", "value": {"stringValue": f"gen-{number}"}},
+            ],
+        )
+        for number, (cloud, name) in enumerate(slugs, start=1)
+    ]
+    document = body(*spans)
+    document["resourceSpans"][0]["scopeSpans"][0]["scope"] = {"name": "openrouter"}
+    rows = reduced([write(tmp_path / "2026-11-02T00-00-00Z.jsonl", document)], settings)
+    found = {(row["provider_name"], row["region"]): row["requests"] for row in rows}
+    assert found == dict.fromkeys(regions, 1) | {("novita", None): len(others)}
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples in ../shared/data")

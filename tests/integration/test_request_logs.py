@@ -1,5 +1,6 @@
 """Request logs on their way to days: landing, quarantine, deduplication, late rows."""
 
+import gzip
 import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from orchestration.errors import RefusedDumpError
 from orchestration.landing.store import land, read_records
 from orchestration.request_logs.kept import connect
 from orchestration.settings import Settings
+from tests import builders
 from tests.request_logs import quarantined, reduced, totals
 
 SECRET = "canary-7f3a"
@@ -135,6 +137,30 @@ def test_the_sidecar_has_the_hashes_of_the_file_and_of_what_is_kept(
     assert (record.window_start, record.window_end) == (date(2026, 11, 1), date(2026, 11, 1))
     again = land(path, settings, now=datetime(2026, 11, 3, tzinfo=UTC))
     assert (again.is_new, again.record) == (False, record)
+
+
+def test_a_log_may_be_larger_than_any_other_dump(tmp_path: Path, settings: Settings) -> None:
+    small = settings.model_copy(
+        update={
+            "max_dump_bytes": 1, "max_decompressed_bytes": 1, "max_json_bytes": 1,
+            "max_dump_rows": 1,
+        }
+    )  # fmt: skip
+    lines = write(tmp_path / "2026-11-02T00-00-00Z.jsonl", [event("a"), event("b")]).read_bytes()
+    files = {
+        "l.jsonl": lines,
+        "g.jsonl.gz": gzip.compress(lines.replace(b'"b"', b'"c"')),
+        "d.json": b"[" + lines.strip().replace(b"\n", b",") + b"]",
+        "c.csv": b"request_id,started_at,model,prompt_tokens,completion_tokens\n"
+        + b"a,2026-11-01T10:00:00Z,m,1,1\nb,2026-11-01T10:00:00Z,m,1,1\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        assert land(tmp_path / name, small).good_rows == 2
+    other = tmp_path / "o.csv"
+    other.write_bytes(builders.csv3(builders.feed(builders.days("2026-01-01", 2))))
+    with pytest.raises(RefusedDumpError, match="raise TOKENSHARE_MAX_DUMP_BYTES"):
+        land(other, small)
 
 
 def test_a_log_without_a_good_row_is_refused(tmp_path: Path, settings: Settings) -> None:

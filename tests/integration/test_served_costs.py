@@ -36,7 +36,9 @@ def requests() -> list[dict[str, Any]]:
     draw = random.Random(7)
     made = []
     for _ in range(1500):
-        prompt = draw.randint(1, 200_000)
+        # One in five used no tokens, and most of these state no cost.
+        is_empty = draw.random() < 0.2
+        prompt = 0 if is_empty else draw.randint(1, 200_000)
         read = draw.choice([0, 0, draw.randint(0, prompt)])
         write = draw.choice([0, 0, draw.randint(0, prompt - read)])
         made.append(
@@ -48,9 +50,9 @@ def requests() -> list[dict[str, Any]]:
                 "prompt_tokens": prompt,
                 "cache_read_tokens": read,
                 "cache_write_tokens": write,
-                "completion_tokens": draw.randint(0, 9_000),
+                "completion_tokens": 0 if is_empty else draw.randint(0, 9_000),
                 "cost_usd": Decimal(draw.randint(0, 10**9)).scaleb(-9)
-                if draw.random() < 0.99
+                if draw.random() < (0.1 if is_empty else 0.99)
                 else None,
                 "own_key_cost_usd": Decimal(draw.choice([0, 0, draw.randint(0, 10**6)])).scaleb(-6),
             }

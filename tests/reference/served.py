@@ -47,7 +47,11 @@ def costs(requests: Iterable[Request]) -> pd.DataFrame:
     """The columns of `served_daily` in tokens and US dollars, by its key."""
     rows = []
     groups = _grouped(requests, "day", "model", "provider", "region")
-    for (day, model, provider, region), own in groups.items():
+    for (day, model, provider, region), everyone in groups.items():
+        # What used no tokens is not a request here; if it cost something, that was paid.
+        own = [r for r in everyone if r["prompt_tokens"] or r["completion_tokens"]]
+        if not own:
+            continue
         read, write = _sum(own, "cache_read_tokens"), _sum(own, "cache_write_tokens")
         usd = _usd(model, day)
         row: dict[str, Any] = {column: _sum(own, column) for column in TOKENS} | {
@@ -58,7 +62,7 @@ def costs(requests: Iterable[Request]) -> pd.DataFrame:
             "tokens": _sum(own, "prompt_tokens") + _sum(own, "completion_tokens"),
             "requests": len(own),
             "cost_usd": None,
-            "own_key_cost_usd": Fraction(_sum(own, "own_key_cost_usd")),
+            "own_key_cost_usd": Fraction(_sum(everyone, "own_key_cost_usd")),
             "list_cost_usd": None,
             "caching_saved_usd": None,
             "list_cost_cached_usd": None,
@@ -66,7 +70,7 @@ def costs(requests: Iterable[Request]) -> pd.DataFrame:
             "unknown_because": "no_list_price",
         }
         if all(request["cost_usd"] is not None for request in own):
-            row["cost_usd"] = Fraction(_sum(own, "cost_usd"))
+            row["cost_usd"] = Fraction(_sum(everyone, "cost_usd"))
         if {"prompt", "completion"} <= usd.keys():
             uncached = row["prompt_tokens"] * usd["prompt"]
             listed = uncached + row["completion_tokens"] * usd["completion"]

@@ -20,7 +20,7 @@ import pytest
 from orchestration import pipeline
 from orchestration.errors import CorruptLandingError, RefusedDumpError
 from orchestration.files import sha256_bytes
-from orchestration.ingestion.ingest import ingest, ingest_all
+from orchestration.ingestion.ingest import Ingested, ingest, ingest_all
 from orchestration.landing.inbox import scan_inbox, take_inbox
 from orchestration.landing.manifest import read_manifest
 from orchestration.landing.store import (
@@ -819,6 +819,50 @@ def test_what_landing_keeps_is_what_ingestion_would_read(settings: Settings, dro
     shutil.rmtree(settings.warehouse_dir)
     assert read() == kept
     assert sum(bad.num_rows for _, bad in kept) > 2
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "damage"),
+    [
+        (source, file, damage)
+        for source in ("openrouter_rankings", "usage_events")
+        for file in ("rows_path", "quarantine_path")
+        for damage in ("gone", "cut", "text", "other bytes", "other columns")
+        # Of these rows only the number is read before dbt reads them.
+        if (source, file, damage) != ("openrouter_rankings", "rows_path", "other columns")
+    ],
+)
+def test_what_is_kept_of_a_dump_is_made_again_if_it_is_missing_or_damaged(
+    settings: Settings, drop: Drop, source: str, file: str, damage: str
+) -> None:
+    requests = [
+        {"request_id": f"{n}", "started_at": "2026-01-01T00:00:00Z", "model": "a/b"}
+        | {"prompt_tokens": tokens, "completion_tokens": 1}
+        for n, tokens in enumerate((1, 2, "many"))
+    ]
+    path = {
+        "openrouter_rankings": drop("2026-01-02.csv", CSV),  # one of its two days is not over
+        "usage_events": drop("r.jsonl", "".join(json.dumps(r) + "\n" for r in requests).encode()),
+    }[source]
+    land(path, settings, source_name=source)
+
+    def kept() -> tuple[Ingested, pa.Table, pa.Table]:
+        (found,) = ingest_all(list_dumps(settings), settings)
+        return found, pq.read_table(found.rows_path), pq.read_table(found.quarantine_path)
+
+    before = kept()
+    assert before[0].good_rows and before[2].num_rows
+    damaged = getattr(before[0], file)
+    content = damaged.read_bytes()
+    if damage == "gone":
+        damaged.unlink()
+    elif damage == "other columns":
+        pq.write_table(pa.table({"other": [1]}), damaged)
+    else:
+        # The length of the footer is before the last four bytes.
+        changed = content[:-8] + b"\xff\xff\xff\x7f" + content[-4:]
+        damaged.write_bytes({"cut": content[:-1], "text": b"text"}.get(damage, changed))
+    assert kept() == before
 
 
 def test_a_run_hashes_each_landed_dump_once(

@@ -65,8 +65,16 @@ select
     cast(coalesce(sum(cache_write_tokens), 0) as bigint) as cache_write_tokens,
     cast(coalesce(sum(completion_tokens), 0) as bigint) as completion_tokens,
     cast(coalesce(sum(reasoning_tokens), 0) as bigint) as reasoning_tokens,
-    cast(coalesce(sum(requests) filter (where cost_usd is not null), 0) as bigint)
-        as requests_with_cost,
+    cast(
+        coalesce(
+            sum(requests) filter (
+                where
+                cost_usd is not null
+                and coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0) > 0
+            ),
+            0
+        ) as bigint
+    ) as requests_with_cost,
     cast(coalesce(sum(cost_usd), 0) as decimal(28, 9)) as cost_usd,
     cast(coalesce(sum(own_key_cost_usd), 0) as decimal(28, 9)) as own_key_cost_usd
 from counted

@@ -125,11 +125,13 @@ select
             )
             then provider
     end as provider_name,
+    -- A country or a region, in AWS's and Google's names, then in Azure's; not a quantization.
     case
         when
             {{ matches(
                 "split_part(server_slug, '/', 2)",
-                '^(global|europe|[a-z]{2}|[a-z]{2,12}-[a-z]+-?[0-9]+)$'
+                '^(global|europe|[a-z]{2}|[a-z]{2,12}(-gov)?-[a-z]+-?[0-9]+'
+                ~ '|[a-z]*(central|east|north|south|west)(asia|europe|india|us)?[0-9]?)$'
             ) }}
             then split_part(server_slug, '/', 2)
     end as region,

@@ -45,9 +45,9 @@ select
     cast(sum(days.cache_read_tokens) as bigint) as cache_read_tokens,
     cast(sum(days.cache_write_tokens) as bigint) as cache_write_tokens,
     cast(sum(days.completion_tokens) as bigint) as completion_tokens,
-    -- Only known if it is known of every request
+    -- Only known if it is known of every request that used tokens
     case
-        when sum(days.requests_with_cost) = sum(days.requests)
+        when sum(days.requests_with_cost) = sum(days.requests_with_tokens)
             then cast(sum(days.cost_usd) as decimal(18, 9))
     end as cost_usd,
     cast(sum(days.own_key_cost_usd) as decimal(18, 9)) as own_key_cost_usd
