@@ -3,7 +3,7 @@
 A file is named by the day and by everything that it was made from. So a day is reduced again if a
 dump with rows of it arrives or goes, or if the code changes, and no other day is: late rows open
 only their day, and the requests of other days are not read again. To find the open days, a night
-opens the sidecar and two small files of every landed dump, 0.5 ms of CPU each. The working database
+opens the sidecar and two small files of every landed dump, 0.4 ms of CPU each. The working database
 reads the files of the days only.
 """
 
