@@ -41,14 +41,22 @@ DAYS = (date(2026, 8, 3), date(2026, 8, 4))
 PATIENCE_SECONDS = 120
 
 
-@pytest.fixture(autouse=True)
-def quick_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Java that compiles as for a short program: for tables this small, the thorough compiler costs
-    a third of the time."""
-    monkeypatch.setenv(
-        "JDK_JAVA_OPTIONS",
-        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark for tables of some thousand rows: for them, Java that compiles thoroughly and plans for
+    a large cluster cost half of the time. Other tests have the settings that users have."""
+    java = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", java)
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "spark-defaults.conf").write_text(
+        "spark.sql.adaptive.enabled false\n"
+        "spark.sql.codegen.wholeStage false\n"
+        "spark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.sql.files.openCostInBytes 0\n",
+        encoding="utf-8",
     )
+    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))
 
 
 def landed(folder: Path) -> Settings:
@@ -105,6 +113,7 @@ def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return vintage.path / "tables"
 
 
+@pytest.mark.usefixtures("quick")
 def test_spark_gives_the_same_vintage_as_duckdb(
     on_duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,13 +243,7 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
             "spark.executor.memory": "1g",
             "spark.sql.catalogImplementation": "in-memory",
             "spark.ui.enabled": "false",
-            # Tables of some thousand rows: planning for large ones takes twice as long as the work.
-            # The session of our own is tested with the settings that users have.
             "spark.sql.shuffle.partitions": "2",
-            "spark.sql.files.openCostInBytes": "0",
-            "spark.sql.adaptive.enabled": "false",
-            "spark.sql.codegen.wholeStage": "false",
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         }
         wait_for_port(
             connect_port,
@@ -254,6 +257,7 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
         yield f"sc://127.0.0.1:{connect_port}", workers
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
     on_duckdb: Path, tmp_path: Path
 ) -> None:
