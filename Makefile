@@ -17,7 +17,7 @@ SUPERSET := $(VENV)/superset
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi spark test-spark java clean help
+.PHONY: run test suite test-fast ui lint lint-python lint-sql lint-types lint-audit format bench bench-logs fuzz-logs replay year mutants lock setup readers browser chaos test-postgres test-bi spark test-spark bench-spark java clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -132,6 +132,9 @@ spark: $(VENV)/.spark java  ## Install the second engine, Apache Spark
 
 test-spark: spark  ## Build all models on Apache Spark and compare every cell with DuckDB
 	$(BIN)/pytest -m spark tests/spark
+
+bench-spark: spark  ## Reduce a day of request logs on DuckDB and on Spark, and compare; SIZES="2000000 50000000" for such days, FULL=1 for a vintage too
+	@SIZES="$(SIZES)" FULL=$(FULL) $(BIN)/python -m tests.bench_spark
 
 # pyspark is only there as source; it is built with the setuptools of the lock.
 $(VENV)/.spark: requirements-spark.lock $(STAMP)

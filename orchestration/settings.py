@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         description="Address of a Spark Connect server, such as sc://host:15002; without one, the "
         "engine spark starts a session of its own.",
     )
+    spark_warehouse: Path | None = Field(
+        default=None,
+        description="Folder in which Spark has a folder `tokenshare` to read and write, if it is "
+        "not below `data_dir`; a server and its workers see it under this path.",
+    )
 
     small_cells: int = Field(
         default=0,
@@ -315,9 +320,11 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "spark_warehouse")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         path = value.expanduser().resolve()
         if bad := set("?#") & set(str(path)):
             raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
@@ -383,7 +390,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def spark_dir(self) -> Path:
-        """What the engine spark reads and writes."""
+        """What the engine spark reads and writes; every run deletes what is there."""
+        if self.spark_warehouse is not None:
+            return self.spark_warehouse / "tokenshare"
         return self.warehouse_dir / "spark"
 
     @cached_property

@@ -5,8 +5,9 @@
 {% macro create_raw_tables() %}
     {#-
         On Spark, each of TOKENSHARE_RAW_TABLES is the folder of Parquet files with its name below
-        TOKENSHARE_RAW, which is read where it is. On DuckDB the working database has them already,
-        so this is an operation (`dbt run-operation create_raw_tables`) and no hook.
+        TOKENSHARE_RAW, which is read where it is; each of TOKENSHARE_RAW_BY_DAY has a folder for
+        each day. On DuckDB the working database has them already, so this is an operation
+        (`dbt run-operation create_raw_tables`) and no hook.
     -#}
     {%- if execute %}
         {%- set schema = target.schema ~ '_raw' %}
@@ -17,6 +18,10 @@
                 'create table ' ~ schema ~ '.' ~ name ~ " using parquet location '"
                 ~ env_var('TOKENSHARE_RAW') ~ '/' ~ name ~ "'"
             ) %}
+        {%- endfor %}
+        {#- Otherwise Spark would find none of the days, and say nothing. -#}
+        {%- for name in env_var('TOKENSHARE_RAW_BY_DAY', '').split() %}
+            {%- do run_query('msck repair table ' ~ schema ~ '.' ~ name) %}
         {%- endfor %}
     {%- endif %}
 {% endmacro %}

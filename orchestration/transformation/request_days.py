@@ -228,7 +228,8 @@ def _reduce(batch: Sequence[Day], settings: Settings) -> None:
             day.path.parent.mkdir(parents=True, exist_ok=True)
             building = day.path.with_name(f"{BUILDING_PREFIX}{day.path.name}")
             connection.execute(
-                "copy (select * from requests.request_days where source = "
+                f"copy (select {', '.join(REQUEST_DAYS_SCHEMA.names)} "
+                "from requests.request_days where source = "
                 f"{sql_text(day.source)} and usage_date = date {sql_text(day.usage_date)} "
                 f"order by all) to {sql_text(building)} (format parquet, compression zstd)"
             )

@@ -8,6 +8,7 @@ functions that use it: it is in the extra `tokenshare[spark]` only.
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,13 @@ from typing import Any
 import duckdb
 
 from orchestration.errors import TransformError
+from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import Settings
 from orchestration.tables import sql_name, sql_text
 
 SCHEMA = "tokenshare"
+# The column by which tables of requests are partitioned.
+DAY = "usage_date"
 
 
 def _raw_dir(settings: Settings) -> Path:
@@ -37,7 +41,7 @@ def _set_environment(settings: Settings) -> None:
 
 
 @contextmanager
-def spark_session(settings: Settings) -> Iterator[None]:
+def spark_session(settings: Settings) -> Iterator[Any]:
     """A session of Spark that dbt finds: one in a Java process of its own, which ends with this, or
     one at the Spark Connect server of `spark_remote`.
 
@@ -56,6 +60,8 @@ def spark_session(settings: Settings) -> Iterator[None]:
     if settings.spark_remote:
         os.environ["SPARK_REMOTE"] = settings.spark_remote
         builder = builder.remote(settings.spark_remote)
+        # dbt-spark asks for it with each statement; a server has the catalog that it has.
+        warnings.filterwarnings("ignore", "Failed to set spark.sql.catalogImplementation")
     else:
         if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
             raise TransformError(
@@ -84,7 +90,7 @@ def spark_session(settings: Settings) -> Iterator[None]:
     except (PySparkException, OSError, RuntimeError) as error:
         raise TransformError(f"Spark did not start: {error}") from error
     try:
-        yield
+        yield session
     finally:
         session.stop()
         os.environ.pop("SPARK_REMOTE", None)
@@ -95,39 +101,59 @@ def engine(settings: Settings, database: Path) -> Iterator[None]:
     """Spark, for dbt: it has the raw tables of the database, and what was built on it is in the
     database afterward."""
     _write_raw(settings, database)
-    with spark_session(settings):
+    with spark_session(settings) as session:
         yield
-    _read_back(settings, database)
+        _read_back(session, settings, database)
 
 
 def _write_raw(settings: Settings, database: Path) -> None:
-    """Write each raw table of the database as a folder of Parquet files for Spark."""
+    """Write each raw table of the database as a folder of Parquet files for Spark; that of a
+    request log has a folder for each day."""
     shutil.rmtree(_raw_dir(settings), ignore_errors=True)
     names: list[str] = []
+    by_day: list[str] = []
+    form = "format parquet, compression zstd, compression_level 1"
     with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute(f"set memory_limit = {sql_text(settings.duckdb_memory)}")
+        connection.execute(f"set temp_directory = {sql_text(settings.spill_dir)}")
+        connection.execute("set TimeZone = 'UTC'")
+        # Every row has its number; to keep them in order would keep them in memory.
+        connection.execute("set preserve_insertion_order = false")
         for (name,) in connection.execute(
             "select table_name from information_schema.tables where table_schema = 'raw'"
         ).fetchall():
-            names.append(name)
             folder = _raw_dir(settings) / name
             folder.mkdir(parents=True)
-            connection.execute(
-                f"copy raw.{sql_name(name)} to {sql_text(folder / 'rows.parquet')} "
-                "(format parquet, compression zstd)"
-            )
+            copy = f"copy raw.{sql_name(name)} to"
+            names.append(name)
+            if name in REQUEST_LOGS:
+                ((rows,),) = connection.execute(
+                    f"{copy} {sql_text(folder)} ({form}, partition_by ({DAY}))"
+                ).fetchall()
+                if rows:
+                    by_day.append(name)
+                    continue
+            connection.execute(f"{copy} {sql_text(folder / 'rows.parquet')} ({form})")
     os.environ["TOKENSHARE_RAW_TABLES"] = " ".join(names)
+    os.environ["TOKENSHARE_RAW_BY_DAY"] = " ".join(by_day)
 
 
-def _read_back(settings: Settings, database: Path) -> None:
+def _read_back(session: Any, settings: Settings, database: Path) -> None:
     """Create every table that Spark built in the database, under the schema and name that dbt gives
     it on DuckDB."""
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for folder in sorted(_tables_dir(settings).glob(f"{SCHEMA}_*.db/*")):
             schema = folder.parent.name.removeprefix(f"{SCHEMA}_").removesuffix(".db")
-            files = sql_text(folder / "*.parquet")
+            # A table by day has a folder for each, and no file if it has no row.
+            if any(folder.rglob("*.parquet")):
+                files = sql_text(folder / "**" / "*.parquet")
+                rows = f"read_parquet({files}, hive_partitioning = true)"
+            else:
+                empty = session.table(f"{folder.parent.stem}.{folder.name}").limit(0).toArrow()
+                connection.register("empty", empty)
+                rows = "empty"
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(
-                f"create or replace table {schema}.{sql_name(folder.name)} as "
-                f"select * from read_parquet({files})"
+                f"create or replace table {schema}.{sql_name(folder.name)} as select * from {rows}"
             )

@@ -4,7 +4,8 @@ An HTML comment above a block says what to expect: `<!-- rows: 168 -->` above SQ
 rows -->` above Python (a name of the snippet), `<!-- today: 2026-11-25 -->` above a transcript that
 holds the day on which it was made, `<!-- as root -->` above commands that set up a server: of these
 it is only checked that what they name exists, `<!-- on PostgreSQL -->` above SQL for another
-server, and `<!-- backup -->` and `<!-- restore -->` above commands that run here in other folders.
+server, `<!-- on Spark -->` above commands that need the extra `spark` and minutes, and
+`<!-- backup -->` and `<!-- restore -->` above commands that run here in other folders.
 A block in another language, or with another command, fails until this file knows how to run it.
 """
 
@@ -255,6 +256,10 @@ def test_shell_commands_do_what_stands_beside_them(
     monkeypatch.chdir(tmp_path)
     if said in ("backup", "restore"):
         return  # see test_a_backup_is_restored
+    if said == "on Spark":
+        subprocess.run(["sh", "-n"], input=text, encoding="utf-8", check=True)
+        assert set(re.findall(r"TOKENSHARE_\w+", text)) <= environment_of_dbt()
+        return
     if said == "as root":
         names_what_exists(text)
         return
@@ -295,6 +300,14 @@ def test_shell_commands_do_what_stands_beside_them(
             assert options <= set(re.findall(r"(?<![\w-])--?[\w-]+", shown)), line
         else:
             raise AssertionError(f"nobody knows how to test {line!r}")
+
+
+def environment_of_dbt() -> set[str]:
+    """The variables that the dbt project reads."""
+    files = [*(PROJECT_ROOT / "dbt_project" / "macros").glob("*.sql")]
+    files.append(PROJECT_ROOT / "dbt_project" / "profiles.yml")
+    read = " ".join(path.read_text(encoding="utf-8") for path in files)
+    return set(re.findall(r"""env_var\(['"](\w+)""", read))
 
 
 def names_what_exists(text: str) -> None:

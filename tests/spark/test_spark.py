@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,7 @@ from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import BUILD, raise_on_failure, run_dbt
 from orchestration.transformation.docs import DOCS_NAME
+from orchestration.transformation.spark import engine
 from tests import builders
 from tests.conftest import later_dumps
 
@@ -37,6 +39,24 @@ pytestmark = pytest.mark.spark
 
 DAYS = (date(2026, 8, 3), date(2026, 8, 4))
 PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark for tables of some thousand rows: for them, Java that compiles thoroughly and plans for
+    a large cluster cost half of the time. Other tests have the settings that users have."""
+    java = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", java)
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "spark-defaults.conf").write_text(
+        "spark.sql.adaptive.enabled false\n"
+        "spark.sql.codegen.wholeStage false\n"
+        "spark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.sql.files.openCostInBytes 0\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))
 
 
 def landed(folder: Path) -> Settings:
@@ -93,6 +113,7 @@ def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return vintage.path / "tables"
 
 
+@pytest.mark.usefixtures("quick")
 def test_spark_gives_the_same_vintage_as_duckdb(
     on_duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +121,12 @@ def test_spark_gives_the_same_vintage_as_duckdb(
     started = tmp_path / "started"
     started.mkdir()
     monkeypatch.chdir(started)
-    vintage = pipeline.run(landed(tmp_path).model_copy(update={"engine": "spark"})).vintage
+    elsewhere = tmp_path / "elsewhere"
+    settings = landed(tmp_path)
+    settings = Settings(data_dir=settings.data_dir, engine="spark", spark_warehouse=elsewhere)
+    vintage = pipeline.run(settings).vintage
+    assert (elsewhere / "tokenshare" / "tables").is_dir()
+    assert not (settings.warehouse_dir / "spark").exists()
     assert not vintage.withheld
     assert verify(vintage.path)
     assert all_differing(on_duckdb, vintage.path / "tables") == {}
@@ -113,6 +139,43 @@ def test_a_difference_is_found() -> None:
     ours = pa.table({"share": [0.5, None], "tokens": [1, 2]})
     theirs = pa.table({"share": [0.5 + 1e-8, None], "tokens": [1, 3]})
     assert differing(ours, theirs) == ["share, row 0: 0.5 and 0.50000001", "tokens, row 1: 2 and 3"]
+
+
+def test_tables_by_day_come_and_go_also_without_a_row(tmp_path: Path) -> None:
+    from pyspark.sql import SparkSession
+
+    settings = Settings(data_dir=tmp_path, engine="spark")
+    database = tmp_path / "tokenshare.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.usage_events as select * from (values (1, date '2026-08-03'), "
+            "(2, date '2026-08-04'), (3, date '2026-08-04')) as rows (row_number, usage_date)"
+        )
+        connection.execute("create table raw.helicone as select * from raw.usage_events limit 0")
+    with engine(settings, database):
+        raw = settings.spark_dir / "raw"
+        assert {p.name for p in (raw / "usage_events").iterdir()} == {
+            "usage_date=2026-08-03", "usage_date=2026-08-04"
+        }  # fmt: skip
+        assert (os.environ["TOKENSHARE_RAW_TABLES"].split()) == ["helicone", "usage_events"]
+        assert os.environ["TOKENSHARE_RAW_BY_DAY"] == "usage_events"
+        session = SparkSession.active()
+        tables = settings.spark_dir / "tables" / "tokenshare_requests.db"
+        session.sql(f"create schema tokenshare_requests location '{tables}'")
+        for name, folder in (("by_day", "usage_events"), ("nothing", "helicone")):
+            session.sql(
+                f"create table tokenshare_requests.{name} using parquet partitioned by (usage_date)"
+                f" as select * from parquet.`{raw / folder}`"
+            )
+    with duckdb.connect(str(database)) as connection:
+        by_day = connection.sql("select * from requests.by_day order by row_number")
+        assert by_day.fetchall() == [
+            (1, date(2026, 8, 3)), (2, date(2026, 8, 4)), (3, date(2026, 8, 4))
+        ]  # fmt: skip
+        nothing = connection.sql("select * from requests.nothing")
+        assert nothing.fetchall() == []
+        assert (nothing.columns, nothing.types) == (by_day.columns, by_day.types)
 
 
 def free_port() -> int:
@@ -178,9 +241,9 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
             "spark.connect.grpc.binding.port": str(connect_port),
             "spark.driver.host": "127.0.0.1",
             "spark.executor.memory": "1g",
-            "spark.sql.shuffle.partitions": "2",
             "spark.sql.catalogImplementation": "in-memory",
             "spark.ui.enabled": "false",
+            "spark.sql.shuffle.partitions": "2",
         }
         wait_for_port(
             connect_port,
@@ -194,6 +257,7 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
         yield f"sc://127.0.0.1:{connect_port}", workers
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
     on_duckdb: Path, tmp_path: Path
 ) -> None:
