@@ -13,14 +13,14 @@ with repeated as (
 ranked as (
 
     select
-        dump_sha256,
-        row_number,
+        requests.dump_sha256,
+        requests.row_number,
         row_number() over (
-            partition by source, usage_date, request_id
-            order by as_of desc, dump_sha256 desc, row_number desc
+            partition by requests.source, requests.usage_date, requests.request_id
+            order by requests.as_of desc, requests.dump_sha256 desc, requests.row_number desc
         ) as newest_first
-    from {{ ref('requests') }}
-    where {{ hash_of('request_id') }} in (select repeated.request_hash from repeated)
+    from {{ ref('requests') }} as requests
+    inner join repeated on {{ hash_of('requests.request_id') }} = repeated.request_hash
 
 ),
 
