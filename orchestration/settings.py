@@ -320,6 +320,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("data_dir", "spark_warehouse", mode="before")
+    @classmethod
+    def _not_a_url(cls, value: object) -> object:
+        if isinstance(value, str) and "://" in value:
+            raise ValueError("expected a folder; an object store cannot be named by its URL")
+        return value
+
     @field_validator("data_dir", "spark_warehouse")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
