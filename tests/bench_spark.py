@@ -74,10 +74,11 @@ def child(task: str, engine: str, folder: Path) -> Cost:
     result."""
     watched, ended = _Watched(), threading.Event()
     started = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as noise:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench_spark", task, engine, str(folder)],
             stdout=said,
+            stderr=noise,
             start_new_session=True,
             cwd=PROJECT_ROOT,
         )
@@ -95,7 +96,9 @@ def child(task: str, engine: str, folder: Path) -> Cost:
             watching.join()
         seconds = time.perf_counter() - started
         if status:
-            raise SystemExit(f"{task} on {engine}: exit code {status}")
+            noise.seek(0)
+            why = noise.read().decode(errors="replace")
+            raise SystemExit(f"{why}\n{task} on {engine}: exit code {status}")
         said.seek(0)
         path = Path(json.loads(said.read().splitlines()[-1]))
     return Cost(seconds, sum((watched.used or {}).values()), watched.peak_bytes, path)
