@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from warnings import filterwarnings
 
 import duckdb
 import pandas as pd
@@ -328,6 +329,8 @@ class _Validator:
     def __init__(self) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        # It imports pyspark if that is installed, and uses nothing of it here.
+        filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         import great_expectations as gx
 
         self._gx = gx

@@ -47,6 +47,8 @@ def spark_session(settings: Settings) -> Iterator[Any]:
 
     Raises TransformError if pyspark or Java is missing.
     """
+    # Nothing here goes through pandas.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
