@@ -1,13 +1,14 @@
 {#-
-    What DuckDB and Spark spell differently, and small rules that many models share.
+    What DuckDB and Spark spell differently, and small rules that many models share. Models call
+    `joined_text`; dbt's `adapter.dispatch` chooses `duckdb__joined_text` or `spark__joined_text`.
 -#}
 
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {#-
-        `marts`, not `main_marts`: one database holds one environment. A metastore of Spark has
+        `marts`, not `main_marts`: one database of DuckDB holds one environment. A metastore has
         others beside it, so there it is `tokenshare_marts`.
     -#}
-    {%- if custom_schema_name and target.type == 'spark' -%}
+    {%- if custom_schema_name and target.type != 'duckdb' -%}
         {{ target.schema }}_{{ custom_schema_name | trim }}
     {%- else -%}
         {{ custom_schema_name | trim if custom_schema_name else target.schema }}
@@ -32,41 +33,67 @@
 
 {% macro joined_text(column, separator, order_by=none) -%}
     {#- The texts of a group as one, sorted. -#}
-    {%- if target is defined and target.type == 'spark' -%}
-        listagg({{ column }}, '{{ separator }}') within group (order by {{ order_by or column }})
-    {%- else -%}
-        string_agg({{ column }}, '{{ separator }}' order by {{ order_by or column }})
-    {%- endif -%}
+    {{ adapter.dispatch('joined_text')(column, separator, order_by) }}
+{%- endmacro %}
+
+{% macro duckdb__joined_text(column, separator, order_by=none) -%}
+    string_agg({{ column }}, '{{ separator }}' order by {{ order_by or column }})
+{%- endmacro %}
+
+{% macro spark__joined_text(column, separator, order_by=none) -%}
+    listagg({{ column }}, '{{ separator }}') within group (order by {{ order_by or column }})
 {%- endmacro %}
 
 {% macro quoted(name) -%}
     {#- A name that is a word of SQL. -#}
-    {%- if target is defined and target.type == 'spark' -%} `{{ name }}` {%- else -%} "{{ name }}" {%- endif -%}
+    {{ adapter.dispatch('quoted')(name) }}
+{%- endmacro %}
+
+{% macro duckdb__quoted(name) -%}
+    "{{ name }}"
+{%- endmacro %}
+
+{% macro spark__quoted(name) -%}
+    `{{ name }}`
 {%- endmacro %}
 
 {% macro days_between(first_day, last_day) -%}
-    {#- Whole days from one date to another. Outside dbt (sqlfluff) there is no target. -#}
-    {%- if target is defined and target.type == 'spark' -%}
-        datediff({{ last_day }}, {{ first_day }})
-    {%- else -%}
-        cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
-    {%- endif -%}
+    {#- Whole days from one date to another. -#}
+    {{ adapter.dispatch('days_between')(first_day, last_day) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(first_day, last_day) -%}
+    cast(datediff('day', {{ first_day }}, {{ last_day }}) as integer)
+{%- endmacro %}
+
+{% macro spark__days_between(first_day, last_day) -%}
+    datediff({{ last_day }}, {{ first_day }})
 {%- endmacro %}
 
 {% macro minutes_between(first_moment, last_moment) -%}
     {#- Whole minutes from one moment to another, seconds cut off on both sides. -#}
-    {%- if target is defined and target.type == 'spark' -%}
-        timestampdiff(minute, date_trunc('minute', {{ first_moment }}), date_trunc('minute', {{ last_moment }}))
-    {%- else -%}
-        datediff('minute', {{ first_moment }}, {{ last_moment }})
-    {%- endif -%}
+    {{ adapter.dispatch('minutes_between')(first_moment, last_moment) }}
+{%- endmacro %}
+
+{% macro duckdb__minutes_between(first_moment, last_moment) -%}
+    datediff('minute', {{ first_moment }}, {{ last_moment }})
+{%- endmacro %}
+
+{% macro spark__minutes_between(first_moment, last_moment) -%}
+    timestampdiff(minute, date_trunc('minute', {{ first_moment }}), date_trunc('minute', {{ last_moment }}))
 {%- endmacro %}
 
 {% macro fail_with(message) -%}
     {#- Stops the run with this message as soon as the row is computed. -#}
-    {%- if target is defined and target.type == 'spark' -%} raise_error({{ message }})
-    {%- else -%} error({{ message }})
-    {%- endif -%}
+    {{ adapter.dispatch('fail_with')(message) }}
+{%- endmacro %}
+
+{% macro duckdb__fail_with(message) -%}
+    error({{ message }})
+{%- endmacro %}
+
+{% macro spark__fail_with(message) -%}
+    raise_error({{ message }})
 {%- endmacro %}
 
 {% macro corrects(correction, source, key, field) -%}
@@ -95,11 +122,15 @@
 
 {% macro json_rows(column, fields) -%}
     {#- One row per object of a list in JSON text, with these fields as texts. -#}
-    {%- if target is defined and target.type == 'spark' -%}
-        explode(from_json({{ column }}, 'array<struct<{{ fields | join(': string, ') }}: string>>'))
-    {%- else -%}
-        unnest(from_json({{ column }}, '[{"{{ fields | join('": "VARCHAR", "') }}": "VARCHAR"}]'))
-    {%- endif -%}
+    {{ adapter.dispatch('json_rows')(column, fields) }}
+{%- endmacro %}
+
+{% macro duckdb__json_rows(column, fields) -%}
+    unnest(from_json({{ column }}, '[{"{{ fields | join('": "VARCHAR", "') }}": "VARCHAR"}]'))
+{%- endmacro %}
+
+{% macro spark__json_rows(column, fields) -%}
+    explode(from_json({{ column }}, 'array<struct<{{ fields | join(': string, ') }}: string>>'))
 {%- endmacro %}
 
 {% macro clock_time(hours_and_minutes) -%}
@@ -110,21 +141,41 @@
 
 {% macro hash_of(column) -%}
     {#- A whole number of 64 bits; two texts have the same one by chance. -#}
-    {%- if target is defined and target.type == 'spark' -%} xxhash64({{ column }})
-    {%- else -%} hash({{ column }})
-    {%- endif -%}
+    {{ adapter.dispatch('hash_of')(column) }}
+{%- endmacro %}
+
+{% macro duckdb__hash_of(column) -%}
+    hash({{ column }})
+{%- endmacro %}
+
+{% macro spark__hash_of(column) -%}
+    xxhash64({{ column }})
 {%- endmacro %}
 
 {% macro matches(column, pattern) -%}
     {#- Whether a part of the text matches a regular expression; ^ and $ are its ends. -#}
-    {%- if target is defined and target.type == 'spark' -%} {{ column }} rlike '{{ pattern }}'
-    {%- else -%} regexp_matches({{ column }}, '{{ pattern }}')
-    {%- endif -%}
+    {{ adapter.dispatch('matches')(column, pattern) }}
+{%- endmacro %}
+
+{% macro duckdb__matches(column, pattern) -%}
+    regexp_matches({{ column }}, '{{ pattern }}')
+{%- endmacro %}
+
+{% macro spark__matches(column, pattern) -%}
+    {{ column }} rlike '{{ pattern }}'
 {%- endmacro %}
 
 {% macro all_columns_but(columns) -%}
     {#- Every column of the relation except these. -#}
-    * {{ 'except' if target is defined and target.type == 'spark' else 'exclude' }} ({{ columns | join(', ') }})
+    {{ adapter.dispatch('all_columns_but')(columns) }}
+{%- endmacro %}
+
+{% macro duckdb__all_columns_but(columns) -%}
+    * exclude ({{ columns | join(', ') }})
+{%- endmacro %}
+
+{% macro spark__all_columns_but(columns) -%}
+    * except ({{ columns | join(', ') }})
 {%- endmacro %}
 
 {% macro with_variant(model, variant) -%}
@@ -141,9 +192,13 @@
         The text with every match replaced; $1, $2 … are the groups of a match. No backslashes in
         the pattern: Spark reads them as escapes.
     -#}
-    {%- if target is defined and target.type == 'spark' -%}
-        regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}')
-    {%- else -%}
-        regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement | replace("$", "\\") }}', 'g')
-    {%- endif -%}
+    {{ adapter.dispatch('regexp_replaced')(text, pattern, replacement) }}
+{%- endmacro %}
+
+{% macro duckdb__regexp_replaced(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement | replace("$", "\\") }}', 'g')
+{%- endmacro %}
+
+{% macro spark__regexp_replaced(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}')
 {%- endmacro %}

@@ -15,6 +15,7 @@ import jinja2
 import pytest
 
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
+from tools.jinja import adapter
 
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 PRICES = DATA / "prices"
@@ -28,7 +29,9 @@ def resolved(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     files.append(DBT_PROJECT_DIR / "models" / "intermediate" / "int_model_names.sql")
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
-    sql = environment.from_string(source).render(ref=lambda name: name, source=lambda _, name: name)
+    sql = environment.from_string(source).render(
+        ref=lambda name: name, source=lambda _, name: name, adapter=adapter
+    )
     with duckdb.connect() as connection:
         for seed in (DBT_PROJECT_DIR / "seeds").glob("*.csv"):
             connection.execute(

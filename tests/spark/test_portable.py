@@ -1,7 +1,6 @@
 """Every macro that the engines spell differently, on both of them, with the same rows."""
 
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -10,6 +9,7 @@ from jinja2 import Environment
 
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation.spark import spark_session
+from tools.jinja import adapter
 
 pytestmark = pytest.mark.spark
 
@@ -58,8 +58,8 @@ OTHERS = {
 
 
 def macros(engine: str) -> Macros:
-    target = SimpleNamespace(type=engine, schema="tokenshare")
-    return Environment(autoescape=False).from_string(PORTABLE).make_module({"target": target})
+    context = {"adapter": adapter, "engine": engine}
+    return Environment(autoescape=False).from_string(PORTABLE).make_module(context)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,7 @@ def test_a_macro_gives_the_same_on_both_engines(session: Any, name: str) -> None
 
 def test_no_macro_is_forgotten() -> None:
     made = macros("duckdb")
-    names = {
-        name for name in dir(made) if not name.startswith("_") and callable(getattr(made, name))
-    }
+    names = {name for name in dir(made) if "__" not in name and callable(getattr(made, name))}
     assert names == {*CASES, *OTHERS}
 
 

@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from orchestration.settings import DBT_PROJECT_DIR
+from tools.jinja import adapter
 
 # Where the engines may differ: the macros that say how, and what only one of them materializes.
 OF_ONE_ENGINE = {"portable.sql", "spark.sql", "seed.sql", "table.sql"}
@@ -89,6 +91,21 @@ def test_the_sql_of_the_dbt_project_is_for_both_engines() -> None:
 )  # fmt: skip
 def test_a_construct_of_one_engine_is_found(sql: str) -> None:
     assert len(constructs(sql)) == 1
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_a_macro_that_is_dispatched_has_a_version_for_each_engine(engine: str) -> None:
+    text = (DBT_PROJECT_DIR / "macros" / "portable.sql").read_text(encoding="utf-8")
+    context = {"adapter": adapter, "engine": engine}
+    macros = vars(Environment(autoescape=False).from_string(text).make_module(context))
+    dispatched = re.findall(r"adapter\.dispatch\('(\w+)'\)", text)
+    assert len(dispatched) > 5
+    versions = {name for name in macros if name.startswith(f"{engine}__")}
+    assert versions == {f"{engine}__{name}" for name in dispatched}
+    for name in dispatched:
+        macro, version = macros[name], macros[f"{engine}__{name}"]
+        assert macro.arguments == version.arguments
+        assert macro(*macro.arguments) == version(*macro.arguments)
 
 
 def test_comments_and_texts_are_no_constructs() -> None:
