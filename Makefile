@@ -14,6 +14,8 @@ READERS := $(patsubst tests/readers/%.txt,$(VENV)/readers/%/.installed,$(wildcar
 MUTANTS := $(VENV)/mutants
 # Apache Superset with its own pandas, SQLAlchemy and DuckDB 1.5: only `make test-bi` installs it.
 SUPERSET := $(VENV)/superset
+# The object store that the tests of Spark use.
+OBJECT_STORE := $(VENV)/object_store
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
@@ -130,7 +132,7 @@ $(SUPERSET)/.installed: tests/bi/build.txt tests/bi/superset.txt $(STAMP)
 
 spark: $(VENV)/.spark java  ## Install the second engine, Apache Spark
 
-test-spark: spark  ## Build all models on Apache Spark and compare every cell with DuckDB
+test-spark: spark $(OBJECT_STORE)/.installed  ## Build all models on Apache Spark and compare every cell with DuckDB
 	$(BIN)/pytest -m spark tests/spark
 
 bench-spark: spark  ## Reduce a day of request logs on DuckDB and on Spark, and compare; SIZES="2000000 50000000" for such days, FULL=1 for a vintage too
@@ -139,6 +141,11 @@ bench-spark: spark  ## Reduce a day of request logs on DuckDB and on Spark, and 
 # pyspark is only there as source; it is built with the setuptools of the lock.
 $(VENV)/.spark: requirements-spark.lock $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
+	@touch $@
+
+$(OBJECT_STORE)/.installed: tests/spark/object_store.txt $(STAMP)
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
 	@touch $@
 
 java:  # Java for Spark: installed if this user may, otherwise a message says how
@@ -164,6 +171,8 @@ lock: $(STAMP)  ## Resolve pyproject.toml into requirements.lock, and what Spark
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/superset.txt
 	grep -o '^setuptools==[^ ]*' $(LOCK) | $(BIN)/uv pip compile - --python-version 3.11 --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/bi/build.txt
+	$(BIN)/uv pip compile tests/spark/object_store.in --no-deps --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o tests/spark/object_store.txt
 
 browser:  # Chromium for the report's test: installed if this user may, otherwise a message says how
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -35,6 +35,9 @@ SHIPPED_DUMPS = tuple(
 )
 # A host of an address, which may be empty, and its port.
 _HOST = re.compile(r"([A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?", re.ASCII)
+# What Spark's warehouse may be in, besides a folder.
+_OBJECT_STORES = ("s3", "s3a", "gs", "abfss", "hdfs")
+_OPTIONS = {"endpoint_override", "region", "scheme"}
 # The source that is meant if none is named. Only its errors stop a publication.
 PRIMARY_SOURCE = "openrouter_rankings"
 
@@ -137,10 +140,16 @@ class Settings(BaseSettings):
         description="Address of a Spark Connect server, such as sc://host:15002; without one, the "
         "engine spark starts a session of its own.",
     )
-    spark_warehouse: Path | None = Field(
-        default=None,
-        description="Folder in which Spark has a folder `tokenshare` to read and write, if it is "
-        "not below `data_dir`; a server and its workers see it under this path.",
+    spark_warehouse: str = Field(
+        default="",
+        description="Where Spark has a folder `tokenshare` to read and write, if it is not below "
+        "`data_dir`: a folder, which a server and its workers see under this path, or the URL of "
+        "one in an object store, such as s3a://bucket/folder.",
+    )
+    spark_catalog: str = Field(
+        default="",
+        description="Catalog of Spark that has the schemas; without one, the one that Spark uses "
+        "by default.",
     )
 
     small_cells: int = Field(
@@ -320,18 +329,38 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("data_dir", "spark_warehouse", mode="before")
+    @field_validator("data_dir", mode="before")
     @classmethod
     def _not_a_url(cls, value: object) -> object:
         if isinstance(value, str) and "://" in value:
             raise ValueError("expected a folder; an object store cannot be named by its URL")
         return value
 
-    @field_validator("data_dir", "spark_warehouse")
+    @field_validator("spark_warehouse")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
+    def _folder_or_url(cls, value: str) -> str:
+        """Either an absolute path or the URL of a folder in a bucket, without a secret."""
+        if not value:
+            return ""
+        if "://" not in value:
+            return str(cls._absolute(Path(value)))
+        parts = urlsplit(value)
+        if parts.scheme not in _OBJECT_STORES:
+            raise ValueError(
+                f"expected a folder, or a URL that begins with one of {', '.join(_OBJECT_STORES)}"
+            )
+        if not parts.hostname:
+            raise ValueError(f"expected a bucket after {parts.scheme}://")
+        if parts.password or set(parse_qs(parts.query)) - _OPTIONS:
+            raise ValueError(
+                f"expected no secret, and no option but {', '.join(sorted(_OPTIONS))}; keys come "
+                "from where the cloud's own tools find them"
+            )
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
         path = value.expanduser().resolve()
         if bad := set("?#") & set(str(path)):
             raise ValueError(f"DuckDB and dbt cannot open a path with {' or '.join(sorted(bad))}")
@@ -397,10 +426,16 @@ class Settings(BaseSettings):
 
     @cached_property
     def spark_dir(self) -> Path:
-        """What the engine spark reads and writes; every run deletes what is there."""
-        if self.spark_warehouse is not None:
-            return self.spark_warehouse / "tokenshare"
+        """What the engine spark reads and writes on this machine; every run deletes what is
+        there."""
+        if self.spark_warehouse and not self.spark_url:
+            return Path(self.spark_warehouse, "tokenshare")
         return self.warehouse_dir / "spark"
+
+    @property
+    def spark_url(self) -> str:
+        """The warehouse of the engine spark, if it is in an object store."""
+        return self.spark_warehouse if "://" in self.spark_warehouse else ""
 
     @cached_property
     def requests_dir(self) -> Path:

