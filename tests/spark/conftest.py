@@ -71,6 +71,7 @@ def java(tmp_path_factory: pytest.TempPathFactory, object_store_port: int) -> It
         patch.setenv("SPARK_CONF_DIR", str(folder))
         patch.setenv(
             "JDK_JAVA_OPTIONS",
-            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC "
+            f"-Dderby.stream.error.file={folder / 'derby.log'}",
         )
         yield
