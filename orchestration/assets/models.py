@@ -201,7 +201,7 @@ def _events(
                 "select table_name, table_schema from information_schema.tables"
             ).fetchall()
         )
-        known = known_columns(connection)
+        known = known_columns(connection, settings.engine)
         for result in results:
             if (key := assets.get(result.unique_id)) and result.ok:
                 metadata = _metadata(connection, result.name, located[result.name])
