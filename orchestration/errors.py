@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-# What DuckDB writes, in several of its exceptions, if the disk, the memory or a file is the cause.
+# What DuckDB writes, in several of its exceptions, if the disk, the memory or a file is the cause,
+# and what Java does.
 _RESOURCE_ERRORS = re.compile(
     r"IO Error|Out of Memory Error|No space left|File too large|Could not (write|read|create|sync)"
+    r"|OutOfMemoryError"
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}", re.ASCII)
 
@@ -72,7 +74,7 @@ class TokenshareError(Exception):
 
 
 class ResourceError(TokenshareError):
-    """The disk, the memory or another process prevented a step; a retry may succeed."""
+    """The disk, the memory, Spark or another process prevented a step; a retry may succeed."""
 
 
 class RefusedDumpError(TokenshareError):

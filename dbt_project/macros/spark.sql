@@ -2,6 +2,11 @@
     What Spark needs that DuckDB does not: the raw tables, and seeds that are read by the engine.
 -#}
 
+{% macro spark_text(text) -%}
+    {#- A text as Spark writes it: a path may have a quote in it. -#}
+    '{{ text | replace("\\", "\\\\") | replace("'", "\\'") }}'
+{%- endmacro %}
+
 {% macro create_raw_tables() %}
     {#-
         On Spark, each of TOKENSHARE_RAW_TABLES is the folder of Parquet files with its name below
@@ -15,8 +20,8 @@
         {%- for name in env_var('TOKENSHARE_RAW_TABLES', '').split() %}
             {%- do run_query('drop table if exists ' ~ schema ~ '.' ~ name) %}
             {%- do run_query(
-                'create table ' ~ schema ~ '.' ~ name ~ " using parquet location '"
-                ~ env_var('TOKENSHARE_RAW') ~ '/' ~ name ~ "'"
+                'create table ' ~ schema ~ '.' ~ name ~ ' using parquet location '
+                ~ spark_text(env_var('TOKENSHARE_RAW') ~ '/' ~ name)
             ) %}
         {%- endfor %}
         {#- Otherwise Spark would find none of the days, and say nothing. -#}
@@ -30,7 +35,7 @@
     {#- With its tables where everybody looks for them, whatever the warehouse of the server is. -#}
     {%- call statement('create_schema') -%}
         create schema if not exists {{ relation.schema }}
-        location '{{ env_var("TOKENSHARE_SPARK_TABLES") }}/{{ relation.schema }}.db'
+        location {{ spark_text(env_var('TOKENSHARE_SPARK_TABLES') ~ '/' ~ relation.schema ~ '.db') }}
     {%- endcall %}
 {%- endmacro %}
 
@@ -42,10 +47,10 @@
 {% materialization seed, adapter='spark' %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set folder = env_var('TOKENSHARE_SPARK_PROJECT', model.root_path) -%}
-    {%- set path = (folder ~ '/' ~ model.original_file_path) | replace("'", "\\'") -%}
+    {%- set path = spark_text(folder ~ '/' ~ model.original_file_path) -%}
     {% call statement('read', auto_begin=False) -%}
         create or replace temporary view {{ model.name }}_file using csv options (
-            path '{{ path }}', header 'true', quote '"', escape '"', multiLine 'true'
+            path {{ path }}, header 'true', quote '"', escape '"', multiLine 'true'
         )
     {%- endcall %}
     {%- do adapter.drop_relation(target_relation) %}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestration.errors import TransformError, resource_problem
+from orchestration.errors import ResourceError, TransformError, resource_problem
 from orchestration.files import fingerprint, write_atomically
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.transformation import spark
@@ -223,7 +223,7 @@ def _create_raw_tables(settings: Settings, manifest: Any) -> None:
     outcome = _invoke([*_QUIET_FLAGS, *operation, *_paths(settings)], manifest, listen)
     if not outcome.success:
         why = spark.without_trace(str(outcome.exception or "; ".join(said)))
-        raise TransformError(f"Spark cannot read the raw tables: {why}")
+        raise ResourceError(f"Spark cannot read the raw tables: {why}")
 
 
 def close_connections() -> None:

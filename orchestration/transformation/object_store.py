@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem, copy_files
 
-from orchestration.errors import TransformError
+from orchestration.errors import ResourceError
 
 # A folder of our own, so that nothing else in the bucket is deleted.
 NAME = "tokenshare"
@@ -34,19 +34,19 @@ class RemoteFolder:
     def replace(self, folder: Path) -> None:
         """Copy what this folder has, in place of all that was there.
 
-        Raises TransformError if the store cannot be written.
+        Raises ResourceError if the store cannot be written.
         """
         try:
             store, path = FileSystem.from_uri(self._arrow_url)
             store.delete_dir_contents(path, missing_dir_ok=True)
             copy_files(str(folder), path, LocalFileSystem(), store)
         except (ArrowException, OSError) as error:
-            raise TransformError(f"{self.spark_url} cannot be written: {error}") from error
+            raise ResourceError(f"{self.spark_url} cannot be written: {error}") from error
 
     def fetch(self, name: str, target: Path) -> None:
         """Copy a folder that Spark has made to this path.
 
-        Raises TransformError if the store cannot be read.
+        Raises ResourceError if the store cannot be read.
         """
         try:
             store, path = FileSystem.from_uri(self._arrow_url)
@@ -58,4 +58,4 @@ class RemoteFolder:
                     parent.mkdir(parents=True, exist_ok=True)
             copy_files(path, str(target), store, LocalFileSystem())
         except (ArrowException, OSError) as error:
-            raise TransformError(f"{self.spark_url} cannot be read: {error}") from error
+            raise ResourceError(f"{self.spark_url} cannot be read: {error}") from error

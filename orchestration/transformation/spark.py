@@ -9,15 +9,16 @@ functions that use it: it is in the extra `tokenshare[spark]` only.
 import os
 import re
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration.errors import TransformError
+from orchestration.errors import ResourceError
 from orchestration.request_logs import REQUEST_LOGS
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.tables import sql_name, sql_text
@@ -26,6 +27,9 @@ from orchestration.transformation.object_store import RemoteFolder
 SCHEMA = "tokenshare"
 # The column by which tables of requests are partitioned.
 DAY = "usage_date"
+# How long a server of Spark Connect may take to answer. pyspark itself asks for ten minutes.
+PATIENCE_SECONDS = 30
+_LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
 def _raw_dir(settings: Settings) -> Path:
@@ -40,6 +44,8 @@ def _set_environment(settings: Settings) -> None:
     """Tell dbt where Spark finds its folder, which has the seeds too."""
     url = settings.spark_url
     folder = RemoteFolder(url).spark_url if url else str(settings.spark_dir)
+    if bad := set("*[]{}\\") & set(folder):
+        raise ResourceError(f"Spark cannot open a path with {' or '.join(sorted(bad))}: {folder}")
     os.environ["TOKENSHARE_RAW"] = f"{folder}/raw"
     os.environ["TOKENSHARE_SPARK_TABLES"] = f"{folder}/tables"
     os.environ["TOKENSHARE_SPARK_PROJECT"] = folder
@@ -51,12 +57,32 @@ def without_trace(message: str) -> str:
     return re.sub(r"\n\s+(at \S+\(.*\)|\.\.\. \d+ more)$", "", message, flags=re.M)
 
 
+def _wait_for_server(remote: str) -> None:
+    """Raise ResourceError if no server of Spark Connect answers at this address."""
+    import grpc
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    try:
+        builder = DefaultChannelBuilder(remote)
+        with builder.toChannel() as channel:
+            grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
+    except grpc.FutureTimeoutError as error:
+        # The address may have a token behind its host.
+        raise ResourceError(
+            f"spark_remote: no Spark Connect server answers at {builder.endpoint}; is it running, "
+            "and can this machine reach it?"
+        ) from error
+    except (PySparkException, ValueError) as error:
+        raise ResourceError("spark_remote: expected an address such as sc://host:15002") from error
+
+
 @contextmanager
 def spark_session(settings: Settings) -> Iterator[Any]:
     """A session of Spark that dbt finds: one in a process of Java, which goes on until ours ends
     and is used again, or one at the Spark Connect server of `spark_remote`.
 
-    Raises TransformError if pyspark, Java or the catalog is missing.
+    Raises ResourceError if pyspark, Java, the server or the catalog is missing.
     """
     # Nothing here goes through pandas.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -65,22 +91,25 @@ def spark_session(settings: Settings) -> Iterator[Any]:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise TransformError(
+        raise ResourceError(
             "the engine spark needs pyspark and dbt-spark: pip install 'tokenshare[spark]'"
         ) from error
     _set_environment(settings)
     builder: Any = SparkSession.builder
     if settings.spark_remote:
+        _wait_for_server(settings.spark_remote)
         os.environ["SPARK_REMOTE"] = settings.spark_remote
         builder = builder.remote(settings.spark_remote)
         # dbt-spark asks for it with each statement; a server has the catalog that it has.
         warnings.filterwarnings("ignore", "Failed to set spark.sql.catalogImplementation")
     else:
         if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-            raise TransformError(
+            raise ResourceError(
                 "the engine spark needs Java 17 or newer; on Debian: apt-get install "
                 "openjdk-17-jre-headless"
             )
+        # Otherwise Spark looks for an address of this machine, and warns of what it finds.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         options = {
             "spark.master": f"local[{settings.dbt_threads}]",
             "spark.driver.memory": f"{settings.memory_limit // 10**6}m",
@@ -94,31 +123,40 @@ def spark_session(settings: Settings) -> Iterator[Any]:
             "spark.sql.parquet.compression.codec": "zstd",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
-            "spark.log.level": "ERROR",
+            "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
         }
         for name, value in options.items():
             builder = builder.config(name, value)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         session = builder.getOrCreate()
-    except (PySparkException, OSError, RuntimeError) as error:
-        raise TransformError(f"Spark did not start: {without_trace(str(error))}") from error
+    except (PySparkException, Py4JError, OSError, RuntimeError) as error:
+        raise ResourceError(f"Spark did not start: {without_trace(str(error))}") from error
+    # pyspark sets a handler of its own, which fails once the session has ended.
+    if signal.getsignal(signal.SIGINT) is not on_interrupt:
+        signal.signal(signal.SIGINT, on_interrupt)
     try:
         if settings.spark_catalog:
             try:
                 session.catalog.setCurrentCatalog(settings.spark_catalog)
             except (PySparkException, Py4JError) as error:
                 why = without_trace(str(error))
-                raise TransformError(f"spark_catalog {settings.spark_catalog!r}: {why}") from error
+                raise ResourceError(f"spark_catalog {settings.spark_catalog!r}: {why}") from error
         yield session
     finally:
-        session.stop()
+        # If it has ended before its time, another error says so.
+        with suppress(PySparkException, Py4JError, OSError):
+            session.stop()
         os.environ.pop("SPARK_REMOTE", None)
 
 
 @contextmanager
 def engine(settings: Settings, database: Path) -> Iterator[None]:
     """Spark, for dbt: it has the raw tables of the database, and what was built on it is in the
-    database afterward."""
+    database afterward.
+
+    Raises ResourceError if Spark or its folder is the cause of a failure, and not what was landed.
+    """
     folder = settings.spark_dir
     remote = RemoteFolder(settings.spark_url) if settings.spark_url else None
     shutil.rmtree(folder, ignore_errors=True)
@@ -129,11 +167,22 @@ def engine(settings: Settings, database: Path) -> Iterator[None]:
         shutil.rmtree(folder)
     with spark_session(settings) as session:
         yield
+        check_alive(session)
         if remote:
             remote.fetch("tables", _tables_dir(settings))
         _read_back(session, settings, database)
     if remote:
         shutil.rmtree(folder)
+
+
+def check_alive(session: Any) -> None:
+    """Raise ResourceError if Spark has ended before its time: then models failed because of it."""
+    try:
+        session.sql("select 1").collect()
+    except Exception as error:
+        raise ResourceError(
+            f"Spark has ended before its time: {without_trace(str(error))}"
+        ) from error
 
 
 def _write_raw(settings: Settings, database: Path) -> None:

@@ -26,17 +26,18 @@ from orchestration import pipeline
 from orchestration.contracts.odcs import tables
 from orchestration.demo.history import read_history
 from orchestration.demo.requests import Load, write_requests
-from orchestration.errors import TransformError
+from orchestration.errors import ResourceError
 from orchestration.ingestion.ingest import ingest_all
 from orchestration.landing.store import land, read_records
 from orchestration.metrics.crossover import write_crossover
 from orchestration.publication.candidate import build_candidate
 from orchestration.publication.verify import verify
 from orchestration.settings import Settings
+from orchestration.transformation import spark
 from orchestration.transformation.dbt import BUILD, raise_on_failure, run_dbt
 from orchestration.transformation.docs import DOCS_NAME
 from orchestration.transformation.object_store import RemoteFolder
-from orchestration.transformation.spark import engine
+from orchestration.transformation.spark import engine, spark_session
 from tests import builders
 from tests.conftest import later_dumps
 from tests.spark.conftest import OBJECT_STORE, free_port
@@ -108,7 +109,7 @@ def test_spark_gives_the_same_vintage_as_duckdb(
     started = tmp_path / "started"
     started.mkdir()
     monkeypatch.chdir(started)
-    elsewhere = tmp_path / "elsewhere"
+    elsewhere = tmp_path / "it's else where"
     settings = landed(tmp_path)
     settings = Settings(data_dir=settings.data_dir, engine="spark", spark_warehouse=str(elsewhere))
     vintage = pipeline.run(settings).vintage
@@ -171,12 +172,41 @@ def test_the_catalog_of_the_settings_is_used(tmp_path: Path) -> None:
     settings.warehouse_dir.mkdir()
     with duckdb.connect(str(settings.database_path)) as connection:
         connection.execute("create schema raw; create table raw.feed as select 1 as tokens")
-    with pytest.raises(TransformError, match=r"(?s)cannot read the raw tables: .*JDBC") as refused:
+    with pytest.raises(ResourceError, match=r"(?s)cannot read the raw tables: .*JDBC") as refused:
         run_dbt(settings, ["build", "--select", "authors"])
     assert "\tat " not in str(refused.value)
     settings = settings.model_copy(update={"spark_catalog": "nowhere"})
-    with pytest.raises(TransformError, match=r"(?s)spark_catalog 'nowhere': .*CATALOG_NOT_FOUND"):
+    with pytest.raises(ResourceError, match=r"(?s)spark_catalog 'nowhere': .*CATALOG_NOT_FOUND"):
         run_dbt(settings, ["build", "--select", "authors"])
+
+
+def test_a_server_that_does_not_answer_is_named_without_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark, "PATIENCE_SECONDS", 0.2)
+    for remote, said in (
+        ("sc://127.0.0.1:1/;token=canary", "no Spark Connect server answers at 127.0.0.1:1"),
+        ("http://127.0.0.1:1/;token=canary", "expected an address such as sc://host:15002"),
+        ("sc://127.0.0.1:port/;token=canary", "expected an address such as sc://host:15002"),
+    ):
+        settings = Settings(data_dir=tmp_path, engine="spark", spark_remote=remote)
+        with pytest.raises(ResourceError, match=said) as refused, spark_session(settings):
+            pass
+        assert "canary" not in str(refused.value)
+
+
+def test_ctrl_c_stays_what_it_was(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with spark_session(Settings(data_dir=tmp_path, engine="spark")):
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_session_that_has_ended_is_no_fault_of_the_models(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, engine="spark")
+    with spark_session(settings) as session:
+        session.stop()
+        with pytest.raises(ResourceError, match="Spark has ended before its time"):
+            spark.check_alive(session)
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -318,9 +348,7 @@ def test_a_store_that_refuses_is_named(tmp_path: Path, object_store_port: int) -
     with google_cloud_storage(object_store_port, tmp_path) as url:
         folder = RemoteFolder(url.replace("@usage/", "@missing/"))
         (tmp_path / "empty").mkdir()
-        with pytest.raises(TransformError, match="gs://missing/company/tokenshare cannot be writt"):
+        with pytest.raises(ResourceError, match="gs://missing/company/tokenshare cannot be writt"):
             folder.replace(tmp_path / "empty")
-        with pytest.raises(
-            TransformError, match="gs://missing/company/tokenshare cannot be read: "
-        ):
+        with pytest.raises(ResourceError, match="gs://missing/company/tokenshare cannot be read: "):
             folder.fetch("tables", tmp_path / "tables")

@@ -1,27 +1,71 @@
 """The engine spark without Spark: what is said if it is missing. The rest is in `tests/spark`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from orchestration.errors import TransformError
+from orchestration import pipeline
+from orchestration.errors import ResourceError, resource_problem
+from orchestration.ingestion.ingest import ingest_all
+from orchestration.landing.store import land, list_dumps
+from orchestration.publication.manifest import Withheld
 from orchestration.settings import Settings
 from orchestration.transformation.object_store import RemoteFolder
 from orchestration.transformation.spark import spark_session, without_trace
+from tests import builders
+from tests.conftest import later_dumps
 
 
-def test_a_missing_pyspark_is_named_with_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pyspark", "pyspark.errors", "pyspark.sql"):
         monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.usefixtures("without_pyspark")
+def test_a_missing_pyspark_is_named_with_what_to_install(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, engine="spark")
     with (
-        pytest.raises(TransformError, match=r"needs pyspark and dbt-spark.*tokenshare\[spark\]"),
+        pytest.raises(ResourceError, match=r"needs pyspark and dbt-spark.*tokenshare\[spark\]"),
         spark_session(settings),
     ):
         pass
+
+
+@pytest.mark.usefixtures("without_pyspark")
+def test_no_dump_is_blamed_for_a_missing_engine(tmp_path: Path) -> None:
+    """Neither is a source withheld, nor is the only new dump set aside."""
+    settings = Settings(data_dir=tmp_path / "data", engine="spark")
+    feed = builders.csv3(builders.feed(builders.days("2026-01-01", 3)))
+    land(builders.write(tmp_path, "feed.csv", feed), settings, as_of=builders.AS_OF)
+    for name, content in later_dumps().items():
+        land(builders.write(tmp_path, name, content), settings)
+    landed = list_dumps(settings)
+    tried: list[Sequence[Withheld]] = []
+
+    def build(withheld: Sequence[Withheld]) -> None:
+        tried.append(withheld)
+        with spark_session(settings):
+            pass
+
+    with pytest.raises(ResourceError, match="needs pyspark"):
+        pipeline.build_or_withhold(build, ingest_all(landed, settings), settings)
+    assert tried == [()]
+    assert list_dumps(settings) == landed
+
+
+def test_a_path_that_spark_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyspark")
+    settings = Settings(data_dir=tmp_path / "a[1]", engine="spark")
+    refused = pytest.raises(ResourceError, match=r"a path with \[ or \]: .*a\[1\]/warehouse")
+    with refused, spark_session(settings):
+        pass
+
+
+def test_no_dump_is_blamed_for_the_memory_of_java() -> None:
+    assert resource_problem("model marts: java.lang.OutOfMemoryError: Java heap space")
 
 
 def test_another_engine_is_refused_with_those_that_exist(tmp_path: Path) -> None:
