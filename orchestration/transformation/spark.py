@@ -13,6 +13,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,9 @@ def spark_session(settings: Settings) -> Iterator[Any]:
     """
     # Nothing here goes through pandas.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    # If it is imported after Spark was used, DuckDB says in 30 lines at the end of the process that
+    # objects have leaked.
+    import_module("dbt.adapters.duckdb")
     try:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
