@@ -360,14 +360,15 @@ def test_the_weeks_of_september_2026_are_those_of_the_data() -> None:
     weeks = {c.window.start: c for c in of_september if c.window}
     assert sorted(weeks) == [date(2026, 8, 31) + timedelta(weeks=n) for n in range(5)]
     for monday, claim in weeks.items():
-        (measured,) = duckdb.execute(
-            CHINESE_SHARE,
-            {
-                "history": str(HISTORY),
-                "authors": str(SEEDS_DIR / "authors.csv"),
-                "labs": str(SEEDS_DIR / "labs.csv"),
-                "monday": str(monday),
-                "universe": list(rule_set.labs),
-            },
-        ).fetchone() or (None,)
+        with duckdb.connect() as connection:
+            (measured,) = connection.execute(
+                CHINESE_SHARE,
+                {
+                    "history": str(HISTORY),
+                    "authors": str(SEEDS_DIR / "authors.csv"),
+                    "labs": str(SEEDS_DIR / "labs.csv"),
+                    "monday": str(monday),
+                    "universe": list(rule_set.labs),
+                },
+            ).fetchone() or (None,)
         assert measured == pytest.approx(claim.published_value, abs=claim.tolerance)
