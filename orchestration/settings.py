@@ -135,10 +135,10 @@ class Settings(BaseSettings):
     engine: Literal["duckdb", "spark"] = Field(
         default="duckdb", description="What builds the models; both give the same tables."
     )
-    spark_remote: str = Field(
-        default="",
-        description="Address of a Spark Connect server, such as sc://host:15002; without one, the "
-        "engine spark starts a session of its own.",
+    spark_remote: SecretStr | None = Field(
+        default=None,
+        description="Address of a Spark Connect server, such as sc://host:15002, which may have a "
+        "token; without one, the engine spark starts a session of its own.",
     )
     spark_warehouse: str = Field(
         default="",

@@ -100,10 +100,10 @@ def spark_session(settings: Settings) -> Iterator[Any]:
         ) from error
     _set_environment(settings)
     builder: Any = SparkSession.builder
-    if settings.spark_remote:
-        _wait_for_server(settings.spark_remote)
-        os.environ["SPARK_REMOTE"] = settings.spark_remote
-        builder = builder.remote(settings.spark_remote)
+    if settings.spark_remote and (remote := settings.spark_remote.get_secret_value()):
+        _wait_for_server(remote)
+        os.environ["SPARK_REMOTE"] = remote
+        builder = builder.remote(remote)
         # dbt-spark asks for it with each statement; a server has the catalog that it has.
         warnings.filterwarnings("ignore", "Failed to set spark.sql.catalogImplementation")
     else:

@@ -56,14 +56,6 @@ def test_no_dump_is_blamed_for_a_missing_engine(tmp_path: Path) -> None:
     assert list_dumps(settings) == landed
 
 
-def test_a_path_that_spark_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("pyspark")
-    settings = Settings(data_dir=tmp_path / "a[1]", engine="spark")
-    refused = pytest.raises(ResourceError, match=r"a path with \[ or \]: .*a\[1\]/warehouse")
-    with refused, spark_session(settings):
-        pass
-
-
 def test_no_dump_is_blamed_for_the_memory_of_java() -> None:
     assert resource_problem("model marts: java.lang.OutOfMemoryError: Java heap space")
 
