@@ -273,8 +273,7 @@ def transform(
         progress(f"withholding {', '.join(w.source for w in withheld)}")
     progress("loading rows")
     load(ingested, settings, withheld, progress)
-    progress("building models")
-    build(settings)
+    build(settings, progress)
     write_crossover(settings)
 
 

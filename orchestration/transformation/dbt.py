@@ -152,19 +152,25 @@ def ensure_manifest(settings: Settings) -> Path:
 
 
 def run_dbt(
-    settings: Settings, arguments: Sequence[str] = BUILD, database: Path | None = None
+    settings: Settings,
+    arguments: Sequence[str] = BUILD,
+    database: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[NodeResult]:
     """Run dbt on the working database, or on another one; returns one result per node, also for
     failed ones. The engine of the settings does the work; what it built is in the database then.
+    `progress` is told of each step.
 
     Raises TransformError if dbt could not run at all.
     """
     database = database or settings.database_path
-    with spark.engine(settings, database) if settings.engine == "spark" else nullcontext():
+    on_spark = settings.engine == "spark"
+    with spark.engine(settings, database, progress) if on_spark else nullcontext():
+        progress("building models")
         manifest = _parsed(settings, project_fingerprint())
         _set_environment(settings, database)
         try:
-            if settings.engine == "spark":
+            if on_spark:
                 _create_raw_tables(settings, manifest)
             outcome = _invoke([*_QUIET_FLAGS, *arguments, *_paths(settings)], manifest)
         finally:
@@ -234,12 +240,12 @@ def close_connections() -> None:
         DuckDBConnectionManager.close_all_connections()
 
 
-def build(settings: Settings) -> list[NodeResult]:
+def build(settings: Settings, progress: Callable[[str], None] = lambda _: None) -> list[NodeResult]:
     """Build the seeds and models and run the data tests.
 
     Raises TransformError that names every model or test that failed.
     """
-    results = run_dbt(settings)
+    results = run_dbt(settings, progress=progress)
     raise_on_failure(results)
     return results
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -155,23 +155,26 @@ def spark_session(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def engine(settings: Settings, database: Path) -> Iterator[None]:
+def engine(settings: Settings, database: Path, progress: Callable[[str], None]) -> Iterator[None]:
     """Spark, for dbt: it has the raw tables of the database, and what was built on it is in the
-    database afterward.
+    database afterward. `progress` is told of each step.
 
     Raises ResourceError if Spark or its folder is the cause of a failure, and not what was landed.
     """
     folder = settings.spark_dir
     remote = RemoteFolder(settings.spark_url) if settings.spark_url else None
     shutil.rmtree(folder, ignore_errors=True)
+    progress("copying rows to Spark")
     _write_raw(settings, database)
     shutil.copytree(DBT_PROJECT_DIR / "seeds", folder / "seeds")
     if remote:
         remote.replace(folder)
         shutil.rmtree(folder)
+    progress("starting Spark")
     with spark_session(settings) as session:
         yield
         check_alive(session)
+        progress("copying tables from Spark")
         if remote:
             remote.fetch("tables", _tables_dir(settings))
         _read_back(session, settings, database)

@@ -142,7 +142,9 @@ def test_tables_by_day_come_and_go_also_without_a_row(tmp_path: Path) -> None:
             "(2, date '2026-08-04'), (3, date '2026-08-04')) as rows (row_number, usage_date)"
         )
         connection.execute("create table raw.helicone as select * from raw.usage_events limit 0")
-    with engine(settings, database):
+    said: list[str] = []
+    with engine(settings, database, said.append):
+        assert said == ["copying rows to Spark", "starting Spark"]
         raw = settings.spark_dir / "raw"
         assert {p.name for p in (raw / "usage_events").iterdir()} == {
             "usage_date=2026-08-03", "usage_date=2026-08-04"
@@ -165,6 +167,7 @@ def test_tables_by_day_come_and_go_also_without_a_row(tmp_path: Path) -> None:
         nothing = connection.sql("select * from requests.nothing")
         assert nothing.fetchall() == []
         assert (nothing.columns, nothing.types) == (by_day.columns, by_day.types)
+    assert said[2:] == ["copying tables from Spark"]
 
 
 def test_the_catalog_of_the_settings_is_used(tmp_path: Path) -> None:
