@@ -30,6 +30,7 @@ def free_port() -> int:
 def connector(port: int) -> dict[str, object]:
     """Google's connector, for a store on this port. It does not read sizes as "64m", which is how
     Hadoop 3.5 writes them."""
+    assert OBJECT_STORE.is_dir(), "make test-spark installs the object store of the tests"
     (jar,) = (OBJECT_STORE / "pyspark_gcs" / "jars").glob("*.jar")
     options = {
         "impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem",
