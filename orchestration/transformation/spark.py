@@ -140,6 +140,12 @@ def spark_session(settings: Settings) -> Iterator[Any]:
     if signal.getsignal(signal.SIGINT) is not on_interrupt:
         signal.signal(signal.SIGINT, on_interrupt)
     try:
+        if settings.spark_remote:
+            from pyspark.sql.connect.client.retries import DefaultPolicy
+
+            # Five seconds in all. By default, each statement is tried for ten minutes, so a server
+            # that dies would hold a run for hours.
+            session.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=2_000)])
         if settings.spark_catalog:
             try:
                 session.catalog.setCurrentCatalog(settings.spark_catalog)
